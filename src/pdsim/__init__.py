@@ -1,0 +1,112 @@
+"""pdsim: who improved most and least, how sure are we, and would we choose them again?
+
+The names below are imported on first use (PEP 562), so ``import pdsim`` is instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pdsim.analysis import analyse, load_fit, save_fit
+    from pdsim.model import composite, fit, fit_many, levels
+    from pdsim.planning import plan
+    from pdsim.priors import Priors
+    from pdsim.ranking import (
+        expected_rank,
+        rank_confidence_set,
+        rank_interval,
+        rank_probability,
+        select,
+        set_probability,
+        top_probability,
+    )
+    from pdsim.reports import report
+    from pdsim.simulation import Scenario, simulate
+    from pdsim.study import Study, load_example, read_study
+    from pdsim.sweeps import open_sweep, replay, sweep
+    from pdsim.weights import (
+        acceptability,
+        flip_distance,
+        pairwise_acceptability,
+        weight_space,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Study": "pdsim.study",
+    "read_study": "pdsim.study",
+    "load_example": "pdsim.study",
+    "Priors": "pdsim.priors",
+    "fit": "pdsim.model",
+    "fit_many": "pdsim.model",
+    "levels": "pdsim.model",
+    "composite": "pdsim.model",
+    "rank_probability": "pdsim.ranking",
+    "expected_rank": "pdsim.ranking",
+    "rank_interval": "pdsim.ranking",
+    "top_probability": "pdsim.ranking",
+    "set_probability": "pdsim.ranking",
+    "select": "pdsim.ranking",
+    "rank_confidence_set": "pdsim.ranking",
+    "weight_space": "pdsim.weights",
+    "acceptability": "pdsim.weights",
+    "pairwise_acceptability": "pdsim.weights",
+    "flip_distance": "pdsim.weights",
+    "Scenario": "pdsim.simulation",
+    "simulate": "pdsim.simulation",
+    "sweep": "pdsim.sweeps",
+    "open_sweep": "pdsim.sweeps",
+    "replay": "pdsim.sweeps",
+    "plan": "pdsim.planning",
+    "report": "pdsim.reports",
+    "analyse": "pdsim.analysis",
+    "save_fit": "pdsim.analysis",
+    "load_fit": "pdsim.analysis",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "Study",
+    "read_study",
+    "load_example",
+    "Priors",
+    "fit",
+    "fit_many",
+    "levels",
+    "composite",
+    "rank_probability",
+    "expected_rank",
+    "rank_interval",
+    "top_probability",
+    "set_probability",
+    "select",
+    "rank_confidence_set",
+    "weight_space",
+    "acceptability",
+    "pairwise_acceptability",
+    "flip_distance",
+    "Scenario",
+    "simulate",
+    "sweep",
+    "open_sweep",
+    "replay",
+    "plan",
+    "report",
+    "analyse",
+    "save_fit",
+    "load_fit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'pdsim' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

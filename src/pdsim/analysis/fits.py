@@ -1,0 +1,61 @@
+"""Fits on disk: one netCDF file each, no pickle."""
+
+import tempfile
+from pathlib import Path
+
+import xarray as xr
+
+from pdsim.errors import InputError, Problem
+from pdsim.files import write_atomically
+
+
+def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
+    """Write a fit (or any DataTree) as netCDF; an older file is replaced whole or not at all.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    path : str or Path
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Examples
+    --------
+    >>> import tempfile, pdsim
+    >>> fit = pdsim.fit(pdsim.load_example("surgical"), engine="laplace", seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pdsim.load_fit(pdsim.save_fit(fit, f"{folder}/fit.nc")).attrs["engine"]
+    'laplace'
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pdsim-") as folder:
+        whole = Path(folder) / "tree.nc"
+        fit.to_netcdf(whole, engine="h5netcdf")
+        write_atomically(path, whole.read_bytes())
+    return path
+
+
+def load_fit(path: str | Path) -> xr.DataTree:
+    """Read a fit written by `save_fit`, wholly into memory.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not netCDF.
+    """
+    path = Path(path)
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except FileNotFoundError:
+        problem = Problem(file=str(path), rule="does not exist", cure="check the path")
+    except OSError as error:
+        problem = Problem(
+            file=str(path),
+            rule=f"is not a netCDF file that can be read ({error})",
+            cure="give a file that pdsim wrote",
+        )
+    raise InputError(problem)

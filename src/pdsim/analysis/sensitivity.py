@@ -1,0 +1,134 @@
+"""Does the choice survive? One study selected again under other assumptions."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import xarray as xr
+
+from pdsim.conventions import Estimand
+from pdsim.model import composite, fit
+from pdsim.model.fit import Engine
+from pdsim.priors import Priors
+from pdsim.ranking import select, top_probability
+from pdsim.study import Study
+
+CASE_CORRELATIONS = (0.0, 0.1, 0.3)
+"""Shown where the study does not know its within-case correlation."""
+
+PRIOR_FACTORS = (0.5, 1.0, 2.0)
+
+
+def compare_selections(
+    scores: Mapping[float | str, xr.DataArray], *, dim: str, m: int
+) -> xr.Dataset:
+    """Return who is selected at each end under each of several scores.
+
+    Parameters
+    ----------
+    scores : mapping of label to DataArray (chain, draw, facility)
+    dim : str
+        Name of the new dimension; its labels are the keys of `scores`.
+    m : int
+
+    Returns
+    -------
+    xarray.Dataset (dim, facility)
+        ``p_top``, ``p_bottom`` with ``_mcse``, ``selected_top``, ``selected_bottom``, and
+        ``convergence`` (dim).
+    """
+    parts = []
+    for score in scores.values():
+        columns = {}
+        for side in ("top", "bottom"):
+            probability = top_probability(score, m=m, side=side)
+            columns[f"p_{side}"] = probability["top_probability"]
+            columns[f"p_{side}_mcse"] = probability["top_probability_mcse"]
+            columns[f"selected_{side}"] = select(score, m=m, side=side)["selected"]
+        part = xr.Dataset(columns)
+        parts.append(part.assign(convergence=str(score.attrs.get("convergence", ""))))
+    return xr.concat(parts, pd.Index(list(scores), name=dim), combine_attrs="drop")
+
+
+def who_moves(tree: xr.DataTree, *, m: int) -> xr.Dataset:
+    """Return the selection under every estimand of a fit, over (estimand, facility)."""
+    scores = {name: composite(tree, estimand=name) for name in estimands_of(tree)}
+    return compare_selections(scores, dim="estimand", m=m)
+
+
+def estimands_of(tree: xr.DataTree) -> tuple[Estimand, ...]:
+    """Return the estimands with a posterior that suit the study, the main one first."""
+    if tree["posterior"].sizes["period"] == 1:
+        return ("level",)
+    if tree.attrs["kind"] == "scores":
+        return ("change", "endline", "change_net")
+    return ("change", "change_net", "change_logit", "gap_closed", "endline", "ratio")
+
+
+def prior_sensitivity(
+    study: Study,
+    *,
+    priors: Priors | None = None,
+    factors: tuple[float, ...] = PRIOR_FACTORS,
+    engine: Engine = "laplace",
+    seed: int = 1,
+) -> xr.Dataset:
+    """Return the selection with the scales of all sd priors multiplied by each factor.
+
+    Parameters
+    ----------
+    study : Study
+    priors : Priors, optional
+        Default: the study's own, else ``Priors()``.
+    factors : tuple of float
+    engine : {"nuts", "laplace"}
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset (prior_factor, facility)
+        See `compare_selections`.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> table = prior_sensitivity(pdsim.load_example("surgical"), factors=(0.5, 2.0))
+    >>> table.sizes["prior_factor"]
+    2
+    """
+    base = priors or study.priors or Priors()
+    scores: dict[float | str, xr.DataArray] = {
+        factor: composite(fit(study, engine=engine, priors=base.scaled(factor), seed=seed))
+        for factor in factors
+    }
+    return compare_selections(scores, dim="prior_factor", m=study.m)
+
+
+def case_correlation_sensitivity(
+    study: Study,
+    *,
+    correlations: tuple[float, ...] = CASE_CORRELATIONS,
+    priors: Priors | None = None,
+    engine: Engine = "laplace",
+    seed: int = 1,
+) -> xr.Dataset:
+    """Return the selection under each assumed within-case correlation.
+
+    Returns
+    -------
+    xarray.Dataset (case_correlation, facility)
+        See `compare_selections`; also ``mean`` and ``interval`` (…, ci_bound) of the score.
+    """
+    from pdsim.analysis.summaries import interval
+
+    scores: dict[float | str, xr.DataArray] = {
+        r: composite(fit(study.with_case_correlation(r), engine=engine, priors=priors, seed=seed))
+        for r in correlations
+    }
+    table = compare_selections(scores, dim="case_correlation", m=study.m)
+    index = pd.Index(list(scores), name="case_correlation")
+    means = [score.mean(("chain", "draw")) for score in scores.values()]
+    intervals = [interval(score) for score in scores.values()]
+    return table.assign(
+        mean=xr.concat(means, index, combine_attrs="drop"),
+        interval=xr.concat(intervals, index, combine_attrs="drop"),
+    )

@@ -1,0 +1,37 @@
+"""The model: priors and data in, posterior draws of every facility's improvement out."""
+
+from typing import TYPE_CHECKING, Any
+
+from pdsim.model.estimands import (
+    composite,
+    expected_endline,
+    levels,
+    observed_change,
+    variance_share,
+)
+from pdsim.model.fit import fit
+from pdsim.model.predictive import posterior_predictive, prior_predictive
+
+if TYPE_CHECKING:
+    from pdsim.model.laplace import fit_many
+
+__all__ = [
+    "composite",
+    "expected_endline",
+    "fit",
+    "fit_many",
+    "levels",
+    "observed_change",
+    "posterior_predictive",
+    "prior_predictive",
+    "variance_share",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the fast engine, and numba with it, on first use."""
+    if name != "fit_many":
+        raise AttributeError(f"module 'pdsim.model' has no attribute {name!r}")
+    from pdsim.model.laplace import fit_many
+
+    return fit_many

@@ -1,0 +1,126 @@
+"""Convergence gates: what must hold before a number of a fit is cited."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+
+RHAT_LIMIT: Final = 1.01
+ESS_LIMIT: Final = 400
+PARETO_K_LIMIT: Final = 0.7
+LAPLACE_ESS_LIMIT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One check of a fit.
+
+    Attributes
+    ----------
+    name : str
+    value, limit : float
+    passed : bool
+    worst : str
+        The quantity with the worst value, where there are many.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    worst: str = ""
+
+    def __str__(self) -> str:
+        """Return the figure and the limit in words."""
+        of = f" ({self.worst})" if self.worst else ""
+        return f"{self.name} {self.value:.4g}{of}, limit {self.limit:g}"
+
+
+def nuts_gates(posterior: xr.Dataset, cited: xr.Dataset, stats: xr.Dataset) -> tuple[Gate, ...]:
+    """Return the gates of a NUTS fit.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        All scalar hyperparameters in it are checked.
+    cited : xarray.Dataset (chain, draw, facility)
+        The quantities that are reported.
+    stats : xarray.Dataset
+        With ``diverging``.
+    """
+    scalars = [str(n) for n, v in posterior.data_vars.items() if v.dims == ("chain", "draw")]
+    checked = xr.merge([posterior[scalars], cited])
+    divergences = float(stats["diverging"].sum())
+    rhat = azs.rhat(checked, sample_dims=["chain", "draw"])
+    bulk = azs.ess(checked, sample_dims=["chain", "draw"], method="bulk")
+    tail = azs.ess(checked, sample_dims=["chain", "draw"], method="tail")
+    r_value, r_name = _extreme(rhat, largest=True)
+    b_value, b_name = _extreme(bulk, largest=False)
+    t_value, t_name = _extreme(tail, largest=False)
+    return (
+        Gate(
+            name="R-hat", value=r_value, limit=RHAT_LIMIT, passed=r_value < RHAT_LIMIT, worst=r_name
+        ),
+        Gate(
+            name="bulk ESS",
+            value=b_value,
+            limit=ESS_LIMIT,
+            passed=b_value > ESS_LIMIT,
+            worst=b_name,
+        ),
+        Gate(
+            name="tail ESS",
+            value=t_value,
+            limit=ESS_LIMIT,
+            passed=t_value > ESS_LIMIT,
+            worst=t_name,
+        ),
+        Gate(name="divergences", value=divergences, limit=0, passed=divergences == 0),
+    )
+
+
+def laplace_gates(*, ess: float, pareto_k: float) -> tuple[Gate, ...]:
+    """Return the gates of a fit by the fast engine; R-hat is absent there, not failed."""
+    return (
+        Gate(
+            name="effective sample size",
+            value=ess,
+            limit=LAPLACE_ESS_LIMIT,
+            passed=ess > LAPLACE_ESS_LIMIT,
+        ),
+        Gate(
+            name="Pareto k", value=pareto_k, limit=PARETO_K_LIMIT, passed=pareto_k < PARETO_K_LIMIT
+        ),
+    )
+
+
+def describe(gates: tuple[Gate, ...]) -> str:
+    """Return ``passed``, or ``FAILED:`` and every failed gate with its figure."""
+    failed = [str(gate) for gate in gates if not gate.passed]
+    return "FAILED: " + "; ".join(failed) if failed else "passed"
+
+
+def gates_to_json(gates: tuple[Gate, ...]) -> str:
+    """Return the gates as JSON text (netCDF takes no nested attributes)."""
+    return json.dumps([asdict(gate) for gate in gates])
+
+
+def gates_from_json(text: str) -> tuple[Gate, ...]:
+    """Return the gates of `gates_to_json`."""
+    return tuple(Gate(**entry) for entry in json.loads(text))
+
+
+def _extreme(values: xr.Dataset, *, largest: bool) -> tuple[float, str]:
+    """Return the worst value and the name of its quantity; NaN counts as the worst."""
+    worst, name = (-np.inf if largest else np.inf), ""
+    for variable, array in values.data_vars.items():
+        flat = array.to_numpy().ravel()
+        if not np.isfinite(flat).all():
+            return float("nan"), str(variable)
+        value = flat.max() if largest else flat.min()
+        if (value > worst) if largest else (value < worst):
+            worst, name = float(value), str(variable)
+    return worst, name

@@ -1,0 +1,151 @@
+"""A study as the model sees it: turned, divided by design effects, coded, standardised."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdsim.priors import Priors
+from pdsim.study import Study
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelData:
+    """Arrays of one study for an inference engine; F facilities, K indicators, T periods.
+
+    Attributes
+    ----------
+    kind : {"counts", "scores"}
+        Binomial counts, or normal means with known standard errors.
+    observed : ndarray (F, K, T)
+        Counts: successes, turned so that more is better. Scores: standardised means, turned.
+        0 in a missing cell.
+    size : ndarray (F, K, T)
+        Counts: trials after division by design effects, 0 in a missing cell, not always whole.
+        Scores: precision 1 / se^2 of the standardised mean, 0 in a missing cell.
+    domain : ndarray (K,)
+        Domain of each indicator, 0..D-1.
+    case_group : ndarray (K,)
+        Indicators scored on the same cases share a number from 0 on; -1 shares no cases.
+    case_correlation : float
+        Within-case correlation r; 0 where there is no shock in the model.
+    weight : ndarray (K,)
+        Nominal weights, sum 1.
+    center, scale : ndarray (K,)
+        Scores only: turned score = center + scale * standardised. Zeros and ones for counts.
+    priors : Priors
+    """
+
+    kind: Literal["counts", "scores"]
+    observed: Floats
+    size: Floats
+    domain: Ints
+    case_group: Ints
+    case_correlation: float
+    weight: Floats
+    center: Floats
+    scale: Floats
+    priors: Priors
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Facilities, indicators, periods."""
+        facilities, indicators, periods = self.observed.shape
+        return facilities, indicators, periods
+
+    @property
+    def domains(self) -> int:
+        """Number of domains D."""
+        return int(self.domain.max()) + 1
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of effects that the study can tell apart.
+
+        One indicator: facility only. One domain, or as many domains as indicators: no domain
+        level. Otherwise all three.
+        """
+        indicators = self.shape[1]
+        if indicators == 1:
+            return ("facility",)
+        if self.domains in (1, indicators):
+            return ("facility", "indicator")
+        return ("facility", "domain", "indicator")
+
+
+def model_data(study: Study, priors: Priors | None = None) -> ModelData:
+    """Return the arrays that an engine fits.
+
+    Parameters
+    ----------
+    study : Study
+    priors : Priors, optional
+        Default: the study's own, else ``Priors()``.
+    """
+    data = study.effective_data()
+    indicators = data.sizes["indicator"]
+    lower = (data["direction"] == "lower").to_numpy()[:, None]
+    center, scale = np.zeros(indicators), np.ones(indicators)
+    if study.kind == "counts":
+        size = data["trials"].to_numpy()
+        successes = data["successes"].to_numpy()
+        observed = np.where(lower, size - successes, successes)
+    else:
+        turned = np.where(lower, -1.0, 1.0) * data["mean"].to_numpy()
+        center, scale = _standard(turned, data["sd"].to_numpy() if "sd" in data else None)
+        missing = np.isnan(turned)
+        observed = np.where(missing, 0.0, (turned - center[:, None]) / scale[:, None])
+        precision = (scale[:, None] / data["se"].to_numpy()) ** 2
+        size = np.where(missing, 0.0, precision)
+    case_group = _case_groups(data["case_group"].to_numpy())
+    # a composite-only study has its case correlation in its effective trials already
+    shock = study.kind == "counts" and study.items is None and (case_group >= 0).any()
+    return ModelData(
+        kind=study.kind,
+        observed=observed.astype(float),
+        size=size.astype(float),
+        domain=_codes(data["domain"].to_numpy()),
+        case_group=case_group,
+        case_correlation=float(study.case_correlation or 0.0) if shock else 0.0,
+        weight=data["weight"].to_numpy().astype(float),
+        center=center,
+        scale=scale,
+        priors=priors or study.priors or Priors(),
+    )
+
+
+def _standard(turned: Floats, sd: Floats | None) -> tuple[Floats, Floats]:
+    """Return centre and scale (K,) that make the priors mean the same for every score.
+
+    The scale is the pooled standard deviation within facilities at baseline where it is known,
+    else the standard deviation between the facilities' baseline scores.
+    """
+    center, scale = np.zeros(turned.shape[1]), np.ones(turned.shape[1])
+    for k in range(turned.shape[1]):
+        column = turned[:, k]
+        # an indicator without two baseline scores is standardised by all that there is
+        seen = column[:, 0] if np.isfinite(column[:, 0]).sum() > 1 else column
+        center[k] = np.nanmean(seen)
+        spread = np.nanstd(seen, ddof=1) if np.isfinite(seen).sum() > 1 else 1.0
+        if sd is not None and np.isfinite(sd[:, k, 0]).any():
+            spread = np.sqrt(np.nanmean(sd[:, k, 0] ** 2))
+        scale[k] = spread or 1.0
+    return center, scale
+
+
+def _case_groups(labels: NDArray[np.str_]) -> Ints:
+    """Return a number for each group of indicators scored on the same cases; -1 for the rest."""
+    names = [name for name, n in Counter(labels.tolist()).items() if name and n > 1]
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.array([numbers.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+
+
+def _codes(labels: NDArray[np.str_]) -> Ints:
+    """Return the number of each label, counted by first appearance."""
+    order = {label: code for code, label in enumerate(dict.fromkeys(labels.tolist()))}
+    return np.array([order[label] for label in labels.tolist()], dtype=np.int64)

@@ -1,0 +1,322 @@
+"""From a fit to levels, and from levels to one improvement per facility.
+
+With P_it = sum_k w_k p_ikt, levels turned so that higher is better, and p without the shock
+shared by the indicators of one case:
+
+==================  =====================================================================
+``change``          100 (P_i1 - P_i0), percentage points
+``endline``         100 P_i1 (two periods)
+``level``           100 P_i (one period)
+``change_net``      100 sum_k w_k [p_ik1 - E_v expit(expected_ik + v)], net of regression to
+                    the mean
+``change_logit``    logit P_i1 - logit P_i0
+``gap_closed``      (P_i1 - P_i0) / (1 - P_i0)
+``ratio``           P_i1 / P_i0
+==================  =====================================================================
+
+The nonlinear ones act on the composite; they are never averaged over indicators. For scale
+scores the factor 100 is 1 and the logit and gap estimands are refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, get_args
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit, logit
+
+from pdsim.conventions import Estimand
+from pdsim.errors import InputError, Problem
+from pdsim.study import Study
+
+ESTIMANDS: Final = get_args(Estimand.__value__)
+_UNITS: Final = {"change_logit": "logit", "gap_closed": "share of the gap", "ratio": "ratio"}
+_NODES: Final = 21  # Gauss-Hermite; exact to 1e-8 for sd up to 2 logits
+
+type Weights = Mapping[str, float] | Sequence[float] | xr.DataArray | None
+
+
+def levels(fit: xr.DataTree) -> xr.DataArray:
+    """Return the posterior draws of every facility's own level of every indicator.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `pdsim.fit`.
+
+    Returns
+    -------
+    xarray.DataArray (chain, draw, facility, indicator, period)
+        Probabilities on the 0..1 scale, turned so that higher is better; for scale scores the
+        turned score in its own units. Carries ``weight`` and ``domain`` on ``indicator`` and the
+        attributes ``kind``, ``engine``, ``convergence`` and, from the fast engine, ``ess``.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> study = pdsim.load_example("surgical")
+    >>> fit = pdsim.fit(study, engine="laplace", seed=1)
+    >>> pdsim.levels(fit).dims
+    ('chain', 'draw', 'facility', 'indicator', 'period')
+    """
+    eta = fit["posterior"]["eta"]
+    if fit.attrs["kind"] == "counts":
+        values = xr.apply_ufunc(expit, eta)
+    else:
+        constant = fit["constant_data"]
+        values = constant["center"] + constant["scale"] * eta
+        values = values.transpose(*eta.dims)
+    names = ("kind", "engine", "convergence", "ess")
+    attrs = {name: fit.attrs[name] for name in names if name in fit.attrs}
+    return values.rename("level").assign_attrs(attrs)
+
+
+def composite(
+    fit_or_levels: xr.DataTree | xr.DataArray,
+    *,
+    estimand: Estimand | None = None,
+    weights: Weights = None,
+) -> xr.DataArray:
+    """Return one score per facility and posterior draw; the larger the better.
+
+    Parameters
+    ----------
+    fit_or_levels : xarray.DataTree or xarray.DataArray
+        A fit, or `levels` of one; ``change_net`` needs the fit.
+    estimand : str, optional
+        See the module; default ``change``, or ``level`` where there is one period.
+    weights : mapping of indicator to float, sequence, or DataArray (indicator), optional
+        Divided by their sum. Default: the study's own.
+
+    Returns
+    -------
+    xarray.DataArray (chain, draw, facility)
+        In percentage points where it is a difference or a level (``units`` says).
+
+    Raises
+    ------
+    InputError
+        If the weights or the estimand do not fit the study.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> study = pdsim.load_example("surgical")
+    >>> score = pdsim.composite(pdsim.fit(study, engine="laplace", seed=1))
+    >>> score.attrs["estimand"], score.attrs["units"]
+    ('level', 'pp')
+    """
+    fit = fit_or_levels if isinstance(fit_or_levels, xr.DataTree) else None
+    level = levels(fit) if fit is not None else fit_or_levels
+    assert isinstance(level, xr.DataArray)
+    periods = level.sizes["period"]
+    estimand = estimand or ("change" if periods == 2 else "level")
+    scores = level.attrs.get("kind") == "scores"
+    _check_estimand(estimand, periods=periods, scores=scores)
+    weight = resolve_weights(weights, level)
+    factor = 1.0 if scores else 100.0
+    if estimand == "change_net":
+        if fit is None:
+            raise InputError(
+                Problem(
+                    rule="estimand 'change_net' needs the variances of the model",
+                    cure="pass the fit instead of its levels",
+                )
+            )
+        net = level.isel(period=1, drop=True) - expected_endline(fit)
+        value = factor * xr.dot(net, weight, dim="indicator")
+    else:
+        overall = xr.dot(level, weight, dim="indicator")
+        last = overall.isel(period=-1, drop=True)
+        first = overall.isel(period=0, drop=True)
+        value = _estimate(estimand, first, last, factor)
+    units = _UNITS.get(estimand, "score" if scores else "pp")
+    kept = {name: item for name, item in level.attrs.items() if name != "kind"}
+    return value.rename("score").assign_attrs(kept, estimand=estimand, units=units)
+
+
+def _estimate(
+    estimand: str, first: xr.DataArray, last: xr.DataArray, factor: float
+) -> xr.DataArray:
+    match estimand:
+        case "change":
+            return factor * (last - first)
+        case "endline" | "level":
+            return factor * last
+        case "change_logit":
+            return xr.apply_ufunc(logit, last) - xr.apply_ufunc(logit, first)
+        case "gap_closed":
+            return (last - first) / (1.0 - first)
+        case _:
+            return last / first
+
+
+def expected_endline(fit: xr.DataTree) -> xr.DataArray:
+    """Return the endline level expected from the baseline alone.
+
+    For counts E_v expit(eta_expected + v), v ~ N(0, sum over levels of t^2 (1 - rho^2)), by
+    Gauss-Hermite quadrature; for scores the linear predictor itself.
+
+    Returns
+    -------
+    xarray.DataArray (chain, draw, facility, indicator)
+    """
+    posterior = fit["posterior"]
+    expected = posterior["eta_expected"]
+    if fit.attrs["kind"] == "scores":
+        constant = fit["constant_data"]
+        return (constant["center"] + constant["scale"] * expected).transpose(*expected.dims)
+    variance = sum(
+        posterior[f"sd_change_{level}"] ** 2 * (1.0 - posterior[f"corr_{level}"] ** 2)
+        for level in ("facility", "domain", "indicator")
+        if f"sd_change_{level}" in posterior
+    )
+    nodes, masses = np.polynomial.hermite_e.hermegauss(_NODES)
+    masses = masses / masses.sum()
+    sd = np.sqrt(variance)
+    total = xr.zeros_like(expected)
+    for node, mass in zip(nodes, masses, strict=True):
+        total += mass * xr.apply_ufunc(expit, expected + node * sd)
+    return total
+
+
+def resolve_weights(weights: Weights, level: xr.DataArray) -> xr.DataArray:
+    """Return weights (indicator) that sum to 1, in the order of `level`.
+
+    Raises
+    ------
+    InputError
+        If a weight is missing, unknown, negative or not finite, or all are zero.
+    """
+    names = [str(name) for name in level["indicator"].to_numpy()]
+    if weights is None:
+        values = level["weight"].to_numpy().astype(float)
+    elif isinstance(weights, Mapping):
+        unknown = sorted(set(weights) - set(names))
+        missing = [name for name in names if name not in weights]
+        problems = [
+            *(Problem(indicator=n, rule="has a weight but is not in the study") for n in unknown),
+            *(Problem(indicator=n, rule="has no weight", cure="state one") for n in missing),
+        ]
+        if problems:
+            raise InputError(problems)
+        values = np.array([float(weights[name]) for name in names])
+    else:
+        if isinstance(weights, xr.DataArray) and "indicator" in weights.coords:
+            weights = weights.sel(indicator=level["indicator"])
+        values = np.asarray(weights, dtype=float)
+    if values.shape != (len(names),):
+        raise InputError(f"{len(names)} weights are needed, one per indicator; got {values.shape}")
+    if not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+        raise InputError(
+            f"weights must be finite, not negative and not all zero; got {values.tolist()}"
+        )
+    coords = {"indicator": level["indicator"].to_numpy()}
+    return xr.DataArray(values / values.sum(), dims="indicator", coords=coords, name="weight")
+
+
+def _check_estimand(estimand: str, *, periods: int, scores: bool) -> None:
+    if estimand not in ESTIMANDS:
+        rule = f"unknown estimand {estimand!r}"
+        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(ESTIMANDS)}"))
+    if estimand == "change_observed":
+        raise InputError(
+            Problem(
+                rule="estimand 'change_observed' describes the data and has no posterior",
+                cure="use observed_change(study)",
+            )
+        )
+    if (estimand == "level") != (periods == 1):
+        rule = f"estimand {estimand!r} does not fit a study of {periods} period(s)"
+        cure = "use 'level'" if periods == 1 else "use 'endline' or a change"
+        raise InputError(Problem(rule=rule, cure=cure))
+    if scores and estimand in {"change_logit", "gap_closed"}:
+        rule = f"estimand {estimand!r} is for proportions, the study has scale scores"
+        raise InputError(Problem(rule=rule, cure="use 'change', 'endline' or 'change_net'"))
+
+
+def observed_change(
+    study: Study,
+    *,
+    weights: Weights = None,
+    missing: str = "undefined",
+) -> xr.DataArray:
+    """Return the observed change of each facility's composite, as published tables print it.
+
+    A description of the data: no model, no posterior, nothing shrunk.
+
+    Parameters
+    ----------
+    study : Study
+        With one period, the observed level is returned instead.
+    weights : as in `composite`
+    missing : {"undefined", "renormalise"}
+        A facility with a missing cell of positive weight is NaN, or its weights are spread over
+        the indicators it has in every period.
+
+    Returns
+    -------
+    xarray.DataArray (facility)
+        Percentage points for counts, score units for scores; larger is better.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    >>> float(observed_change(study)[0].round(6))
+    76.0
+    """
+    if missing not in {"undefined", "renormalise"}:
+        raise InputError(f"missing must be 'undefined' or 'renormalise', got {missing!r}")
+    data = study.data
+    lower = data["direction"] == "lower"
+    if study.kind == "counts":
+        value = data["successes"] / data["trials"].where(data["trials"] > 0)
+        value = 100.0 * xr.where(lower, 1.0 - value, value)
+    else:
+        value = xr.where(lower, -data["mean"], data["mean"])
+    weight = resolve_weights(weights, data["weight"])
+    seen = value.notnull().all("period")
+    used = weight.where(seen, 0.0)
+    overall = (value.fillna(0.0) * used).sum("indicator") / used.sum("indicator")
+    if missing == "undefined":
+        overall = overall.where((seen | (weight == 0)).all("indicator"))
+    last = overall.isel(period=-1, drop=True)
+    change = study.data.sizes["period"] == 2
+    result = last - overall.isel(period=0, drop=True) if change else last
+    units = "pp" if study.kind == "counts" else "score"
+    return result.rename("score").assign_attrs(estimand="change_observed", units=units)
+
+
+def variance_share(level: xr.DataArray, *, weights: Weights = None) -> xr.Dataset:
+    """Return how much of the composite's variance between facilities each indicator makes up.
+
+    Equal weights are not equal influence: share_k = w_k Cov(x_k, C) / Var(C) over facilities,
+    C = sum_k w_k x_k, x the change (or the level at one period), averaged over draws. Shares sum
+    to 1 and may be negative.
+
+    Parameters
+    ----------
+    level : xarray.DataArray (chain, draw, facility, indicator, period)
+        From `levels`.
+    weights : as in `composite`
+
+    Returns
+    -------
+    xarray.Dataset (indicator)
+        ``weight`` nominal, ``share``, and ``sd`` of w_k x_k between facilities (pp or score).
+    """
+    weight = resolve_weights(weights, level)
+    factor = 1.0 if level.attrs.get("kind") == "scores" else 100.0
+    value = level.isel(period=-1, drop=True)
+    if level.sizes["period"] == 2:
+        value = value - level.isel(period=0, drop=True)
+    part = factor * weight * (value - value.mean("facility"))
+    total = part.sum("indicator")
+    covariance = (part * total).mean("facility")
+    sample = [dim for dim in ("chain", "draw") if dim in level.dims]
+    share = (covariance.mean(sample) / (total**2).mean("facility").mean(sample)).rename("share")
+    sd = np.sqrt((part**2).mean("facility").mean(sample))
+    return xr.Dataset(
+        {"nominal": weight.drop_vars("weight", errors="ignore"), "share": share, "sd": sd}
+    )

@@ -1,0 +1,116 @@
+"""Importance sampling of the hyperparameters: mixtures of split Student-t densities."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import chdtri, gammaln, logsumexp, ndtri
+from scipy.stats import qmc
+
+from pdsim.model.data import Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A Student-t density with another scale on either side of each of its directions."""
+
+    center: Floats
+    basis: Floats
+    below: Floats
+    above: Floats
+    df: float
+    points: int
+
+
+@lru_cache(maxsize=64)
+def net(points: int, dims: int, which: int) -> Floats:
+    """Return a fixed scrambled Sobol net (points, dims); `which` tells components apart."""
+    sampler = qmc.Sobol(dims, scramble=True, rng=np.random.default_rng([20210412, which]))
+    return sampler.random_base2(int(np.ceil(np.log2(points))))[:points]
+
+
+def sample(component: Component, which: int, shift: Floats) -> Floats:
+    """Return the points (n, H) of a component; `shift` (H + 1,) rotates the net."""
+    size = component.center.size
+    u = (net(component.points, size + 1, which) + shift) % 1.0
+    u = np.clip(u, 1e-6, 1.0 - 1e-6)
+    left = component.below / (component.below + component.above)
+    # two-piece normal: the sides meet with equal density
+    negative = u[:, :size] < left
+    inner = np.where(negative, u[:, :size] / left, (1.0 - u[:, :size]) / (1.0 - left))
+    z = -ndtri(0.5 * inner)
+    y = np.where(negative, -component.below, component.above) * z
+    radius = np.sqrt(component.df / chdtri(component.df, u[:, size]))
+    return component.center + (radius[:, None] * y) @ component.basis.T
+
+
+def log_density(component: Component, x: Floats) -> Floats:
+    """Return the log density at x (n, H)."""
+    size, df = component.center.size, component.df
+    y = np.linalg.solve(component.basis, (x - component.center).T)
+    z = y / np.where(y < 0.0, component.below[:, None], component.above[:, None])
+    constant = gammaln(0.5 * (df + size)) - gammaln(0.5 * df) - 0.5 * size * np.log(df * np.pi)
+    volume = np.linalg.slogdet(component.basis)[1] + np.sum(
+        np.log(0.5 * (component.below + component.above))
+    )
+    return constant - volume - 0.5 * (df + size) * np.log1p(np.sum(z * z, axis=0) / df)
+
+
+def mixture_log_density(components: list[Component], x: Floats) -> Floats:
+    """Return the log density of the mixture in the proportions of the points taken."""
+    counts = np.array([c.points for c in components], float)
+    parts = np.stack([log_density(c, x) for c in components])
+    return logsumexp(parts + np.log(counts / counts.sum())[:, None], axis=0)
+
+
+def normalise(log_weight: Floats) -> Floats:
+    """Return weights that sum to 1."""
+    weight = np.exp(log_weight - np.max(log_weight))
+    return weight / weight.sum()
+
+
+def matched(x: Floats, weight: Floats, mode: Component, points: int, df: float) -> Component:
+    """Return a component with the weighted mean and covariance of the points."""
+    mean = weight @ x
+    centered = x - mean
+    covariance = (weight[:, None] * centered).T @ centered
+    # a prior of a few points keeps the covariance away from singular
+    share = min(1.0, 2.0 * mode.center.size * float(np.sum(weight**2)))
+    local = mode.basis * np.sqrt(0.5 * (mode.below**2 + mode.above**2))
+    covariance = (1.0 - share) * covariance + share * local @ local.T
+    ones = np.ones(mean.size)
+    basis = np.linalg.cholesky(covariance * (df - 2.0) / df * 1.1)
+    return Component(center=mean, basis=basis, below=ones, above=ones, df=df, points=points)
+
+
+def pareto_k(log_weight: Floats) -> float:
+    """Return the shape of a generalised Pareto fitted to the largest weights.
+
+    Zhang and Stephens (2009), doi 10.1198/tech.2009.08017, with the weak prior of Vehtari et al.
+    (2024), arXiv 1507.02646.
+    """
+    n = log_weight.size
+    size = int(min(0.2 * n, 3.0 * np.sqrt(n)))
+    if size < 5:
+        return float("inf")
+    ordered = np.sort(np.exp(log_weight - np.max(log_weight)))
+    tail = ordered[-size:] - ordered[-size - 1]
+    if tail[-1] <= 0.0:
+        return float("-inf")
+    m = 30 + int(np.sqrt(size))
+    quarter = max(tail[int(size / 4 + 0.5) - 1], 1e-300)
+    b = 1.0 - np.sqrt(m / (np.arange(1, m + 1) - 0.5))
+    b = b / (3.0 * quarter) + 1.0 / tail[-1]
+    k = np.mean(np.log1p(-b[:, None] * tail), axis=1)
+    profile = size * (np.log(-b / k) - k - 1.0)
+    weight = normalise(profile)
+    best = float(weight @ b)
+    shape = float(np.mean(np.log1p(-best * tail)))
+    return (size * shape + 5.0) / (size + 10.0)
+
+
+def systematic(weight: Floats, draws: int, offset: float) -> Floats:
+    """Return how many of `draws` equally weighted draws fall to each point."""
+    edges = np.floor(np.cumsum(weight) * draws + offset)
+    edges[-1] = draws
+    return np.diff(edges, prepend=0.0).astype(np.int64)

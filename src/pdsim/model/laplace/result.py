@@ -1,0 +1,66 @@
+"""What the fast engine returns for one study."""
+
+from dataclasses import dataclass
+
+from pdsim.model.data import Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaplaceResult:
+    """Equally weighted, exchangeable draws of one posterior, with diagnostics.
+
+    Attributes
+    ----------
+    eta : ndarray (draw, F, K, T)
+        Logits without the case shock, turned; the standardised scale for scores.
+    eta_expected : ndarray (draw, F, K) or None
+        Endline expected from the baseline; None with one period.
+    alpha : ndarray (draw, K)
+    beta : ndarray (draw, K) or None
+        None with one period.
+    hyper : dict of str to ndarray (draw,)
+        Standard deviations and correlations of the levels present, by name.
+    ess : float
+        Effective number of draws of the composite, the least over facilities.
+    weight_ess : float
+        Effective number of hyperparameter points.
+    pareto_k : float
+        Shape of the tail of the importance weights.
+    iterations, evaluations, escalations : int
+        Steps of the mode search, hyperparameter points evaluated, and how often the number of
+        points was raised.
+    reliable : bool
+        False: ask NUTS; too few effective points or too heavy a tail after every escalation.
+    """
+
+    eta: Floats
+    eta_expected: Floats | None
+    alpha: Floats
+    beta: Floats | None
+    hyper: dict[str, Floats]
+    ess: float
+    weight_ess: float
+    pareto_k: float
+    iterations: int
+    evaluations: int
+    escalations: int
+    reliable: bool
+
+    def draws(self) -> dict[str, Floats]:
+        """Return every array over draws by its name in the posterior."""
+        arrays = {"eta": self.eta, "alpha": self.alpha, **self.hyper}
+        if self.eta_expected is not None and self.beta is not None:
+            arrays |= {"eta_expected": self.eta_expected, "beta": self.beta}
+        return arrays
+
+    def diagnostics(self) -> dict[str, float]:
+        """Return the diagnostics by name, as numbers."""
+        return {
+            "ess": self.ess,
+            "weight_ess": self.weight_ess,
+            "pareto_k": self.pareto_k,
+            "iterations": float(self.iterations),
+            "evaluations": float(self.evaluations),
+            "escalations": float(self.escalations),
+            "reliable": float(self.reliable),
+        }

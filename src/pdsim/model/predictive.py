@@ -1,0 +1,214 @@
+"""Draws from the prior, and what the fitted model says the data should look like."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+from scipy.special import expit
+
+from pdsim.model.data import Floats, ModelData, model_data
+from pdsim.model.estimands import levels
+from pdsim.priors import MeanPrior, Priors, ScalePrior
+from pdsim.study import Study, study_from_dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """One set of parameters of the model, by the names that a fit uses.
+
+    Attributes
+    ----------
+    alpha, beta : ndarray (K,)
+    sd_baseline, sd_change, corr : dict of level to float
+        Levels ``facility``, ``domain``, ``indicator``; only those of the study.
+    """
+
+    alpha: Floats
+    beta: Floats
+    sd_baseline: dict[str, float]
+    sd_change: dict[str, float]
+    corr: dict[str, float]
+
+
+def draw_parameters(data: ModelData, rng: np.random.Generator) -> Parameters:
+    """Draw parameters from the priors of `data`."""
+    priors, indicators = data.priors, data.shape[1]
+    return Parameters(
+        alpha=_draw_means(priors.alpha, indicators, rng),
+        beta=_draw_means(priors.beta, indicators, rng),
+        sd_baseline={n: _draw_scale(priors, f"sd_baseline_{n}", rng) for n in data.levels},
+        sd_change={n: _draw_scale(priors, f"sd_change_{n}", rng) for n in data.levels},
+        corr={n: _draw_corr(priors, n, rng) for n in data.levels},
+    )
+
+
+def draw_eta(
+    parameters: Parameters, data: ModelData, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Draw every facility's logits given the parameters.
+
+    Returns
+    -------
+    eta : ndarray (F, K, T)
+    expected : ndarray (F, K)
+        The endline expected from the baseline alone, as ``eta_expected`` of a fit.
+    """
+    facilities, indicators, periods = data.shape
+    base = np.broadcast_to(parameters.alpha, (facilities, indicators)).copy()
+    change = np.broadcast_to(parameters.beta, (facilities, indicators)).copy()
+    expected = change.copy()
+    columns = {
+        "facility": np.zeros(indicators, dtype=int),
+        "domain": data.domain,
+        "indicator": np.arange(indicators),
+    }
+    for level in data.levels:
+        index = columns[level]
+        z = rng.standard_normal((2, facilities, index.max() + 1))
+        rho, sd_change = parameters.corr[level], parameters.sd_change[level]
+        base += parameters.sd_baseline[level] * z[0][:, index]
+        expected += sd_change * rho * z[0][:, index]
+        change += sd_change * (rho * z[0] + np.sqrt(1 - rho**2) * z[1])[:, index]
+    return np.stack([base, base + change], axis=-1)[..., :periods], base + expected
+
+
+def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> Floats:
+    """Draw observed proportions (or standardised means) as the model's likelihood has them.
+
+    With a case correlation r the indicators of a case group share a shock, and a cell counts
+    n / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded to whole cases.
+
+    Returns
+    -------
+    ndarray (F, K, T)
+        NaN in a missing cell.
+    """
+    if data.kind == "scores":
+        noise = rng.standard_normal(eta.shape)
+        return eta + noise / np.sqrt(np.where(data.size > 0, data.size, np.nan))
+    grouped = data.case_group >= 0
+    r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
+    p = expit(eta)
+    loading = np.sqrt(r) / ((data.size * p * (1 - p)) ** 2 + 1) ** 0.25
+    facilities, _, periods = data.shape
+    z = rng.standard_normal((facilities, int(data.case_group.max()) + 2, periods))
+    cases = np.ceil(data.size / (1 - r) - 0.5).astype(np.int64)
+    successes = rng.binomial(cases, expit(eta + loading * z[:, data.case_group, :]))
+    return np.where(data.size > 0, successes / np.maximum(cases, 1), np.nan)
+
+
+def prior_predictive(
+    study: Study, *, priors: Priors | None = None, draws: int = 1000, seed: int = 1
+) -> xr.Dataset:
+    """Return what the priors alone say about each facility's composite.
+
+    Parameters
+    ----------
+    study : Study
+        Its shape, trials and weights are used, not its successes.
+    priors : Priors, optional
+    draws, seed : int
+
+    Returns
+    -------
+    xarray.Dataset (sample, facility, period)
+        ``level`` true composite and ``observed`` composite, in percent (or standardised score).
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> prior_predictive(pdsim.load_example("surgical"), draws=5).sizes["sample"]
+    5
+    """
+    data = model_data(study, priors)
+    rng = np.random.default_rng(seed)
+    truths, observations = [], []
+    for _ in range(draws):
+        eta, _ = draw_eta(draw_parameters(data, rng), data, rng)
+        truths.append(_composite(expit(eta) if data.kind == "counts" else eta, data))
+        observations.append(_composite(draw_proportion(eta, data, rng), data))
+    dims = ("sample", "facility", "period")
+    coords = {n: study.data[n].to_numpy() for n in ("facility", "period")}
+    return xr.Dataset(
+        {"level": (dims, np.array(truths)), "observed": (dims, np.array(observations))},
+        coords=coords,
+    )
+
+
+def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
+    """Compare the observed composites with replicates drawn from the fitted model.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset
+        ``replicate`` (sample, facility, period) and ``observed`` (facility, period) composites
+        over the cells observed, in percent (or standardised score); ``p_value`` (facility,
+        period), the share of replicates below the observed one, ties counted half [1]_.
+
+    References
+    ----------
+    .. [1] Gelman A, Meng XL, Stern H (1996), Statistica Sinica 6, 733-760.
+    """
+    study = study_from_dataset(fit["constant_data"].to_dataset())
+    data = model_data(study)
+    rng = np.random.default_rng(seed)
+    eta = fit["posterior"]["eta"].stack(sample=("chain", "draw")).transpose("sample", ...)
+    replicates = np.array(
+        [_composite(draw_proportion(draw, data, rng), data) for draw in eta.to_numpy()]
+    )
+    seen = np.where(data.size > 0, data.observed, np.nan)
+    if data.kind == "counts":
+        seen = seen / np.where(data.size > 0, data.size, 1.0)
+    observed = _composite(seen, data)
+    below = (replicates < observed).mean(axis=0) + 0.5 * (replicates == observed).mean(axis=0)
+    coords = {n: study.data[n].to_numpy() for n in ("facility", "period")}
+    return xr.Dataset(
+        {
+            "replicate": (("sample", "facility", "period"), replicates),
+            "observed": (("facility", "period"), observed),
+            "p_value": (("facility", "period"), below),
+        },
+        coords=coords,
+        attrs={"convergence": levels(fit).attrs["convergence"]},
+    )
+
+
+def _composite(value: Floats, data: ModelData) -> Floats:
+    """Weighted mean over the indicators present (facility, period); percent for counts."""
+    weight = np.where(np.isnan(value), 0.0, data.weight[:, None])
+    factor = 100.0 if data.kind == "counts" else 1.0
+    with np.errstate(invalid="ignore"):
+        return factor * np.nansum(value * weight, axis=1) / weight.sum(axis=1)
+
+
+def _draw_means(prior: MeanPrior, indicators: int, rng: np.random.Generator) -> Floats:
+    mean = prior.mean + prior.mean_sd * rng.standard_normal()
+    return mean + prior.sd * rng.standard_normal(indicators)
+
+
+def _draw_scale(priors: Priors, name: str, rng: np.random.Generator) -> float:
+    prior: ScalePrior = getattr(priors, name)
+    match prior.family:
+        case "half_normal":
+            value = abs(rng.standard_normal()) * prior.scale
+        case "half_cauchy":
+            value = abs(rng.standard_cauchy()) * prior.scale
+        case "half_t":
+            value = abs(rng.standard_t(prior.df or 1.0)) * prior.scale
+        case "exponential":
+            value = rng.exponential(prior.scale)
+        case "inverse_gamma_variance":
+            shape = prior.shape or 1.0
+            value = np.sqrt(stats.invgamma.rvs(shape, scale=prior.scale, random_state=rng))
+    return float(value)
+
+
+def _draw_corr(priors: Priors, level: str, rng: np.random.Generator) -> float:
+    eta = getattr(priors, f"corr_{level}").eta
+    return float(2.0 * rng.beta(eta, eta) - 1.0)

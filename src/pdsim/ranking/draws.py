@@ -1,0 +1,184 @@
+"""A score as the array functions want it, and their answers with labels again."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pdsim.errors import InputError, Problem
+
+type Floats = NDArray[np.float64]
+
+_SAMPLE_DIMS = ("chain", "draw", "sample")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """Draws of a score, all leading dimensions rolled into one.
+
+    Attributes
+    ----------
+    values : ndarray (batch, chain, draw, facility)
+        Larger is better.
+    ess : float or None
+        Effective draws, where they are known: stated by the attribute ``ess``, or their number
+        for independent ones. None for chains, whose autocorrelation is measured.
+    template : DataArray
+        The leading dimensions and facility, with all their coordinates.
+    estimand : str
+    """
+
+    values: Floats
+    ess: float | None
+    template: xr.DataArray
+    estimand: str
+
+    @property
+    def facilities(self) -> int:
+        """Number of facilities."""
+        return int(self.values.shape[-1])
+
+    @property
+    def flat(self) -> Floats:
+        """All draws of a batch in one row: (batch, draw, facility)."""
+        batch, chains, draws, facilities = self.values.shape
+        return self.values.reshape(batch, chains * draws, facilities)
+
+    def blocks(self, width: int, *, limit: int = 8_000_000) -> list[slice]:
+        """Cut the batch so that no array of `width` numbers a draw exceeds `limit` numbers."""
+        batch, chains, draws, _ = self.values.shape
+        step = max(1, limit // max(1, chains * draws * width))
+        return [slice(start, start + step) for start in range(0, batch, step)]
+
+    def like(self, values: Floats) -> Floats:
+        """Shape (batch * chain * draw, item) values as (batch, chain, draw, item)."""
+        return values.reshape(-1, *self.values.shape[1:3], values.shape[-1])
+
+    def label(
+        self,
+        variables: Mapping[str, NDArray[np.generic]],
+        *,
+        dims: tuple[str, ...] = ("facility",),
+        coords: Mapping[str, object] | None = None,
+        attrs: Mapping[str, Hashable] | None = None,
+    ) -> xr.Dataset:
+        """Return variables (batch, *dims) as a Dataset with the labels of the score."""
+        leading = tuple(str(dim) for dim in self.template.dims[:-1])
+        shape = self.template.shape[:-1]
+        dataset = xr.Dataset(
+            {
+                name: ((*leading, *dims), values.reshape((*shape, *values.shape[1:])))
+                for name, values in variables.items()
+            },
+            attrs={"estimand": self.estimand, **(attrs or {})},
+        )
+        kept = {*leading, *dims}
+        labels = {
+            name: coord
+            for name, coord in self.template.coords.items()
+            if kept.issuperset(coord.dims)
+        }
+        return dataset.assign_coords(labels).assign_coords(coords or {})
+
+
+def as_draws(score: xr.DataArray) -> Draws:
+    """Check a score and bring it into the shape of the array functions.
+
+    Parameters
+    ----------
+    score : DataArray
+        Over ``facility`` and either (``chain``, ``draw``) or ``sample``; further dimensions lead.
+
+    Raises
+    ------
+    InputError
+        If a dimension is missing, a number is NaN, a facility is named twice or stands alone, or
+        chains are too short to measure their autocorrelation.
+    """
+    if not isinstance(score, xr.DataArray):
+        raise InputError(
+            Problem(
+                rule=f"a score is an xarray DataArray, not {type(score).__name__}",
+                cure="label it with the dimensions (chain, draw, facility) or (sample, facility)",
+            )
+        )
+    sampling = [dim for dim in _SAMPLE_DIMS if dim in score.dims]
+    problems = list(_problems(score, sampling))
+    if problems:
+        raise InputError(problems)
+    ess = float(score.attrs["ess"]) if "ess" in score.attrs else None
+    if "facility" not in score.coords:
+        score = score.assign_coords(facility=np.arange(1, score.sizes["facility"] + 1).astype(str))
+    leading = [dim for dim in score.dims if dim not in (*sampling, "facility")]
+    score = score.transpose(*leading, *sampling, "facility")
+    # contiguous: the kernels and the sort read draw after draw
+    values = np.ascontiguousarray(score.values, dtype=np.float64)
+    chains = score.sizes.get("chain", 1)
+    values = values.reshape(-1, chains, *values.shape[len(score.dims) - 2 :])
+    if np.isnan(values).any():
+        raise InputError(
+            Problem(rule="the score has NaN", cure="leave the facility out or impute its draws")
+        )
+    if ess is None and sampling == ["sample"]:
+        ess = float(values.shape[2])
+    if ess is None and values.shape[2] < 4:
+        raise InputError(
+            Problem(
+                rule=f"a chain has {values.shape[2]} draws; its autocorrelation needs at least 4",
+                cure="use the dimension 'sample' for independent draws",
+            )
+        )
+    first = score.isel(dict.fromkeys(sampling, 0), drop=True)
+    return Draws(
+        values=values, ess=ess, template=first, estimand=str(score.attrs.get("estimand", "score"))
+    )
+
+
+def _problems(score: xr.DataArray, sampling: list[str]) -> list[Problem]:
+    problems = []
+    if sampling not in (["chain", "draw"], ["draw"], ["sample"]):
+        problems.append(
+            Problem(
+                rule=f"draws come as (chain, draw) or as sample; the score has {score.dims}",
+                cure="rename or stack the dimensions of the draws",
+            )
+        )
+    if "facility" not in score.dims:
+        rule = f"a score needs the dimension facility; it has {score.dims}"
+        return [*problems, Problem(rule=rule, cure="rename the dimension of what is ranked")]
+    if score.size == 0 or score.sizes["facility"] < 2:
+        problems.append(
+            Problem(rule=f"ranking needs two facilities and a draw; the score is {score.sizes}")
+        )
+    names = score.coords.get("facility")
+    if names is not None and len(np.unique(names.values)) < names.size:
+        problems.append(Problem(rule="a facility is named twice", cure="give each its own name"))
+    ess = score.attrs.get("ess")
+    if ess is not None and not float(ess) > 0:
+        problems.append(Problem(rule=f"the attribute ess is positive (received {ess!r})"))
+    return problems
+
+
+def check_m(m: int, facilities: int) -> None:
+    """Raise InputError unless 1 <= m < facilities."""
+    if not 1 <= m < facilities:
+        raise InputError(
+            Problem(
+                rule=f"m lies between 1 and {facilities - 1} here (received {m})",
+                cure="name at least one facility and not all of them",
+            )
+        )
+
+
+def check_side(side: str) -> None:
+    """Raise InputError unless `side` is top or bottom."""
+    if side not in ("top", "bottom"):
+        raise InputError(Problem(rule=f"side is 'top' or 'bottom' (received {side!r})"))
+
+
+def check_probability(name: str, value: float) -> None:
+    """Raise InputError unless 0 < value < 1."""
+    if not 0.0 < value < 1.0:
+        raise InputError(Problem(rule=f"{name} lies between 0 and 1 (received {value})"))

@@ -1,0 +1,297 @@
+"""Caveats that apply to a study, chosen by rule; none is printed that does not apply."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from pdsim.conventions import CERTAIN
+from pdsim.reports.document import Name, Piece, Table, Text, fill, listing
+from pdsim.reports.facts import ROW
+from pdsim.reports.numbers import in_words
+from pdsim.reports.suppress import observed_shown
+from pdsim.reports.view import SIDES, Results, words
+
+FEW_FACILITIES: Final = 15
+"""Below this the spread between facilities is known poorly, and its prior matters."""
+
+HEAVY_SHARE: Final = 0.8
+"""Share of the variance that few indicators must make up for a caveat."""
+
+type Rule = Callable[[Results, dict[str, Table]], list[Text]]
+
+
+def caveats(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
+    """Return the caveats of a study, the gravest first."""
+    return tuple(text for rule in _RULES for text in rule(results, tables))
+
+
+def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
+    text = results.attr("escalated")
+    return [(f"{str(text).capitalize()}.",)] if text else []
+
+
+def _assumed(results: Results, tables: dict[str, Table]) -> list[Text]:
+    """Repeat what the study assumes in place of having observed it."""
+    sentences = results.loads("assumptions", [])
+    return [(Name(text),) for text in sentences if "assumed" in text]
+
+
+def _no_controls(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if results.estimand in ("level", "endline"):
+        return []
+    return [
+        (
+            "There are no control facilities: every figure is the change over the period, "
+            "whatever caused it.",
+        )
+    ]
+
+
+def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
+    texts: list[Text] = []
+    table = tables["selection"]
+    ranking = results.group("ranking")
+    names = results.facilities
+    for side in SIDES:
+        label = f"{results.m_words} {getattr(results.words, side)}"
+        tied = [name for name in names if table.value(name, f"tied_{side}")]
+        if tied:
+            parts: dict[str, Piece | Text] = {
+                "names": listing(Name(name) for name in tied),
+                "label": label,
+            }
+            texts.append(
+                fill(
+                    "{names} tie for the last place among the {label}: the data cannot choose "
+                    "between them.",
+                    parts,
+                )
+            )
+            continue
+        p = ranking[f"p_{side}"].to_numpy()
+        chosen = ranking[f"selected_{side}"].to_numpy().astype(bool)
+        if not chosen.any() or chosen.all():
+            continue
+        last = names[int(np.flatnonzero(chosen)[np.argmin(p[chosen])])]
+        first = names[int(np.flatnonzero(~chosen)[np.argmax(p[~chosen])])]
+        if table.value(last, f"p_{side}") >= CERTAIN:
+            continue
+        flips = bool(table.value(last, f"could_flip_{side}"))
+        texts.append(_cut(table, label, side, last, first, flips))
+    return texts
+
+
+def _cut(table: Table, label: str, side: str, last: str, first: str, flips: bool) -> Text:
+    text = (
+        "Borderline cut: {last} is the last of the {label} with probability {p}, and {first}, "
+        "not selected, has {q}"
+    )
+    if flips:
+        text += "; the two are so close that another seed could swap them"
+    parts: dict[str, Piece | Text] = {
+        "last": Name(last),
+        "first": Name(first),
+        "label": label,
+        "p": table.probability(last, f"p_{side}"),
+        "q": table.probability(first, f"p_{side}"),
+    }
+    return fill(f"{text}.", parts)
+
+
+def _correlation(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if not _shares_cases(results):
+        return []
+    source = results.attr("case_correlation_source", "unset")
+    if source == "unset":
+        also = (
+            "; the selection is shown for three values of it below"
+            if results.has("case_correlation")
+            else ""
+        )
+        return [
+            (
+                "The within-case correlation is not known and counted as 0 here: indicators scored "
+                "on the same case then look like independent evidence, and statements are too "
+                f"sure if they are not{also}.",
+            )
+        ]
+    if float(results.attr("case_correlation", 0.0)) == 0.0:
+        return [
+            (
+                "A within-case correlation of 0 is taken: if the indicators of one case succeed "
+                "or fail together, every statement here is too sure.",
+            )
+        ]
+    return []
+
+
+def _shares_cases(results: Results) -> bool:
+    if not results.has("study"):
+        return False
+    data = results.group("study")
+    if "successes" not in data:
+        return False
+    settings = results.study_settings
+    if int(settings.get("items", 1)) > 1:
+        return True
+    labels = [str(label) for label in data["case_group"].to_numpy() if str(label)]
+    return len(labels) > len(set(labels))
+
+
+def _varied(group: str, dim: str, text: str) -> Rule:
+    def rule(results: Results, tables: dict[str, Table]) -> list[Text]:
+        if not results.has(group):
+            return []
+        data = results.group(group)
+        moved = [
+            side
+            for side in SIDES
+            if bool(
+                (data[f"selected_{side}"].astype(bool).any(dim))
+                .where(~data[f"selected_{side}"].astype(bool).all(dim), False)
+                .any()
+            )
+        ]
+        if not moved:
+            return []
+        where = " and ".join(moved)
+        return [(text.format(where=f"{where} {in_words(results.m)}"),)]
+
+    return rule
+
+
+def _few(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if len(results.facilities) >= FEW_FACILITIES:
+        return []
+    return [
+        fill(
+            "With {n} facilities the spread between facilities is known poorly, so its prior "
+            "has a say in how far the figures are shrunk.",
+            {"n": tables["facts"].number(ROW, "facilities")},
+        )
+    ]
+
+
+def _estimands(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if not results.has("estimands"):
+        return []
+    group = results.group("estimands")
+    texts: list[Text] = []
+    base = {side: set(results.selected(side)) for side in SIDES}
+    names = group["facility"].to_numpy().astype(str)
+    differ = []
+    for estimand in group["estimand"].to_numpy().astype(str):
+        if estimand == results.estimand:
+            continue
+        row = group.sel(estimand=estimand)
+        chosen = {
+            side: set(names[row[f"selected_{side}"].to_numpy().astype(bool)].tolist())
+            for side in SIDES
+        }
+        if chosen != base:
+            differ.append(words(estimand).column.lower())
+    if differ:
+        which = "another selection follows" if len(differ) == 1 else "other selections follow"
+        texts.append((f"Under other definitions of improvement {which}: {', '.join(differ)}.",))
+    improvement = results.group("improvement")
+    if "prior_sensitive" in improvement and bool(improvement["prior_sensitive"].any()):
+        flags = improvement["prior_sensitive"].to_numpy().astype(bool)
+        labels = [
+            words(name).column.lower()
+            for name in improvement["estimand"].to_numpy()[flags].astype(str)
+        ]
+        texts.append(
+            (
+                f"Prior-sensitive: {', '.join(labels)} leans on the correlation of baseline and "
+                "change between facilities, which so many facilities tell only roughly.",
+            )
+        )
+    return texts
+
+
+def _rules(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if not results.has("rules"):
+        return []
+    attrs = results.group("rules").attrs
+    return [
+        (Name(f"{attrs[key]}".rstrip(".")), ".")
+        for key in ("disagreement_top", "disagreement_bottom")
+        if attrs.get(key)
+    ]
+
+
+def _influence(results: Results, tables: dict[str, Table]) -> list[Text]:
+    table = tables.get("variance_share")
+    if table is None or len(table.frame) < 3:
+        return []
+    shares = table.frame["share"].sort_values(ascending=False)
+    needed = int(np.searchsorted(np.cumsum(shares.to_numpy()), HEAVY_SHARE) + 1)
+    if needed > len(shares) / 3:
+        return []
+    heavy = [str(name) for name in shares.index[:needed]]
+    return [
+        fill(
+            "Equal weights are not equal influence: {names} make up most of the composite's "
+            "variance between facilities ({shares}).",
+            {
+                "names": listing(Name(str(table.value(row, "label"))) for row in heavy),
+                "shares": listing(
+                    fill("{n} %", {"n": table.number(row, "share_percent")}) for row in heavy
+                ),
+            },
+        )
+    ]
+
+
+def _predictive(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if not results.has("predictive"):
+        return []
+    p = results.group("predictive")["p_value"]
+    extreme = p["facility"].to_numpy()[((p < 0.005) | (p > 0.995)).any("period").to_numpy()]
+    if not len(extreme):
+        return []
+    return [
+        fill(
+            "The model reproduces the observed composite of {names} badly: look at the check of "
+            "the model before quoting it.",
+            {"names": listing(Name(str(name)) for name in extreme)},
+        )
+    ]
+
+
+def _suppressed(results: Results, tables: dict[str, Table]) -> list[Text]:
+    if results.suppress_below is None or bool(observed_shown(results).all()):
+        return []
+    return [
+        (
+            "Observed values of facilities with a count below "
+            f"{results.suppress_below} are not printed.",
+        )
+    ]
+
+
+_RULES: Final[tuple[Rule, ...]] = (
+    _escalated,
+    _assumed,
+    _borderline,
+    _correlation,
+    _varied(
+        "case_correlation",
+        "case_correlation",
+        "The selection of the {where} depends on the within-case correlation.",
+    ),
+    _no_controls,
+    _estimands,
+    _rules,
+    _varied(
+        "priors_scaled",
+        "prior_factor",
+        "Prior-sensitive: with the scales of the priors halved or doubled the selection of the "
+        "{where} changes.",
+    ),
+    _influence,
+    _few,
+    _predictive,
+    _suppressed,
+)

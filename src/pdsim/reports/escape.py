@@ -1,0 +1,104 @@
+"""Text from the data made harmless, one function for each kind of output.
+
+Names in data are hostile: they may hold HTML, LaTeX commands, spreadsheet formulas, terminal
+escapes or characters that reorder the text around them. Each function returns text that shows
+the name and does nothing else.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
+# they reorder the text around them; Arabic and Hebrew names do not need them
+_REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_LATEX: Final = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
+    "-": "{-}",
+    "\u2212": r"\ensuremath{-}",
+    "\u2265": r"\ensuremath{\geq}",
+    "\u2264": r"\ensuremath{\leq}",
+    "\u00d7": r"\ensuremath{\times}",
+    "\u2020": r"\textdagger{}",
+}
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~^$@:=\"'-])")
+
+
+def plain(text: str) -> str:
+    """Return `text` with control and reordering characters written out.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Safe for a terminal, XML and a single line.
+
+    Examples
+    --------
+    >>> print(plain("A\\x1b[31mB"))
+    A\\x1b[31mB
+    """
+    return "".join(_visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    if char in _REORDERING or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp", "Cn"}:
+        return char.encode("unicode_escape").decode()
+    return char
+
+
+def csv_cell(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula.
+
+    A text that begins like a formula gets an apostrophe in front, which spreadsheets understand
+    as "this is text".
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("St. Mary")
+    ("'=1+1", 'St. Mary')
+    """
+    shown = plain(text)
+    return f"'{shown}" if shown.lstrip()[:1] in _FORMULA and shown.strip() else shown
+
+
+def markdown(text: str) -> str:
+    r"""Return `text` so that Markdown, Pandoc and the HTML made of them show it as it is.
+
+    Examples
+    --------
+    >>> print(markdown("<b> *A*"))
+    &lt;b&gt; \*A\*
+    """
+    shown = _MARKDOWN.sub(r"\\\1", plain(text))
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def latex(text: str) -> str:
+    r"""Return `text` so that LaTeX prints it and runs nothing.
+
+    Examples
+    --------
+    >>> print(latex("\\input{x}"))
+    \textbackslash{}input\{x\}
+    """
+    return "".join(_LATEX.get(char, char) for char in plain(text))

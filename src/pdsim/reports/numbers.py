@@ -1,0 +1,131 @@
+"""How numbers are written: the one place that decides digits, for tables and prose alike."""
+
+import math
+from typing import Final, Literal
+
+from pdsim.conventions import CERTAIN
+
+type Kind = Literal[
+    "pp", "score", "ratio", "probability", "mcse", "rank", "whole", "percent", "figure"
+]
+
+MINUS: Final = "\u2212"
+
+
+def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
+    """Return a number as it is printed everywhere.
+
+    Parameters
+    ----------
+    value : float
+        NaN is written as an en dash.
+    kind : str
+        ``pp`` and ``percent`` 1 decimal; ``ratio`` and ``rank`` 2; ``score`` and ``figure`` 4
+        significant digits; ``mcse`` 1 significant digit; ``whole`` with thousands separators;
+        ``probability`` see `probability`.
+    mcse : float
+        Of a probability; needed where it was counted as 0 or 1.
+
+    Examples
+    --------
+    >>> write(64.53, "pp"), write(0.9312, "probability", mcse=0.004), write(12345, "whole")
+    ('64.5', '0.93', '12,345')
+    """
+    if math.isnan(value):
+        return "\u2013"
+    match kind:
+        case "probability":
+            return probability(value, mcse=mcse)
+        case "mcse":
+            return significant(value)
+        case "whole":
+            text = f"{round(value):,}"
+        case "pp" | "percent":
+            text = f"{value:.1f}"
+        case "rank" | "ratio":
+            text = f"{value:.2f}"
+        case _:
+            text = f"{value:.4g}"
+    # a value that rounds to zero has no sign
+    if text.startswith("-"):
+        text = f"{MINUS}{text[1:]}" if any(digit in text for digit in "123456789") else text[1:]
+    return text
+
+
+def probability(value: float, *, mcse: float = math.nan) -> str:
+    """Return a probability as text: two decimals, more near 0 and 1.
+
+    A probability counted as 0 is below, and one counted as 1 above, the bound that 3 / ESS
+    gives, that is three times its `mcse`. No rounding carries a value across the limit from
+    which text says "certain".
+
+    Examples
+    --------
+    >>> probability(0.93), probability(0.0031), probability(0.9497)
+    ('0.93', '0.003', '0.9497')
+    >>> probability(0.0, mcse=0.00025), probability(1.0, mcse=0.00025)
+    ('below 0.0008', 'above 0.9992')
+    """
+    if value in (0.0, 1.0):
+        if not mcse > 0:
+            return f"{value:.0f}"
+        bound = ceiling(3.0 * mcse)
+        if bound >= 1.0:
+            return f"{value:.0f}"
+        digits = decimals(bound)
+        return f"below {bound:.{digits}f}" if value == 0.0 else f"above {1.0 - bound:.{digits}f}"
+    tail = min(value, 1.0 - value)
+    digits = 2 if tail >= 0.01 else math.ceil(-math.log10(tail))
+    while (float(f"{value:.{digits}f}") >= CERTAIN) != (value >= CERTAIN) and digits < 12:
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def significant(value: float) -> str:
+    """Return a positive number with one significant digit and no exponent.
+
+    Examples
+    --------
+    >>> significant(0.00412), significant(0.0)
+    ('0.004', '0')
+    """
+    if value <= 0.0:
+        return "0"
+    digits = max(0, -math.floor(math.log10(value)))
+    # 0.0096 rounds to 0.01, which has one digit fewer
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0") if "." in text and text.endswith("0") else text
+
+
+def ceiling(value: float) -> float:
+    """Return a positive number rounded up to one significant digit."""
+    scale = 10.0 ** math.floor(math.log10(value))
+    return math.ceil(value / scale - 1e-9) * scale
+
+
+def decimals(value: float) -> int:
+    """Return the decimals that show one significant digit of a number below 1."""
+    return max(1, -math.floor(math.log10(value) + 1e-9))
+
+
+def fixed(value: float) -> str:
+    """Return a number for a data file: nine significant digits, the same bytes every time.
+
+    Examples
+    --------
+    >>> fixed(0.1 + 0.2), fixed(float("nan"))
+    ('0.3', '')
+    """
+    return "" if math.isnan(value) else f"{value:.9g}"
+
+
+def in_words(number: int) -> str:
+    """Return a whole number in words up to twelve, else in digits.
+
+    Examples
+    --------
+    >>> in_words(3), in_words(20)
+    ('three', '20')
+    """
+    words = "zero one two three four five six seven eight nine ten eleven twelve".split()
+    return words[number] if 0 <= number < len(words) else f"{number:,}"

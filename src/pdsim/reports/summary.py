@@ -1,0 +1,199 @@
+"""The executive summary: five sentences, every number out of a table."""
+
+from pdsim.conventions import CERTAIN, Side
+from pdsim.reports.document import Name, Number, Piece, Table, Text, fill, listing
+from pdsim.reports.facts import ROW
+from pdsim.reports.numbers import in_words
+from pdsim.reports.tables import bound_names
+from pdsim.reports.view import Results
+
+_NAMED = 6
+"""Facilities that one sentence names; of more it gives the range."""
+
+
+def summary(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
+    """Return the five sentences.
+
+    Parameters
+    ----------
+    results : Results
+    tables : dict of str to Table
+        ``facts``, ``improvement`` and ``selection``.
+    """
+    return (
+        _study(results, tables["facts"]),
+        _extremes(results, tables["improvement"]),
+        membership(results, tables, "top"),
+        membership(results, tables, "bottom"),
+        _certainty(results, tables["facts"]),
+    )
+
+
+def _study(results: Results, facts: Table) -> Text:
+    parts: dict[str, Piece | Text] = {
+        "name": Name(results.name),
+        "facilities": facts.number(ROW, "facilities"),
+        "indicators": _of_indicators(facts),
+        "mean": facts.number(ROW, "mean_improvement"),
+        "units": results.units,
+        "noun": results.words.noun,
+    }
+    if "level_baseline" in facts.frame:
+        parts |= {
+            "first": facts.number(ROW, "level_baseline"),
+            "last": facts.number(ROW, "level_endline"),
+            "unit": _percent(results),
+            "improved": facts.number(ROW, "improved") if "improved" in facts.frame else "",
+        }
+        text = (
+            "{name}: over the period the composite{indicators} went from {first}{unit} to "
+            "{last}{unit} in the mean of {facilities} facilities"
+        )
+        if "improved" in facts.frame:
+            text += ", of which {improved} certainly improved"
+        return fill(f"{text}.", parts)
+    if "level_endline" in facts.frame:
+        parts |= {"last": facts.number(ROW, "level_endline"), "unit": _percent(results)}
+        return fill(
+            "{name}: the composite{indicators} stands at {last}{unit} in the mean of "
+            "{facilities} facilities.",
+            parts,
+        )
+    return fill(
+        "{name}: the {noun} is {mean} {units} in the mean of {facilities} facilities.", parts
+    )
+
+
+def _percent(results: Results) -> str:
+    return " %" if results.attr("kind", "counts") == "counts" else ""
+
+
+def _of_indicators(facts: Table) -> Text:
+    if "indicators" not in facts.frame or facts.value(ROW, "indicators") == 1:
+        return ()
+    return fill(" of {n} indicators", {"n": facts.number(ROW, "indicators")})
+
+
+def _extremes(results: Results, table: Table) -> Text:
+    first, last = results.order[0], results.order[-1]
+    low, high = bound_names(results)
+    parts: dict[str, Piece | Text] = {
+        "noun": results.words.noun,
+        "units": results.units,
+        "ci": results.interval_percent,
+    }
+    for key, row in (("a", first), ("b", last)):
+        parts |= {
+            key: Name(row),
+            f"{key}_mean": table.number(row, "mean"),
+            f"{key}_interval": table.interval(row, low, high),
+        }
+    return fill(
+        "The largest {noun} is that of {a}, {a_mean} {units} ({ci} interval {a_interval}), and "
+        "the smallest that of {b}, {b_mean} {units} ({b_interval}).",
+        parts,
+    )
+
+
+def membership(results: Results, tables: dict[str, Table], side: Side) -> Text:
+    """Return the sentence on who is among the top or the bottom m."""
+    table, facts = tables["selection"], tables["facts"]
+    chosen = results.selected(side)
+    label = f"{results.m_words} {getattr(results.words, side)}"
+    if len(chosen) > _NAMED:
+        return _many(chosen, label, side, table, facts)
+    sure = [row for row in chosen if float(table.value(row, f"p_{side}")) >= CERTAIN]
+    rest = [row for row in chosen if row not in sure]
+
+    def with_probability(row: str) -> Text:
+        p = table.probability(row, f"p_{side}")
+        return fill("{name} with probability {p}", {"name": Name(row), "p": p})
+
+    parts: dict[str, Piece | Text] = {
+        "sure": listing(Name(row) for row in sure),
+        "p": listing(table.probability(row, f"p_{side}") for row in sure),
+        "rest": listing(with_probability(row) for row in rest),
+        "is": "is" if len(sure) == 1 else "are",
+        "label": label,
+    }
+    if not rest:
+        return fill("{sure} {is} certainly among the {label} (probability {p}).", parts)
+    if not sure:
+        names = listing(
+            fill(
+                "{name} is among the {label} with probability {p}"
+                if position == 0
+                else "{name} with probability {p}",
+                {
+                    "name": Name(row),
+                    "label": label,
+                    "p": table.probability(row, f"p_{side}"),
+                },
+            )
+            for position, row in enumerate(rest)
+        )
+        return (*names, "; none of them is certain.")
+    return fill(
+        "{sure} {is} certainly among the {label} (probability {p}); also selected, but not "
+        "certain: {rest}.",
+        parts,
+    )
+
+
+def _many(chosen: list[str], label: str, side: Side, table: Table, facts: Table) -> Text:
+    return fill(
+        "{first} to {last} are the ends of the list of those selected as the {label}, with "
+        "probabilities from {high} down to {low}; {certain} of them are certain.",
+        {
+            "first": Name(chosen[0]),
+            "last": Name(chosen[-1]),
+            "label": label,
+            "high": table.number(chosen[0], f"p_{side}"),
+            "low": table.number(chosen[-1], f"p_{side}"),
+            "certain": facts.number(ROW, f"certain_{side}"),
+        },
+    )
+
+
+def _certainty(results: Results, facts: Table) -> Text:
+    texts: list[Text] = []
+    if "set_top" in facts.frame and "set_bottom" in facts.frame:
+        texts.append(
+            fill(
+                "the {m} named {top} are exactly the right ones with probability {p_top}, the {m} "
+                "named {bottom} with probability {p_bottom}",
+                {
+                    "m": results.m_words,
+                    "top": results.words.top,
+                    "bottom": results.words.bottom,
+                    "p_top": facts.probability(ROW, "set_top"),
+                    "p_bottom": facts.probability(ROW, "set_bottom"),
+                },
+            )
+        )
+    if "pairs" in facts.frame:
+        texts.append(
+            fill(
+                "{certain} of the {pairs} pairs of facilities are certainly ordered (probability "
+                "{limit} or more)",
+                {
+                    "certain": facts.number(ROW, "pairs_certain"),
+                    "pairs": facts.number(ROW, "pairs"),
+                    "limit": facts.number(ROW, "certain"),
+                },
+            )
+        )
+    if not texts:
+        return (
+            f"A membership is called certain from probability {CERTAIN:g} on, "
+            f"for {in_words(results.m)} facilities at each end.",
+        )
+    whole = listing(texts, last="; ")
+    first = whole[0]
+    start = f"{first[0].upper()}{first[1:]}" if isinstance(first, str) else first
+    return (start, *whole[1:], ".")
+
+
+def cell_of(number: Number) -> str:
+    """Return where a number came from, as one text."""
+    return "/".join(number.cell)

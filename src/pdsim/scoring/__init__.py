@@ -1,0 +1,30 @@
+"""Indicators to one score per facility: normalisation, aggregation, missing cells."""
+
+from pdsim.scoring.aggregate import (
+    AGGREGATIONS,
+    SCORE_ESTIMANDS,
+    aggregate,
+    allowed_estimands,
+    is_defined,
+    score,
+)
+from pdsim.scoring.cases import all_or_none
+from pdsim.scoring.missing import MISSING_POLICIES, apply_missing_policy, observed_levels
+from pdsim.scoring.normalise import NORMALISATIONS, implied_weights, indicator_values, normalise
+
+__all__ = [
+    "AGGREGATIONS",
+    "MISSING_POLICIES",
+    "NORMALISATIONS",
+    "SCORE_ESTIMANDS",
+    "aggregate",
+    "all_or_none",
+    "allowed_estimands",
+    "apply_missing_policy",
+    "implied_weights",
+    "indicator_values",
+    "is_defined",
+    "normalise",
+    "observed_levels",
+    "score",
+]

@@ -1,0 +1,102 @@
+"""Settings: frozen dataclasses to and from TOML and canonical JSON.
+
+A settings class is a frozen dataclass with ``__pydantic_config__ = FORBID_EXTRA``; its
+own ``__post_init__`` checks values. pydantic checks types and unknown keys.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pdsim.errors import InputError, Problem
+
+FORBID_EXTRA: Final = {"extra": "forbid"}
+
+
+def from_mapping[T](cls: type[T], mapping: Mapping[str, Any], *, file: str | None = None) -> T:
+    """Build the settings class `cls` from a mapping such as a TOML table.
+
+    Parameters
+    ----------
+    cls : type
+        A frozen dataclass (nested ones are built too).
+    mapping : mapping of str to object
+    file : str, optional
+        Named in error messages.
+
+    Raises
+    ------
+    InputError
+        With one problem for every unknown key, wrong type and broken rule.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(cls).validate_python(dict(mapping))
+    except ValidationError as error:
+        problems = [_problem(cls, detail, file) for detail in error.errors(include_url=False)]
+    raise InputError(problems)
+
+
+def _problem(cls: type, detail: Any, file: str | None) -> Problem:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        names = ", ".join(field.name for field in dataclasses.fields(cls))
+        return Problem(
+            file=file,
+            rule=f"unknown key {key!r}",
+            cure=f"remove it or use one of: {names}" if "." not in key else "remove or correct it",
+        )
+    if detail["type"] in {"missing", "missing_argument"}:
+        return Problem(file=file, rule=f"key {key!r} is missing", cure=f"add {key!r}")
+    message = detail["msg"].removeprefix("Value error, ")
+    received = "" if isinstance(detail["input"], dict) else f" (received {detail['input']!r:.80})"
+    return Problem(file=file, rule=f"{key}: {message}{received}" if key else message)
+
+
+def to_mapping(settings: Any) -> dict[str, Any]:
+    """Return the settings as nested plain dicts without the unset (None) keys."""
+    return _without_none(dataclasses.asdict(settings))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple | list):
+        return [_without_none(item) for item in value]
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """Return one and only one JSON text for equal values (sorted keys, no blanks, no NaN)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `value`, as 64 hex digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not UTF-8, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        problem = Problem(
+            file=path.name, rule=f"cannot be read ({error.strerror})", cure="check the path"
+        )
+    except UnicodeDecodeError:
+        problem = Problem(file=path.name, rule="is not UTF-8 text", cure="save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        problem = Problem(file=path.name, rule=f"is not valid TOML: {error}")
+    raise InputError(problem)

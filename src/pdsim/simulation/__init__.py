@@ -1,0 +1,21 @@
+"""Scenario to truth to data to one replicate's decision, and how good such decisions are."""
+
+from pdsim.simulation.block import Block, run_block
+from pdsim.simulation.cost import estimate_cost
+from pdsim.simulation.measures import MEASURES
+from pdsim.simulation.performance import PERFORMANCE, describe, paired_contrast, summarise
+from pdsim.simulation.replicate import simulate
+from pdsim.simulation.scenario import Scenario
+
+__all__ = [
+    "MEASURES",
+    "PERFORMANCE",
+    "Block",
+    "Scenario",
+    "describe",
+    "estimate_cost",
+    "paired_contrast",
+    "run_block",
+    "simulate",
+    "summarise",
+]

@@ -1,0 +1,54 @@
+"""Weights of a scenario, and the true value of what facilities are ranked on."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdsim.simulation.scenario import Scenario
+from pdsim.simulation.truth import Truth, domain_of
+
+type Floats = NDArray[np.float64]
+
+
+def analysis_weights(scenario: Scenario) -> Floats:
+    """Return the weights (K,) of the analysis; they sum to 1."""
+    if scenario.weights is not None:
+        weights = np.array(scenario.weights, dtype=float)
+    elif scenario.weighting == "domain":
+        domain = domain_of(scenario)
+        weights = 1.0 / np.bincount(domain)[domain]
+    else:
+        weights = np.ones(scenario.indicators)
+    return weights / weights.sum()
+
+
+def target_weights(scenario: Scenario) -> Floats:
+    """Return the weights (K,) that define the truth; they sum to 1."""
+    if scenario.target_weights is None:
+        return analysis_weights(scenario)
+    weights = np.array(scenario.target_weights, dtype=float)
+    return weights / weights.sum()
+
+
+def true_values(scenario: Scenario, truth: Truth) -> Floats:
+    """Return what facilities are truly ranked on, (R, F); pp where it is a difference."""
+    if scenario.kind == "normal":
+        return truth.level[:, :, 0, 0]
+    before, after = truth.level[..., 0], truth.level[..., 1]
+    if scenario.target == "programme":
+        odds = after / (scenario.ceiling - after) * np.exp(-truth.trend)
+        after = scenario.ceiling * odds / (1 + odds)
+    weights = target_weights(scenario)
+    # a plain loop over indicators keeps the order of summation free of the number of replicates
+    base, end = np.zeros(before.shape[:2]), np.zeros(before.shape[:2])
+    for k, weight in enumerate(weights):
+        base += weight * before[:, :, k]
+        end += weight * after[:, :, k]
+    if scenario.estimand == "change":
+        return 100 * (end - base)
+    if scenario.estimand == "endline":
+        return 100 * end
+    if scenario.estimand == "gap_closed":
+        return (end - base) / (1 - base)
+    if scenario.estimand == "ratio":
+        return end / base
+    return np.log(end / (1 - end)) - np.log(base / (1 - base))

@@ -1,0 +1,172 @@
+"""Counter-based random numbers: every draw has an address, so order and batching cannot matter.
+
+Philox4x64-10 (Salmon, Moraes, Dror, Shaw 2011, doi 10.1145/2063384.2063405) maps a 128-bit key
+and a 256-bit counter to 256 random bits. The key says which truth, which stream and which root
+seed; the counter says which replicate, cell, case block and word.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from pdsim.model.laplace.elementary import JIT
+from pdsim.simulation.normal import CENTRAL, central_quantile, tail_quantile
+
+type Words = NDArray[np.uint64]
+type Seed = int | Sequence[int]
+
+STREAMS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("truth", "cases", "case_factor", "trials", "missing", "errors", "variance", "fit"), start=1
+    )
+}
+"""One number per use of random numbers; never renumber, only append."""
+
+_MULTIPLIER_0 = np.uint64(0xD2E7470EE14C6C93)
+_MULTIPLIER_1 = np.uint64(0xCA5A826395121157)
+_WEYL_0 = np.uint64(0x9E3779B97F4A7C15)
+_WEYL_1 = np.uint64(0xBB67AE8584CAA73B)
+_ELEVEN = np.uint64(11)
+_UNIT = 2.0**-53
+_ZERO = np.uint64(0)
+_LANES = 512
+
+
+def seed_words(seed: Seed) -> list[int]:
+    """Return a root seed as 32-bit words, two for every integer.
+
+    Raises
+    ------
+    ValueError
+        If the seed is no non-negative integer below 2**64, nor a sequence of such.
+    """
+    parts = [seed] if isinstance(seed, int | np.integer) else list(seed)
+    if not parts or any(
+        isinstance(part, bool) or not isinstance(part, int | np.integer) or not 0 <= part < 2**64
+        for part in parts
+    ):
+        raise ValueError(f"seed must be one or more integers from 0 to 2**64 - 1, got {seed!r}")
+    # fixed width: SeedSequence([1]) and SeedSequence([1, 0]) give the same state
+    words = [word for part in parts for word in (int(part) & 0xFFFFFFFF, int(part) >> 32)]
+    return [len(parts), *words]
+
+
+def stream_key(truth_key: str, stream: str, seed: Seed) -> Words:
+    """Return the 128-bit key of one stream of one truth under one root seed.
+
+    Parameters
+    ----------
+    truth_key : str
+        64 hexadecimal digits.
+    stream : str
+        A name in ``STREAMS``.
+    seed : int or sequence of int
+
+    Returns
+    -------
+    ndarray of uint64, shape (2,)
+    """
+    truth_words = [int(truth_key[i : i + 8], 16) for i in range(0, 64, 8)]
+    sequence = np.random.SeedSequence([STREAMS[stream], *truth_words, *seed_words(seed)])
+    return sequence.generate_state(2, np.uint64)
+
+
+def replicate_seed(fit_key: str, replicate: int, seed: Seed) -> int:
+    """Return the seed of the inference engine for one replicate of one fit, below 2**63."""
+    text = f"{fit_key}:{replicate}:{':'.join(map(str, seed_words(seed)))}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+@intrinsic
+def _multiply(_context: Any, a: Any, b: Any) -> Any:
+    """Return the high and the low half of the 128-bit product of two 64-bit words."""
+    signature = types.UniTuple(types.uint64, 2)(a, b)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide, narrow = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), narrow)
+        low = builder.trunc(product, narrow)
+        return context.make_tuple(builder, signature.return_type, (high, low))
+
+    return signature, generate
+
+
+@njit(inline="always", **JIT)
+def _round(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+    high_0, low_0 = _multiply(_MULTIPLIER_0, c0)
+    high_1, low_1 = _multiply(_MULTIPLIER_1, c2)
+    return high_1 ^ c1 ^ k0, low_1, high_0 ^ c3 ^ k1, low_0
+
+
+@njit(**JIT)
+def philox(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+    """Return four random 64-bit words for key (k0, k1) and counter (c0, c1, c2, c3).
+
+    All arguments are uint64. The rounds stand one by one because a loop is half as fast.
+    """
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
+    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    return _round(k0, k1, c0, c1, c2, c3)
+
+
+@njit(**JIT)
+def uniform(word):  # type: ignore[no-untyped-def]
+    """Return the middle of one of 2**53 equal cells of (0, 1): never 0 and never 1."""
+    return (np.float64(word >> _ELEVEN) + 0.5) * _UNIT
+
+
+@njit(**JIT)
+def fill_uniform(key, replicate, component, out):  # type: ignore[no-untyped-def]
+    """Fill the 1-D array `out` with the uniforms of one component of one replicate."""
+    k0, k1, c1, c3 = key[0], key[1], np.uint64(component), np.uint64(replicate)
+    whole = out.size // 4
+    for call in range(whole):
+        w0, w1, w2, w3 = philox(k0, k1, np.uint64(call), c1, _ZERO, c3)
+        out[4 * call] = uniform(w0)
+        out[4 * call + 1] = uniform(w1)
+        out[4 * call + 2] = uniform(w2)
+        out[4 * call + 3] = uniform(w3)
+    rest = out.size - 4 * whole
+    if rest > 0:
+        words = philox(k0, k1, np.uint64(whole), c1, _ZERO, c3)
+        for lane in range(rest):
+            out[4 * whole + lane] = uniform(words[lane])
+
+
+@njit(**JIT)
+def fill_normal(key, replicate, component, out):  # type: ignore[no-untyped-def]
+    """Fill the 1-D array `out` with the standard normals of one component of one replicate."""
+    fill_uniform(key, replicate, component, out)
+    # all as if central, which vectorises, then the few in the tails again
+    for start in range(0, out.size, _LANES):
+        stop = min(start + _LANES, out.size)
+        kept = out[start:stop].copy()
+        for i in range(stop - start):
+            out[start + i] = central_quantile(kept[i])
+        for i in range(stop - start):
+            if abs(kept[i] - 0.5) > CENTRAL:
+                out[start + i] = tail_quantile(kept[i])

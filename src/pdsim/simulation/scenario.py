@@ -1,0 +1,286 @@
+"""A scenario: what is true, what is observed of it, how it is fitted, and who is then chosen."""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, ClassVar, Final, Literal
+
+from pdsim.conventions import DEFAULT_M
+from pdsim.errors import InputError
+from pdsim.priors import Priors
+from pdsim.settings import FORBID_EXTRA, digest
+from pdsim.simulation.checks import scenario_problems
+
+type Rule = Literal[
+    "observed_change", "z_score", "shrunken_mean", "posterior_mean", "expected_rank", "p_top"
+]
+type Weighting = Literal["equal", "domain", "given"]
+type ScenarioEstimand = Literal["change", "endline", "change_logit", "gap_closed", "ratio", "level"]
+
+POSTERIOR_RULES: Final = ("posterior_mean", "expected_rank", "p_top")
+"""Rules that need a fitted model; the others work on the observed proportions."""
+
+ALGORITHM: Final = 1
+"""Part of every key: raised when the same scenario would give other numbers."""
+
+_EFFECTS = tuple(
+    f"{kind}_{level}"
+    for level in ("facility", "domain", "indicator")
+    for kind in ("sd_baseline", "sd_change", "corr")
+)
+_TRUTH = (
+    "kind", "facilities", "indicators", "domains", "baseline_level", "improvement", "levels",
+    "means", "sd_alpha", "sd_beta", "heterogeneity", "secular_trend", "sd_secular_trend",
+    "ceiling", "outlying", *_EFFECTS,
+)  # fmt: skip
+_DATA = (
+    "trials", "trials_cv", "trials_unit", "case_correlation", "missing", "missing_slope",
+    "sensitivity", "specificity", "observer_effect", "observer_halving", "observer_endline",
+    "unit_sd", "known_se",
+)  # fmt: skip
+_FIT = ("engine", "draws", "priors")
+_DECISION = (
+    "rule", "m", "estimand", "target", "weighting", "weights", "target_weights", "flag_threshold",
+)  # fmt: skip
+
+_PRIORS = Priors()
+_NORMAL_ONLY = ("means", "unit_sd", "known_se")
+_NORMAL = ("kind", "facilities", "outlying", "trials", "trials_cv", *_NORMAL_ONLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One world, one study in it, one way to choose: a point of a simulation study.
+
+    Truth: logits of facility i, indicator k in domain d(k) are ``alpha_k + a_i + a_id + e_ik`` at
+    baseline and that plus ``beta_k + t_i + t_id + c_ik + trend`` at endline; each pair (baseline
+    effect, change effect) is bivariate normal with the stated standard deviations and
+    correlation. Adherence is ``ceiling * expit(logit)``. The domain level exists where
+    1 < domains < indicators, the indicator level where indicators > 1, as in the fitted model.
+
+    Attributes
+    ----------
+    kind : {"counts", "normal"}
+        ``normal``: one value per facility, known up to a normal error of standard deviation
+        ``unit_sd / sqrt(trials)``; true values are ``means``, or N(0, sd_change_facility^2).
+    facilities, indicators, domains : int
+        Indicators are spread over the domains evenly and in order.
+    baseline_level : float or tuple of float (indicator)
+        Adherence of an average facility at baseline, 0 to 1.
+    improvement : float or tuple of float (indicator)
+        What the programme adds to it, in percentage points.
+    levels : tuple of (baseline, endline), optional
+        Given adherence of every facility, 0 to 1, instead of the two above and of facility
+        effects.
+    means : tuple of float, optional
+        Given true values of the facilities (normal data).
+    sd_alpha, sd_beta : float
+        Standard deviations between indicators of baseline logit and of change in logits.
+    heterogeneity : float
+        Standard deviation of the logarithm of an indicator's factor on all its effects, so that
+        some indicators tell facilities apart and others do not.
+    secular_trend : float
+        What would have been added without the programme, in percentage points.
+    sd_secular_trend : float
+        Its standard deviation between facilities, in logits.
+    ceiling : float
+        Highest adherence that can be measured, 0 to 1.
+    outlying : tuple of float
+        Shifts of the change (logits; normal data: units) of the first facilities.
+    sd_baseline_facility, sd_change_facility, corr_facility, sd_baseline_domain, sd_change_domain,
+    corr_domain, sd_baseline_indicator, sd_change_indicator, corr_indicator : float
+        In logits, named as in `pdsim.priors.Priors`.
+    trials : int or tuple of int (facility) or of tuple of int (facility, indicator)
+        Cases observed per cell and period.
+    trials_cv : float
+        Coefficient of variation of drawn numbers of cases around `trials` (lognormal, rounded, at
+        least 1); 0 means as given.
+    trials_unit : {"facility", "cell"}
+        Whether one draw serves all indicators of a facility in a period.
+    case_correlation : float
+        Correlation of two indicators scored on one case (Gaussian copula).
+    missing, missing_slope : float
+        Probability that a cell is missing, and the log odds that one logit of lower adherence
+        adds to it.
+    sensitivity, specificity : float
+        P(scored as met | met) and P(scored as not met | not met).
+    observer_effect : float
+        Logits that being observed adds at the first case of the baseline period.
+    observer_halving : float, optional
+        Number of cases after which the effect has halved; by default it lasts the period.
+    observer_endline : float
+        The share of `observer_effect` that is left at the first case of the endline period.
+    unit_sd : float
+        Standard deviation of one observation (normal data).
+    known_se : bool
+        False: the standard error is estimated from the sample (normal data).
+    engine, draws, priors : str, int, Priors
+        How a posterior is computed, for rules that need one.
+    assumed_case_correlation : float, optional
+        What the analysis takes it to be; by default the true one.
+    rule : str
+        ``observed_change`` (of normal data: the observed value), ``z_score`` (weighted change in
+        units of each indicator's standard deviation over facilities and periods),
+        ``shrunken_mean`` (empirical Bayes), ``posterior_mean``, ``expected_rank``, ``p_top``.
+    m : int
+        Facilities chosen at each end.
+    estimand : str
+        What facilities are ranked on in truth and in the posterior.
+    target : {"change", "programme"}
+        Whether the secular trend counts as true improvement.
+    weighting : {"equal", "domain", "given"}
+        ``domain``: every domain the same weight.
+    weights, target_weights : tuple of float (indicator), optional
+        Given weights of the analysis; weights of the truth, by default those of the analysis.
+    flag_threshold : float
+        A facility is flagged as clearly among the best when the posterior P(top m) reaches it; by
+        rules without a posterior, when it is above the mean of the others at this one-sided
+        confidence.
+
+    Raises
+    ------
+    InputError
+        With every broken rule.
+
+    Examples
+    --------
+    >>> scenario = Scenario(facilities=10, indicators=14, trials=40)
+    >>> scenario.data_key == Scenario(facilities=10, indicators=14, trials=60).data_key
+    False
+    >>> scenario.truth_key == Scenario(facilities=10, indicators=14, trials=60).truth_key
+    True
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+
+    kind: Literal["counts", "normal"] = "counts"
+    facilities: int = 10
+    indicators: int = 1
+    domains: int = 1
+    baseline_level: float | tuple[float, ...] = 0.5
+    improvement: float | tuple[float, ...] = 12.0
+    levels: tuple[tuple[float, float], ...] | None = None
+    means: tuple[float, ...] | None = None
+    sd_alpha: float = 0.0
+    sd_beta: float = 0.0
+    heterogeneity: float = 0.0
+    secular_trend: float = 0.0
+    sd_secular_trend: float = 0.0
+    ceiling: float = 1.0
+    outlying: tuple[float, ...] = ()
+    sd_baseline_facility: float = 0.35
+    sd_change_facility: float = 0.7
+    corr_facility: float = 0.0
+    sd_baseline_domain: float = 0.3
+    sd_change_domain: float = 0.3
+    corr_domain: float = 0.0
+    sd_baseline_indicator: float = 0.3
+    sd_change_indicator: float = 0.3
+    corr_indicator: float = 0.0
+
+    trials: int | tuple[int, ...] | tuple[tuple[int, ...], ...] = 40
+    trials_cv: float = 0.0
+    trials_unit: Literal["facility", "cell"] = "facility"
+    case_correlation: float = 0.0
+    missing: float = 0.0
+    missing_slope: float = 0.0
+    sensitivity: float = 1.0
+    specificity: float = 1.0
+    observer_effect: float = 0.0
+    observer_halving: float | None = None
+    observer_endline: float = 1.0
+    unit_sd: float = 1.0
+    known_se: bool = True
+
+    engine: Literal["laplace", "nuts"] = "laplace"
+    draws: int = 1000
+    priors: Priors = _PRIORS
+    assumed_case_correlation: float | None = None
+
+    rule: Rule = "observed_change"
+    m: int = DEFAULT_M
+    estimand: ScenarioEstimand = "change"
+    target: Literal["change", "programme"] = "change"
+    weighting: Weighting = "equal"
+    weights: tuple[float, ...] | None = None
+    target_weights: tuple[float, ...] | None = None
+    flag_threshold: float = 0.95
+
+    def __post_init__(self) -> None:
+        problems = scenario_problems(self)
+        if problems:
+            raise InputError(problems)
+
+    @property
+    def needs_posterior(self) -> bool:
+        """Whether the rule needs a fitted model."""
+        return self.rule in POSTERIOR_RULES
+
+    @property
+    def analysed_case_correlation(self) -> float:
+        """The within-case correlation that the analysis assumes."""
+        stated = self.assumed_case_correlation
+        return self.case_correlation if stated is None else stated
+
+    @property
+    def effect_levels(self) -> tuple[str, ...]:
+        """The levels of effects that exist in this scenario."""
+        if self.kind == "normal" or self.indicators == 1:
+            return ("facility",)
+        if self.domains in (1, self.indicators):
+            return ("facility", "indicator")
+        return ("facility", "domain", "indicator")
+
+    @property
+    def truth_key(self) -> str:
+        """SHA-256 of what decides the truth, 64 hexadecimal digits."""
+        return digest({"algorithm": ALGORITHM, "truth": _part(self, _TRUTH)})
+
+    @property
+    def data_key(self) -> str:
+        """SHA-256 of what decides the data: the truth key and how it is observed."""
+        return digest({"truth": self.truth_key, "data": _part(self, _DATA)})
+
+    @property
+    def fit_key(self) -> str:
+        """SHA-256 of what decides the fit; without a posterior, engine and priors do not."""
+        fit = _part(self, _FIT) if self.needs_posterior else {}
+        assumed = _canonical(self.analysed_case_correlation)
+        return digest({"data": self.data_key, "case_correlation": assumed, "fit": fit})
+
+    @property
+    def decision_key(self) -> str:
+        """SHA-256 of what decides who is chosen and how that is judged."""
+        return digest({"fit": self.fit_key, "decision": _part(self, _DECISION)})
+
+
+def _part(scenario: Scenario, names: Collection[str]) -> dict[str, Any]:
+    """Return the named fields that matter in this scenario, equal for equal meaning."""
+    return {name: _canonical(getattr(scenario, name)) for name in names if _matters(scenario, name)}
+
+
+def _matters(scenario: Scenario, name: str) -> bool:
+    """Whether a field can change a result, given the others."""
+    if scenario.kind == "normal":
+        if name == "sd_change_facility":
+            return scenario.means is None
+        return name in _NORMAL or name not in (*_TRUTH, *_DATA)
+    if name in _NORMAL_ONLY:
+        return False
+    if name in ("baseline_level", "improvement"):
+        return scenario.levels is None
+    if name in _EFFECTS:
+        return name.rpartition("_")[2] in scenario.effect_levels
+    return True
+
+
+def _canonical(value: Any) -> Any:
+    """Return plain JSON values; 12 and 12.0 are the same number, and so are 0 and -0."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0
+    return value

@@ -1,0 +1,147 @@
+"""Delimited text: encoding, delimiter, and cells as text."""
+
+import io
+import re
+from typing import Final
+
+import pandas as pd
+
+from pdsim.errors import InputError, Problem
+from pdsim.study.tabulate import tabulated
+
+DELIMITERS: Final = (",", ";", "\t", "|")
+
+_BOMS: Final = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_SPARE: Final = 3
+"""Columns beyond the header that are parsed, so that a row that is too long can be named."""
+
+
+def read_delimited(
+    content: bytes, *, file: str, delimiter: str | None, encoding: str | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read delimited text.
+
+    Parameters
+    ----------
+    content : bytes
+    file : str
+        Named in messages.
+    delimiter, encoding : str, optional
+        Default: recognised. A text that is not UTF-8 is read as Windows-1252, and said so.
+
+    Returns
+    -------
+    DataFrame
+        Raw table of text.
+    tuple of str
+        Sentences on what was guessed.
+
+    Raises
+    ------
+    InputError
+    """
+    text, notes = _decoded(content, file, encoding)
+    skipped = 0
+    directive = re.match(r"sep=(.)\r?\n", text)
+    if directive:
+        # Excel's own way to state the delimiter, as the first line of a file
+        delimiter = delimiter or directive[1]
+        text, skipped = text[directive.end() :], 1
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    if not header:
+        raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
+    delimiter = delimiter or _delimiter(header)
+    width = header.count(delimiter) + 1 + _SPARE
+    try:
+        cells = pd.read_csv(
+            io.StringIO(text),
+            sep=delimiter,
+            header=None,
+            names=list(range(width)),
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            index_col=False,
+        )
+    except pd.errors.ParserError as error:
+        raise InputError(_unparsed(str(error), file, skipped)) from None
+    table = tabulated(cells, file=file, first_row=1 + skipped)
+    return table, notes
+
+
+def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:
+    if encoding is not None:
+        try:
+            return content.decode(encoding), ()
+        except LookupError:
+            rule, cure = f"the encoding {encoding!r:.60} is unknown", "state one such as 'utf-8'"
+        except UnicodeDecodeError as error:
+            rule = f"the text is not {encoding} (byte {error.start + 1:,})"
+            cure = "correct the key encoding, or save the file as UTF-8"
+        raise InputError(Problem(file=file, rule=rule, cure=cure))
+    for bom, name in _BOMS:
+        if content.startswith(bom):
+            try:
+                return content.decode(name), ()
+            except UnicodeDecodeError:
+                rule = f"the file begins like {name} text but is not"
+            raise InputError(Problem(file=file, rule=rule, cure="save it as UTF-8"))
+    if b"\x00" in content:
+        raise InputError(
+            Problem(
+                file=file,
+                rule="the file is not text",
+                cure="give a CSV, Excel (.xlsx) or Parquet file with the ending that it is",
+            )
+        )
+    try:
+        return content.decode("utf-8"), ()
+    except UnicodeDecodeError as error:
+        place = content[: error.start].count(b"\n") + 1
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        problem = Problem(
+            file=file,
+            row=place,
+            rule="the text is neither UTF-8 nor Windows-1252",
+            cure='save it as UTF-8, or state its encoding: encoding = "cp1250"',
+        )
+        raise InputError(problem) from None
+    return text, (
+        f"{file} is not UTF-8 (row {place}) and was read as Windows-1252: check the names.",
+    )
+
+
+def _delimiter(header: str) -> str:
+    """Return the delimiter that divides the header into most columns."""
+    outside = re.sub(r'"[^"]*"', "", header)
+    return max(DELIMITERS, key=outside.count)
+
+
+def _unparsed(message: str, file: str, skipped: int) -> Problem:
+    """Say what the parser said, in the words of a spreadsheet."""
+    long = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
+    if long:
+        expected, line, saw = (int(text) for text in long.groups())
+        return Problem(
+            file=file,
+            row=line + skipped,
+            rule=f"the row has {saw} cells, the header {expected - _SPARE}",
+            cure="remove the extra cells, or put names that hold the delimiter in double quotes",
+        )
+    quote = re.search(r"EOF inside string starting at row (\d+)", message)
+    if quote:
+        return Problem(
+            file=file,
+            row=int(quote[1]) + 1 + skipped,
+            rule="a double quote is opened and never closed",
+            cure="close or remove it",
+        )
+    return Problem(file=file, rule=f"the file cannot be read as a table: {message:.200}")

@@ -1,0 +1,147 @@
+"""Files of tables: kind, size, compression."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+import pandas as pd
+
+from pdsim.errors import InputError, Problem
+from pdsim.study.delimited import read_delimited
+from pdsim.study.parquet import read_parquet
+from pdsim.study.workbook import read_workbook
+
+MAX_BYTES: Final = 256 * 2**20
+"""Bytes of an unpacked file."""
+
+MAX_CELLS: Final = 50_000_000
+"""Cells of a table in a packed format."""
+
+_TEXT: Final = (".csv", ".tsv", ".txt", ".tab")
+_MAGIC: Final = (
+    (b"PK\x03\x04", ".xlsx"),
+    (b"PAR1", ".parquet"),
+    (b"\x1f\x8b", ".gz"),
+    (b"\xd0\xcf\x11\xe0", ".xls"),
+    (b"%PDF", ".pdf"),
+)
+
+type Load = Callable[[str], bytes]
+"""Returns the bytes of a file, given the name by which the study calls it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How to read tables; None leaves it to be recognised."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+
+def read_source(name: str, load: Load, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read one file of the study.
+
+    Parameters
+    ----------
+    name : str
+        Name or path of the file; its ending says its kind.
+    load : callable
+        Returns the bytes of `name`.
+    reading : Reading
+
+    Returns
+    -------
+    DataFrame
+        Raw table.
+    tuple of str
+        Sentences on what was guessed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, too large, of another kind than its ending says, or broken.
+    """
+    path = PurePath(name)
+    file, suffix = path.name, path.suffix.lower()
+    packed = suffix == ".gz"
+    if packed:
+        suffix = PurePath(path.stem).suffix.lower()
+    _refuse_kind(file, suffix, packed)
+    content = load(name)
+    if packed:
+        content = _unpacked(content, file)
+    if not content:
+        raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
+    _refuse_mismatch(content, file, suffix)
+    if suffix == ".xlsx":
+        table = read_workbook(
+            content, file=file, sheet=reading.sheet, max_bytes=MAX_BYTES, max_cells=MAX_CELLS
+        )
+        return table, ()
+    if suffix == ".parquet":
+        return read_parquet(content, file=file, max_bytes=MAX_BYTES, max_cells=MAX_CELLS), ()
+    return read_delimited(
+        content, file=file, delimiter=reading.delimiter, encoding=reading.encoding
+    )
+
+
+def _refuse_kind(file: str, suffix: str, packed: bool) -> None:
+    if suffix in _TEXT or (suffix in (".xlsx", ".parquet") and not packed):
+        return
+    kind = f"{suffix or '(none)'}{'.gz' if packed else ''}"
+    old = suffix in (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+    raise InputError(
+        Problem(
+            file=file,
+            rule=f"files with the ending {kind} are not read",
+            cure="save the sheet as .xlsx or .csv"
+            if old
+            else "give a .csv, .tsv, .txt (also .gz), .xlsx or .parquet file",
+        )
+    )
+
+
+def _unpacked(content: bytes, file: str) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as archive:
+            unpacked = archive.read(MAX_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        problem = Problem(
+            file=file, rule="the file is not a whole gzip file", cure="copy it again, or unpack it"
+        )
+        raise InputError(problem) from None
+    refuse_size(len(unpacked), file, unpacked=True)
+    return unpacked
+
+
+def refuse_size(size: int, file: str, *, unpacked: bool = False) -> None:
+    """Refuse a file that is too large to be a table of a study."""
+    if size > MAX_BYTES:
+        amount = f"unpacks to more than {MAX_BYTES:,}" if unpacked else f"has {size:,}"
+        raise InputError(
+            Problem(
+                file=file,
+                rule=f"the file {amount} bytes; at most {MAX_BYTES:,} are read",
+                cure="keep the columns and rows of the study only, or give counts instead of cases",
+            )
+        )
+
+
+def _refuse_mismatch(content: bytes, file: str, suffix: str) -> None:
+    """Refuse a file whose ending says another kind than its first bytes."""
+    kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), None)
+    if kind is not None and kind != suffix:
+        raise InputError(
+            Problem(
+                file=file,
+                rule=f"the file is a {kind} file by its content, but is called {suffix}",
+                cure=f"rename it to {kind}"
+                if kind in (".xlsx", ".parquet", ".gz")
+                else "save the table as .csv or .xlsx",
+            )
+        )

@@ -1,0 +1,207 @@
+"""A wide table, with a column per value and period, becomes a long one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from pdsim.conventions import PERIODS
+from pdsim.errors import Problem
+from pdsim.study.frames import VALUES, Columns, file_of, named, visible
+from pdsim.study.longtable import COMPOSITE
+from pdsim.study.problems import NOTHING, Findings, found, listed, quote
+
+_SEPARATORS: Final = " _.-:/|"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WideColumn:
+    """One column of a wide table: which value of which indicator in which period."""
+
+    column: str
+    value: str
+    period: str
+    indicator: str
+
+
+def wide_columns(
+    names: Sequence[str], columns: Columns, periods: Sequence[str] | None
+) -> list[WideColumn]:
+    """Return the columns whose names say value and period.
+
+    Parameters
+    ----------
+    names : sequence of str
+    columns : Columns
+        Other words for the values, such as ``trials = "n"``.
+    periods : sequence of str, optional
+        Labels of the periods; default "baseline" and "endline".
+
+    Examples
+    --------
+    >>> wide_columns(["percent_baseline", "Hb 2021 trials"], Columns(), None)
+    [WideColumn(column='percent_baseline', value='percent', period='baseline', indicator='')]
+    """
+    labels = tuple(periods) if periods else PERIODS
+    words = {value: getattr(columns, value) or value for value in VALUES}
+    return [found for name in names if (found := _split(name, words, labels)) is not None]
+
+
+def valued(names: Sequence[str], columns: Columns) -> list[str]:
+    """Return the columns that begin or end with the name of a value and say something more."""
+    words = [getattr(columns, value) or value for value in VALUES]
+    return [name for name in names if any(any(_rests(name, word)) for word in words)]
+
+
+def _split(name: str, words: dict[str, str], labels: Sequence[str]) -> WideColumn | None:
+    for value, word in words.items():
+        for label in labels:
+            for first, second in ((word, label), (label, word)):
+                for rest in _rests(name, first):
+                    for indicator in _rests(rest, second):
+                        return WideColumn(
+                            column=name, value=value, period=label, indicator=indicator
+                        )
+    return None
+
+
+def _rests(text: str, word: str) -> Iterator[str]:
+    """Yield what is left of `text` without `word` at its end or at its beginning."""
+    folded, word = text.casefold(), word.casefold()
+    if folded == word:
+        yield ""
+    # casefold may change the length of a text; then no ends can be cut off safely
+    elif len(folded) == len(text):
+        if folded.endswith(word) and text[-len(word) - 1] in _SEPARATORS:
+            yield text[: -len(word)].rstrip(_SEPARATORS)
+        if folded.startswith(word) and text[len(word)] in _SEPARATORS:
+            yield text[len(word) :].lstrip(_SEPARATORS)
+
+
+def long_from_wide(
+    table: pd.DataFrame, *, columns: Columns, periods: Sequence[str] | None
+) -> tuple[pd.DataFrame, Findings]:
+    """Return the long table of a wide one.
+
+    A row of the wide table is a facility, or a facility and an indicator. Its columns are
+    named by value and period and, in tables without a column ``indicator``, by the indicator:
+    ``percent_baseline``, ``successes 2021``, ``IMM_3.trials.2023``. A value without a period
+    (``trials``) holds for both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Raw wide table.
+    columns : Columns
+    periods : sequence of str, optional
+
+    Returns
+    -------
+    DataFrame
+        Raw long table.
+    Findings
+    """
+    table, findings = named(
+        table,
+        Columns(facility=columns.facility, indicator=columns.indicator, tier=columns.tier),
+        ("facility", "indicator", "tier"),
+    )
+    keys = [name for name in ("facility", "indicator", "tier") if name in table]
+    rest = [name for name in visible(table) if name not in keys]
+    wide = wide_columns(rest, columns, periods)
+    common = _common(rest, columns, wide)
+    findings += _layout_findings(table, wide, [*(common.values())], rest, columns, periods)
+    if findings or not wide:
+        return table, findings
+    parts = []
+    for indicator, period in dict.fromkeys((item.indicator, item.period) for item in wide):
+        cells = {
+            item.column: item.value
+            for item in wide
+            if (item.indicator, item.period) == (indicator, period)
+        }
+        names = [*keys, *cells, *common.values(), "file", "row"]
+        part = table[names].rename(columns=cells | {old: new for new, old in common.items()})
+        part = part.assign(period=period)
+        if "indicator" not in keys:
+            part = part.assign(indicator=indicator or COMPOSITE)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True), NOTHING
+
+
+def _common(rest: Sequence[str], columns: Columns, wide: Sequence[WideColumn]) -> dict[str, str]:
+    """Return the columns that hold one value for all periods."""
+    words = {(getattr(columns, value) or value).casefold(): value for value in VALUES}
+    taken = {item.value for item in wide}
+    return {
+        words[name.casefold()]: name
+        for name in rest
+        if name.casefold() in words and words[name.casefold()] not in taken
+    }
+
+
+def _layout_findings(
+    table: pd.DataFrame,
+    wide: Sequence[WideColumn],
+    common: Sequence[str],
+    rest: Sequence[str],
+    columns: Columns,
+    periods: Sequence[str] | None,
+) -> Findings:
+    file = file_of(table)
+    labels = tuple(periods) if periods else PERIODS
+    problems = []
+    parsed = {item.column for item in wide} | set(common)
+    for name in valued(rest, columns):
+        if name not in parsed:
+            problems.append(
+                Problem(
+                    file=file,
+                    rule=f"column {quote(name)} names none of the periods {listed(labels)}",
+                    cure='correct its name, or state the labels: periods = ["2021", "2023"]',
+                )
+            )
+    if not wide and not problems:
+        problems.append(
+            Problem(
+                file=file,
+                rule=f"no column names a value and a period; the file has {listed(rest)}",
+                cure="name the columns such as percent_baseline and percent_endline",
+            )
+        )
+    cells: dict[tuple[str, str, str], str] = {}
+    for item in wide:
+        key = (item.indicator, item.period, item.value)
+        if key in cells:
+            problems.append(
+                Problem(
+                    file=file,
+                    rule=f"columns {quote(cells[key])} and {quote(item.column)} mean the same",
+                    cure="keep one of them",
+                )
+            )
+        cells[key] = item.column
+        if item.indicator and "indicator" in table:
+            problems.append(
+                Problem(
+                    file=file,
+                    rule=f"column {quote(item.column)} names an indicator, and there is a column "
+                    "'indicator' as well",
+                    cure="keep one of the two ways",
+                )
+            )
+    values = {item.value for item in wide}
+    for indicator, period in dict.fromkeys((item.indicator, item.period) for item in wide):
+        for value in sorted(values):
+            if (indicator, period, value) not in cells:
+                problems.append(
+                    Problem(
+                        file=file,
+                        indicator=indicator or None,
+                        period=period,
+                        rule=f"the column of {value} is missing",
+                        cure="add it; other indicators or periods have one",
+                    )
+                )
+    return found(problems)

@@ -1,0 +1,141 @@
+"""Sheets of Excel workbooks."""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import pandas as pd
+
+from pdsim.errors import InputError, Problem
+from pdsim.study.problems import listed
+from pdsim.study.tabulate import tabulated
+
+
+def read_workbook(
+    content: bytes, *, file: str, sheet: str | None, max_bytes: int, max_cells: int
+) -> pd.DataFrame:
+    """Read one sheet of an .xlsx workbook.
+
+    Parameters
+    ----------
+    content : bytes
+    file : str
+        Named in messages.
+    sheet : str, optional
+        Default: the first sheet.
+    max_bytes, max_cells : int
+        Limits of the unpacked workbook and of the cells of the sheet.
+
+    Returns
+    -------
+    DataFrame
+        Raw table of text; formulas count as the values that were saved with them.
+
+    Raises
+    ------
+    InputError
+        If openpyxl is not installed, or the workbook is broken, too large, or without `sheet`.
+    """
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ModuleNotFoundError:
+        problem = Problem(
+            file=file,
+            rule="reading Excel files needs the package openpyxl, which is not installed",
+            cure="run: pip install 'pdsim[excel]', or save the sheet as CSV",
+        )
+        raise InputError(problem) from None
+    _refuse_bomb(content, file, max_bytes)
+    broken = Problem(
+        file=file,
+        rule="the file is not a readable Excel workbook",
+        cure="open it in a spreadsheet program and save it again as .xlsx, or as CSV",
+    )
+    try:
+        with warnings.catch_warnings():
+            # openpyxl warns of styles and validations that it leaves out; no cell depends on them
+            warnings.simplefilter("ignore")
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, ParseError, InvalidFileException, zipfile.BadZipFile):
+        raise InputError(broken) from None
+    try:
+        names = [page.title for page in book.worksheets]
+        if not names or (sheet is not None and sheet not in names):
+            problem = Problem(
+                file=file,
+                rule=f"there is no sheet {sheet!r:.60}; the workbook has {listed(names)}",
+                cure="correct the key sheet",
+            )
+            raise InputError(problem)
+        page = book[sheet or names[0]]
+        page.reset_dimensions()
+        try:
+            rows = list(_rows(page, file, max_cells))
+        except (KeyError, ValueError, TypeError, ParseError, zipfile.BadZipFile) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(broken) from None
+    finally:
+        book.close()
+    width = max((len(row) for row in rows), default=0)
+    if not width:
+        raise InputError(Problem(file=file, rule="the sheet is empty", cure="check the key sheet"))
+    cells = pd.DataFrame([row + [""] * (width - len(row)) for row in rows], dtype="str")
+    return tabulated(cells, file=file, first_row=1)
+
+
+def _rows(page: Any, file: str, max_cells: int) -> Iterator[list[str]]:
+    """Yield the rows as text, without blank cells at their ends."""
+    cells = 0
+    for row in page.iter_rows(values_only=True):
+        texts = [_text(value) for value in row]
+        while texts and not texts[-1]:
+            texts.pop()
+        cells += len(row) + 1
+        if cells > max_cells:
+            problem = Problem(
+                file=file,
+                rule=f"the sheet has more than {max_cells:,} cells",
+                cure="keep the table only, without cells far below or beside it",
+            )
+            raise InputError(problem)
+        yield texts
+
+
+def _text(value: Any) -> str:
+    """Return a cell as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime) and value.time() == datetime.min.time():
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).strip()
+
+
+def _refuse_bomb(content: bytes, file: str, max_bytes: int) -> None:
+    """Refuse a workbook that would unpack to too much; zipfile reads no more than is declared."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        problem = Problem(
+            file=file,
+            rule="the file is not an Excel workbook (.xlsx)",
+            cure="save it as .xlsx or as CSV, with the ending that it is",
+        )
+        raise InputError(problem) from None
+    if size > max_bytes:
+        problem = Problem(
+            file=file,
+            rule=f"the workbook unpacks to {size:,} bytes, at most {max_bytes:,} are read",
+            cure="save the table alone, as CSV",
+        )
+        raise InputError(problem)

@@ -1,0 +1,104 @@
+"""The Zarr arrays of a part: created whole, written a chunk at a time, never resized."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdsim.files import sync_folder, write_atomically
+from pdsim.sweeps.store import CELLS, Part
+
+CHUNK = 1000
+"""Replicates in one chunk: writing one stays small beside computing what is in it."""
+
+_ENCODING: Final[dict[str, Any]] = {"name": "default", "separator": "."}
+"""All chunks of an array in one folder, so that one fsync makes their names durable."""
+
+MEASURES, STATUS = "measures", "status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartArrays:
+    """The two arrays of a part."""
+
+    part: Part
+    measures: zarr.Array[Any]
+    status: zarr.Array[Any]
+
+    def read(
+        self, row: int, start: int, stop: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Return measures (replicate, measure) and status (replicate,) of a row, as stored."""
+        here = slice(start - self.part.start, stop - self.part.start)
+        return (
+            np.asarray(self.measures[row, here, :], dtype=np.float64),
+            np.asarray(self.status[row, here], dtype=np.uint8),
+        )
+
+
+def create_part(part: Part, scenarios: Iterable[str], measures: tuple[str, ...]) -> None:
+    """Lay out a part on disk and make it durable; its ledger line comes after.
+
+    Parameters
+    ----------
+    part : Part
+    scenarios : iterable of str
+        JSON text of the scenario of every row.
+    measures : tuple of str
+        Names along the last axis.
+    """
+    part.folder.mkdir(parents=True)
+    lines = zip(part.keys, scenarios, strict=True)
+    write_atomically(part.folder / CELLS, "".join(f"{key} {text}\n" for key, text in lines))
+    group = zarr.create_group(
+        part.folder, zarr_format=3, attributes={"start": part.start, "measure": list(measures)}
+    )
+    cells, replicates = len(part.keys), part.stop - part.start
+    group.create_array(
+        MEASURES,
+        shape=(cells, replicates, len(measures)),
+        chunks=(1, part.chunk, len(measures)),
+        dtype="float64",
+        fill_value=np.nan,
+        dimension_names=("scenario", "replicate", "measure"),
+        chunk_key_encoding=_ENCODING,
+    )
+    group.create_array(
+        STATUS,
+        shape=(cells, replicates),
+        chunks=(1, part.chunk),
+        dtype="uint8",
+        fill_value=0,
+        dimension_names=("scenario", "replicate"),
+        chunk_key_encoding=_ENCODING,
+    )
+    for folder, _, files in os.walk(part.folder):
+        for name in files:
+            sync_file(Path(folder) / name)
+        sync_folder(Path(folder))
+    sync_folder(part.folder.parent)
+
+
+def open_part(part: Part, *, writable: bool = False) -> PartArrays:
+    """Open the arrays of a part."""
+    # a chunk of failed replicates is all fill value and must be written all the same
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.open_group(part.folder, mode="r+" if writable else "r", zarr_format=3)
+        measures, status = group[MEASURES], group[STATUS]
+    if not (isinstance(measures, zarr.Array) and isinstance(status, zarr.Array)):
+        raise TypeError(f"{part.folder} holds no arrays")
+    return PartArrays(part=part, measures=measures, status=status)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""What a sweep needs of a simulation: a module with these names, `pdsim.simulation` by default."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pdsim.errors import InputError, Problem
+
+SIMULATION = "pdsim.simulation"
+"""The module that is swept unless a caller names another."""
+
+
+class Status(IntEnum):
+    """What became of one replicate; 0 is what an unwritten chunk reads as."""
+
+    NOT_RUN = 0
+    OK = 1
+    WARNED = 2
+    NOT_CONVERGED = 3
+    ERROR = 4
+    TIMEOUT = 5
+    WORKER_DIED = 6
+
+
+RETRIED = frozenset({Status.TIMEOUT, Status.WORKER_DIED})
+"""These may be the machine's fault, so a resumed sweep runs them again."""
+
+FAILED = frozenset({Status.ERROR, Status.TIMEOUT, Status.WORKER_DIED})
+
+
+class Scenario(Protocol):
+    """One cell of a sweep: its settings and the nested keys of what they decide."""
+
+    @property
+    def data_key(self) -> str:
+        """Digest of all that decides the data."""
+
+    @property
+    def fit_key(self) -> str:
+        """Digest of all that decides the fit."""
+
+    @property
+    def decision_key(self) -> str:
+        """Digest of the whole scenario."""
+
+
+class Block(Protocol):
+    """Results of some scenarios and replicates."""
+
+    @property
+    def measures(self) -> NDArray[np.float64]:
+        """(scenario, replicate, measure)."""
+
+    @property
+    def status(self) -> NDArray[np.uint8]:
+        """(scenario, replicate), see `Status`."""
+
+
+class Simulation(Protocol):
+    """The module that is swept; all of it is a pure function of its arguments."""
+
+    MEASURES: tuple[str, ...]
+    Scenario: type[Any]
+
+    def run_block(
+        self, scenarios: Sequence[Any], replicates: range, *, seed: int
+    ) -> Block:  # pragma: no cover - protocol
+        """Run the replicates of scenarios that share their data."""
+
+    def summarise(
+        self, measures: NDArray[np.float64], status: NDArray[np.uint8]
+    ) -> xr.Dataset:  # pragma: no cover - protocol
+        """Reduce the replicates of every scenario to summaries over `scenario`."""
+
+    def simulate(
+        self, scenario: Any, replicate: int, seed: int
+    ) -> Any:  # pragma: no cover - protocol
+        """Return the truth and the study of one replicate."""
+
+    def estimate_cost(self, scenario: Any) -> float:  # pragma: no cover - protocol
+        """Return the seconds that one replicate takes, roughly."""
+
+
+def load_simulation(name: str) -> Simulation:
+    """Import the module `name` that offers the names of `Simulation`.
+
+    Raises
+    ------
+    InputError
+        If there is no such module or a name is missing in it.
+    """
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        problem = Problem(rule=f"there is no module {error.name!r}", cure="check its name and path")
+        raise InputError(problem) from error
+    needed = ("MEASURES", "Scenario", "run_block", "summarise", "simulate", "estimate_cost")
+    missing = [part for part in needed if part not in vars(module) and part not in dir(module)]
+    if missing:
+        raise InputError(Problem(rule=f"module {name!r} has no {', '.join(missing)}"))
+    return cast(Simulation, module)

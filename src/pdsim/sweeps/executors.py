@@ -1,0 +1,125 @@
+"""What runs the tasks of a sweep; results are the same whatever does."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from pdsim.errors import InputError, Problem
+from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue
+from pdsim.sweeps.worker import describe, run_task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What every task of a sweep shares.
+
+    Attributes
+    ----------
+    simulation : str
+        Name of the module that is swept.
+    seed : int
+    versions : dict of str to str
+        Packages that decide the numbers; a remote worker must have the same.
+    scenarios : callable
+        Gives the JSON texts of a task's scenarios.
+    """
+
+    simulation: str
+    seed: int
+    versions: dict[str, str]
+    scenarios: Callable[[Task], Sequence[str]]
+
+
+class Executor(Protocol):
+    """Runs tasks from a queue until it is empty and nothing is under way."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What run.json says of it."""
+
+    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
+        """Yield the outcome of every task, in any order; the caller may push tasks meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class SerialExecutor:
+    """Runs tasks one after the other in this process."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        return {"executor": "serial", "workers": 1}
+
+    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
+        """Yield the outcome of every task in turn."""
+        while (task := queue.pop()) is not None:
+            yield self._one(task, work)
+
+    def _one(self, task: Task, work: Work) -> Outcome:
+        try:
+            # the number of BLAS threads must not change a sum
+            with threadpool_limits(1):
+                measures, status = run_task(
+                    work.simulation, work.scenarios(task), task.start, task.stop, work.seed
+                )
+        except Exception as error:
+            return Lost(task=task, cause="error", message=describe(error))
+        return Done(task=task, measures=measures, status=status)
+
+
+def choose_executor(executor: Any, *, workers: int | None, timeout: float | None) -> Executor:
+    """Return the executor that a caller named.
+
+    Parameters
+    ----------
+    executor : str or dask.distributed.Client
+        ``"serial"``, ``"processes"``, the address of a Dask scheduler such as
+        ``"tcp://host:8786"``, or a client of one.
+    workers : int, optional
+        Processes; default: the cores this process may use.
+    timeout : float, optional
+        Seconds that a worker process may spend on a task.
+
+    Raises
+    ------
+    InputError
+        If there is no such executor, or it has no such setting.
+    """
+    if timeout is not None and (executor != "processes" or timeout <= 0):
+        problem = Problem(
+            rule=f"timeout {timeout} needs executor 'processes' and a positive number of seconds",
+            cure="only a local process can be stopped in the middle of a replicate",
+        )
+        raise InputError(problem)
+    if workers is not None and (executor != "processes" or workers < 1):
+        problem = Problem(
+            rule=f"workers = {workers} needs executor 'processes' and one worker or more",
+            cure="a Dask cluster brings its own workers",
+        )
+        raise InputError(problem)
+    if executor == "serial":
+        return SerialExecutor()
+    if executor == "processes":
+        from pdsim.sweeps.processes import ProcessExecutor
+
+        return ProcessExecutor(workers=workers or usable_cores(), timeout=timeout)
+    if isinstance(executor, str) and "://" not in executor:
+        problem = Problem(
+            rule=f"there is no executor {executor!r}",
+            cure="use 'serial', 'processes', or the address of a Dask scheduler (tcp://host:port)",
+        )
+        raise InputError(problem)
+    from pdsim.sweeps.cluster import DaskExecutor
+
+    return DaskExecutor(executor)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,255 @@
+"""Run a sweep: expand, look what is there, run what is missing, commit, summarise."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pdsim.errors import InputError, Problem
+from pdsim.provenance import versions
+from pdsim.settings import to_mapping
+from pdsim.sweeps.contract import FAILED, SIMULATION, Simulation, Status, load_simulation
+from pdsim.sweeps.executors import Work, choose_executor
+from pdsim.sweeps.grid import Cell, Grid, expand
+from pdsim.sweeps.intervals import Intervals
+from pdsim.sweeps.progress import Meter, ProgressCallback
+from pdsim.sweeps.results import known_names, open_sweep
+from pdsim.sweeps.settings import SweepSettings, read_settings
+from pdsim.sweeps.store import RUN, SWEEP, Identity, locked, write_json
+from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, tasks_left, wanted
+from pdsim.sweeps.writer import Writer
+
+_STATUS = {
+    "error": Status.ERROR,
+    "timeout": Status.TIMEOUT,
+    "worker died": Status.WORKER_DIED,
+}
+
+
+def sweep(
+    config: SweepSettings | Mapping[str, Any] | str | Path,
+    *,
+    store: str | Path,
+    executor: Any = "processes",
+    workers: int | None = None,
+    block: int = 100,
+    timeout: float | None = None,
+    job: tuple[int, int] | None = None,
+    progress: ProgressCallback | None = None,
+    simulation: str = SIMULATION,
+) -> xr.Dataset:
+    """Run what is missing of a sweep and return its results.
+
+    What the store holds is reused: after a crash, with more replicates, with a new level of a
+    factor. Results do not depend on executor, workers, block or interruptions.
+
+    Parameters
+    ----------
+    config : SweepSettings, mapping, str or Path
+        Settings, or the path of a sweep.toml.
+    store : str or Path
+        Folder that holds the replicates; made if need be.
+    executor : str or dask.distributed.Client
+        ``"serial"``, ``"processes"``, or a Dask cluster (a client or ``"tcp://host:port"``).
+    workers : int, optional
+        Local processes; default: the cores this process may use.
+    block : int
+        Replicates in one task.
+    timeout : float, optional
+        Seconds that a local process may spend on one task. A task that takes longer is stopped
+        and run in halves; a single replicate of a single cell that takes longer is recorded as
+        timed out. So choose it well above the time of a task.
+    job : (int, int), optional
+        Array job k of n, from 1: runs its share into a store of its own below `store`.
+    progress : callable, optional
+        Receives a `SweepProgress` now and then, and one at the end.
+    simulation : str
+        Module that is swept, see `pdsim.sweeps.contract.Simulation`.
+
+    Returns
+    -------
+    Dataset
+        See `open_sweep`.
+
+    Raises
+    ------
+    InputError
+        With all problems of the settings; nothing is written then.
+    StoreError
+        If the store is in use, cannot be written, or its numbers must not mix with these.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> settings = {"replicates": 50, "seed": 1, "factors": {"trials": [10, 40]}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = sweep(settings, store=folder, executor="serial")
+    >>> dict(result.sizes)["trials"]
+    2
+    """
+    settings = read_settings(config)
+    module = load_simulation(simulation)
+    _check_arguments(block, job)
+    check_names(settings, module)
+    grid = expand(settings, module)
+    runner = choose_executor(executor, workers=workers, timeout=timeout)
+    place = Path(store) if job is None else Path(store) / f"job-{job[0]:05d}-of-{job[1]:05d}"
+    identity = Identity(
+        simulation=simulation, seed=settings.seed, measures=module.MEASURES, versions=versions()
+    )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with locked(place, identity):
+        cells = grid.by_data()
+        own = wanted(cells, replicates=settings.replicates, job=job)
+        writer = Writer(place, measures=module.MEASURES)
+        writer.make_room(own, cells)
+        write_json(place / SWEEP, _sweep_record(settings, grid))
+        meter = Meter(
+            total=sum(intervals.count(0, settings.replicates) for intervals in own.values()),
+            reused=_count_done(writer, own),
+            cost=costs(cells, module),
+            callback=progress,
+        )
+        record: dict[str, Any] = {
+            "block": block,
+            "git_revision": _git_revision(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        _add_run(place / RUN, record | runner.description, new=True)
+        queue = TaskQueue(
+            tasks_left(writer.parts.values(), cells, replicates=settings.replicates, block=block)
+        )
+        work = Work(
+            simulation=simulation,
+            seed=settings.seed,
+            versions=dict(identity.versions),
+            scenarios=_texts(writer, cells),
+        )
+        meter.tell()
+        try:
+            for outcome in runner.run(queue, work):
+                _take(outcome, writer, queue, meter)
+        except KeyboardInterrupt:
+            writer.commit()
+            raise
+        writer.commit()
+        meter.tell()
+        _add_run(place / RUN, record | runner.description | meter.record(), new=False)
+    return open_sweep(place)
+
+
+def _take(outcome: Done | Lost, writer: Writer, queue: TaskQueue, meter: Meter) -> None:
+    """Store what was done; run what was lost in halves, down to the one replicate at fault."""
+    task, keys = outcome.task, writer.parts[outcome.task.part].keys
+    if isinstance(outcome, Lost):
+        halves = task.halves()
+        for half in reversed(halves):
+            queue.push(half)
+        if halves:
+            return
+        width = len(writer.measures)
+        failed = Done(
+            task=task,
+            measures=np.full((1, 1, width), np.nan),
+            status=np.full((1, 1), _STATUS[outcome.cause], dtype=np.uint8),
+        )
+        writer.add(failed, errors=[f"{outcome.cause}: {outcome.message}"])
+        meter.add(keys[task.first : task.last], 1, failed=1)
+        return
+    writer.add(outcome)
+    failures = int(np.count_nonzero(np.isin(outcome.status, [int(code) for code in FAILED])))
+    meter.add(keys[task.first : task.last], task.stop - task.start, failed=failures)
+
+
+def _texts(writer: Writer, cells: Mapping[str, Cell]) -> Callable[[Task], Sequence[str]]:
+    @cache
+    def text(key: str) -> str:
+        return cells[key].text
+
+    def texts(task: Task) -> list[str]:
+        return [text(key) for key in writer.parts[task.part].keys[task.first : task.last]]
+
+    return texts
+
+
+def costs(cells: Mapping[str, Cell], module: Simulation) -> dict[str, float]:
+    """Return the cost of one replicate of each cell; cells that share a fit share its cost."""
+    sharing = Counter(cell.fit_key for cell in cells.values())
+    cost: dict[str, float] = {}
+    for cell in cells.values():
+        if cell.fit_key not in cost:
+            cost[cell.fit_key] = module.estimate_cost(cell.scenario)
+    return {key: cost[cell.fit_key] / sharing[cell.fit_key] for key, cell in cells.items()}
+
+
+def _count_done(writer: Writer, own: Mapping[str, Intervals]) -> int:
+    """Return how many of the wanted replicates are there already."""
+    return sum(
+        finished.count(start, stop)
+        for part in writer.parts.values()
+        for row in part.done
+        if (key := part.keys[row]) in own
+        for finished in [part.finished(row)]
+        for start, stop in own[key]
+    )
+
+
+def _sweep_record(settings: SweepSettings, grid: Grid) -> dict[str, Any]:
+    return {
+        "settings": to_mapping(settings),
+        # a list, since the order is the order of the dimensions
+        "dims": [[name, list(labels)] for name, labels in grid.dims.items()],
+        "keys": list(grid.keys),
+    }
+
+
+def _check_arguments(block: int, job: tuple[int, int] | None) -> None:
+    problems = []
+    if block < 1:
+        problems.append(Problem(rule=f"block must be 1 or more, not {block}"))
+    if job is not None and not 1 <= job[0] <= job[1]:
+        rule = f"array job {job[0]} of {job[1]} does not exist"
+        problems.append(Problem(rule=rule, cure="count jobs from 1"))
+    if problems:
+        raise InputError(problems)
+
+
+def check_names(settings: SweepSettings, module: Simulation) -> None:
+    """Refuse unknown measures, and factors that bear the name of a result."""
+    summaries, taken = known_names(module)
+    problems = [
+        Problem(rule=f"there is no measure {name!r}", cure="use some of: " + ", ".join(summaries))
+        for name in settings.measures
+        if name not in summaries
+    ]
+    problems += [
+        Problem(rule=f"factor {name!r} has the name of a result", cure="give it another name")
+        for name in settings.factors
+        if name in taken
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _add_run(path: Path, record: Mapping[str, Any], *, new: bool) -> None:
+    """Add a run to run.json, or complete the last one."""
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+    kept = runs if new else runs[:-1]
+    write_json(path, {"runs": [*kept, dict(record)]})
+
+
+def _git_revision() -> str:
+    """Return the git revision of this package's source, or an empty text outside of git."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

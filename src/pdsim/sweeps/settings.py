@@ -1,0 +1,82 @@
+"""Settings of a sweep, as written in sweep.toml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSettings:
+    """What is swept.
+
+    Attributes
+    ----------
+    replicates : int
+        Replicates of every cell.
+    seed : int
+        Root seed; every random number follows from it and from the scenario.
+    scenario : dict
+        Settings of the base scenario, as in a scenario's TOML.
+    factors : dict
+        Factors that are crossed, in the order of the result's dimensions. A factor is a list of
+        values of the scenario setting of that name (``trials = [10, 20, 40]``), or a table of
+        labelled levels: of values of that setting, or, where no setting bears the name, of
+        tables of settings (``weighting = {equal = {}, safety = {weights = [...]}}``).
+    cells : tuple of dict
+        Instead of factors: one table of settings for each cell, each with a `label`.
+    measures : tuple of str
+        Summaries to keep in the result; all when empty. Every measure is stored in any case.
+    name : str
+        Title of the sweep.
+
+    Examples
+    --------
+    >>> SweepSettings(replicates=100, seed=1, factors={"trials": [10, 20]}).replicates
+    100
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    replicates: int
+    seed: int
+    scenario: dict[str, Any] = field(default_factory=dict)
+    factors: dict[str, Any] = field(default_factory=dict)
+    cells: tuple[dict[str, Any], ...] = ()
+    measures: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.replicates < 1:
+            raise ValueError(f"replicates must be 1 or more, not {self.replicates}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, not {self.seed}")
+        if self.factors and self.cells:
+            raise ValueError("factors are crossed and cells are listed: give one of the two")
+
+
+def read_settings(config: SweepSettings | Mapping[str, Any] | str | Path) -> SweepSettings:
+    """Return sweep settings from a file, a mapping, or settings (as they are).
+
+    Parameters
+    ----------
+    config : SweepSettings, mapping, str or Path
+        A path is read as TOML; unknown keys are errors.
+
+    Raises
+    ------
+    InputError
+        With all problems of the settings.
+
+    Examples
+    --------
+    >>> read_settings({"replicates": 10, "seed": 1, "scenario": {"trials": 20}}).scenario
+    {'trials': 20}
+    """
+    if isinstance(config, SweepSettings):
+        return config
+    if isinstance(config, Mapping):
+        return from_mapping(SweepSettings, config)
+    path = Path(config)
+    return from_mapping(SweepSettings, read_toml(path), file=path.name)

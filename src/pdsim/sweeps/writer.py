@@ -1,0 +1,195 @@
+"""The one writer of a store: gathers finished blocks and commits them together.
+
+A commit is: chunks of measures, made durable; then chunks of status, made durable; then one line
+for each block in the ledger, made durable. A crash between any two of these loses what the
+ledger does not name and nothing else.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdsim.files import sync_folder
+from pdsim.sweeps.arrays import CHUNK, PartArrays, create_part, open_part, sync_file
+from pdsim.sweeps.contract import RETRIED
+from pdsim.sweeps.grid import Cell
+from pdsim.sweeps.intervals import Intervals
+from pdsim.sweeps.ledger import BlockLine, PartLine, append_lines
+from pdsim.sweeps.store import Part, StoreError, part_folder, read_parts
+from pdsim.sweeps.tasks import Done, Task, parts_needed
+
+COMMIT_SECONDS = 2.0
+"""A crash loses no more than this much work of every worker, and the block that it is at."""
+
+COMMIT_BYTES = 1 << 26
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """One chunk of one row, in memory while it is being filled."""
+
+    measures: NDArray[np.float64]
+    status: NDArray[np.uint8]
+    changed: bool = False
+
+
+class Writer:
+    """Writes blocks into the parts of a store whose lock the caller holds.
+
+    Parameters
+    ----------
+    folder : Path
+    measures : tuple of str
+        Names along the last axis.
+
+    Attributes
+    ----------
+    measures : tuple of str
+    parts : dict of int to Part
+    """
+
+    def __init__(self, folder: Path, *, measures: tuple[str, ...]) -> None:
+        self._folder = folder
+        self.measures = measures
+        self.parts = {part.number: part for part in read_parts(folder)}
+        self._arrays: dict[int, PartArrays] = {}
+        self._chunks: dict[tuple[int, int, int], _Chunk] = {}
+        self._lines: list[BlockLine] = []
+        self._since = 0.0
+        self._bytes = 0
+
+    def make_room(self, own: Mapping[str, Intervals], cells: Mapping[str, Cell]) -> None:
+        """Add the parts that are needed to hold the wanted replicates.
+
+        Parameters
+        ----------
+        own : mapping of str to Intervals
+            Wanted replicates of every cell, cells that share their data one after the other.
+        cells : mapping of str to Cell
+        """
+        for start, stop, keys in parts_needed(self.parts.values(), own):
+            number = max(self.parts, default=-1) + 1
+            place = part_folder(self._folder, number)
+            part = Part(place, number, keys, start, stop, min(CHUNK, stop - start))
+            texts = (cells[key].text for key in keys)
+            line = PartLine(part=number, cells=len(keys), start=start, stop=stop, chunk=part.chunk)
+            try:
+                create_part(part, texts, self.measures)
+                append_lines(self._folder, [line])
+            except OSError as error:
+                raise self._trouble(error) from error
+            self.parts[number] = part
+
+    def add(self, done: Done, *, errors: Iterable[str] = ()) -> None:
+        """Take a finished block, and commit if enough has gathered."""
+        task = done.task
+        part = self.parts[task.part]
+        at, to = task.start - part.start, task.stop - part.start
+        number = at // part.chunk
+        inside = slice(at - number * part.chunk, to - number * part.chunk)
+        for row in range(task.first, task.last):
+            chunk = self._chunk(part, row, number)
+            chunk.measures[inside] = done.measures[row - task.first]
+            chunk.status[inside] = done.status[row - task.first]
+            chunk.changed = True
+        if not self._lines:
+            self._since = time.monotonic()
+        self._lines.append(
+            BlockLine(
+                part=task.part,
+                first=task.first,
+                last=task.last,
+                start=task.start,
+                stop=task.stop,
+                retry=_to_retry(task, done.status),
+                errors=tuple(errors),
+            )
+        )
+        self._bytes += done.measures.nbytes
+        if time.monotonic() - self._since > COMMIT_SECONDS or self._bytes > COMMIT_BYTES:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make everything that was added durable.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written, for example because the disk is full.
+        """
+        if not self._lines:
+            return
+        changed = {place: chunk for place, chunk in self._chunks.items() if chunk.changed}
+        try:
+            self._write(changed, "measures")
+            self._write(changed, "status")
+            append_lines(self._folder, self._lines)
+        except OSError as error:
+            raise self._trouble(error) from error
+        for line in self._lines:
+            self.parts[line.part].record(line)
+        self._lines, self._bytes = [], 0
+        for (number, row, at), chunk in changed.items():
+            chunk.changed = False
+            part = self.parts[number]
+            start = part.start + at * part.chunk
+            stop = min(start + part.chunk, part.stop)
+            if not part.done[row].missing(start, stop):
+                del self._chunks[number, row, at]
+
+    def _write(self, changed: Mapping[tuple[int, int, int], _Chunk], which: str) -> None:
+        """Write the changed chunks of one of the two arrays, and make them durable."""
+        written: list[Path] = []
+        for (number, row, at), chunk in changed.items():
+            arrays = self._open(number)
+            start = at * arrays.part.chunk
+            if which == "measures":
+                arrays.measures[row, start : start + len(chunk.status), :] = chunk.measures
+                name = f"c.{row}.{at}.0"
+            else:
+                arrays.status[row, start : start + len(chunk.status)] = chunk.status
+                name = f"c.{row}.{at}"
+            written.append(arrays.part.folder / which / name)
+        for path in written:
+            sync_file(path)
+        for folder in dict.fromkeys(path.parent for path in written):
+            sync_folder(folder)
+
+    def _chunk(self, part: Part, row: int, at: int) -> _Chunk:
+        """Return a chunk in memory, read from the store if a part of it is done."""
+        place = (part.number, row, at)
+        if place not in self._chunks:
+            start = part.start + at * part.chunk
+            stop = min(start + part.chunk, part.stop)
+            if row in part.done and part.done[row].count(start, stop):
+                measures, status = self._open(part.number).read(row, start, stop)
+            else:
+                measures = np.full((stop - start, len(self.measures)), np.nan)
+                status = np.zeros(stop - start, dtype=np.uint8)
+            self._chunks[place] = _Chunk(measures, status)
+        return self._chunks[place]
+
+    def _open(self, number: int) -> PartArrays:
+        if number not in self._arrays:
+            self._arrays[number] = open_part(self.parts[number], writable=True)
+        return self._arrays[number]
+
+    def _trouble(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self._folder} cannot be written ({error.strerror or error}). All that its ledger "
+            "names is safe: make room, or mend what is wrong, and run the same sweep again; it "
+            "goes on where it stopped."
+        )
+
+
+def _to_retry(task: Task, status: NDArray[np.uint8]) -> tuple[tuple[int, int], ...]:
+    """Return the (row, replicate) that a resumed sweep runs again."""
+    rows, replicates = np.nonzero(np.isin(status, [int(code) for code in RETRIED]))
+    return tuple(
+        (task.first + int(row), task.start + int(replicate))
+        for row, replicate in zip(rows, replicates, strict=True)
+    )

@@ -1,0 +1,157 @@
+"""Dense-matrix Laplace approximation of a ModelData: slow, plain, and independent of the engine.
+
+The latent vector is x = (whitened fixed effects, effects of each level, shocks), standard normal;
+(eta, z) = offset + A x is linear in it, so mode, Hessian and determinant are those of ordinary
+matrices. Derivatives of a cell's likelihood are taken by differences of its value.
+"""
+
+import numpy as np
+from scipy.special import expit
+
+from pdsim.model.data import ModelData
+
+STEP = 1e-3
+
+
+def design(data: ModelData, values: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return A and the offset of (eta, z): rows (F*K*T eta, then F*G*T shocks)."""
+    facilities, indicators, periods = data.shape
+    shock = data.case_correlation > 0
+    groups = int(data.case_group.max()) + 1 if shock else 0
+    cells, shocks = facilities * indicators * periods, facilities * groups * periods
+    cell = np.arange(cells).reshape(data.shape)
+    blocks, offset = [], np.zeros(cells + shocks)
+    for name, prior in (("alpha", data.priors.alpha), ("beta", data.priors.beta)):
+        reaches = slice(None) if name == "alpha" else slice(1, None)
+        if name == "beta" and periods == 1:
+            continue
+        covariance = prior.sd**2 * np.eye(indicators) + prior.mean_sd**2
+        root = np.linalg.cholesky(covariance)
+        block = np.zeros((cells + shocks, indicators))
+        for k in range(indicators):
+            block[cell[:, k, reaches].ravel()] = root[k]
+        offset[cell[:, :, reaches].ravel()] += prior.mean
+        blocks.append(block)
+    for level in data.levels:
+        s = values[f"sd_baseline_{level}"]
+        t = values.get(f"sd_change_{level}", 0.0)
+        rho = values.get(f"corr_{level}", 0.0)
+        # the loadings of two standard normals: baseline, and what is left of the change
+        loads = np.array([[s, 0.0], [s + rho * t, t * np.sqrt(1 - rho**2)]])[:periods]
+        unit = {
+            "facility": np.zeros(indicators, int),
+            "domain": data.domain,
+            "indicator": np.arange(indicators),
+        }[level]
+        count = int(unit.max()) + 1
+        block = np.zeros((cells + shocks, facilities * count * 2))
+        for i in range(facilities):
+            for k in range(indicators):
+                at = 2 * (i * count + unit[k])
+                block[cell[i, k], at : at + 2] = loads
+        blocks.append(block)
+    if shocks:
+        block = np.zeros((cells + shocks, shocks))
+        block[cells:] = np.eye(shocks)
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1), offset
+
+
+def cell_log_likelihood(data: ModelData, eta: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return the log likelihood of every cell; eta (F, K, T), z the cell's own shock."""
+    y, n = data.observed, data.size
+    if data.kind == "scores":
+        return -0.5 * n * (y - eta) ** 2
+    r = np.where(data.case_group >= 0, data.case_correlation, 0.0)[None, :, None]
+    p = expit(eta)
+    theta = eta + np.sqrt(r / np.sqrt((n * p * (1 - p)) ** 2 + 1)) * z
+    return (y * theta - n * np.logaddexp(0.0, theta)) / (1 - r)
+
+
+def derivatives(data: ModelData, eta: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the derivatives of every cell's log likelihood to the third order."""
+    h = STEP
+    f = {
+        (a, b): cell_log_likelihood(data, eta + a * h, z + b * h)
+        for a in range(-2, 3)
+        for b in range(-2, 3)
+    }
+
+    def along(order: int, g: list[np.ndarray]) -> np.ndarray:
+        if order == 0:
+            return g[2]
+        if order == 1:
+            return (g[0] - 8 * g[1] + 8 * g[3] - g[4]) / (12 * h)
+        if order == 2:
+            return (-g[0] + 16 * g[1] - 30 * g[2] + 16 * g[3] - g[4]) / (12 * h**2)
+        return (-g[0] + 2 * g[1] - 2 * g[3] + g[4]) / (2 * h**3)
+
+    def mixed(a: int, b: int) -> np.ndarray:
+        return along(a, [along(b, [f[i, j] for j in range(-2, 3)]) for i in range(-2, 3)])
+
+    orders = [(a, b) for a in range(4) for b in range(4 - a)]
+    return {"e" * a + "z" * b: mixed(a, b) for a, b in orders}
+
+
+def laplace(data: ModelData, values: dict[str, float], steps: int = 200) -> dict[str, np.ndarray]:
+    """Return psi (value), mode and mean of eta, and its variance, by dense matrices."""
+    a, offset = design(data, values)
+    cells = data.observed.size
+    groups = (a.shape[0] - cells) // (data.shape[0] * data.shape[2])
+    shape = data.shape
+    index = np.zeros((a.shape[0] - cells, cells))  # which shock a cell has
+    numbers = np.arange(a.shape[0] - cells).reshape(shape[0], groups, shape[2])
+    for c, (i, k, t) in enumerate(np.ndindex(*shape)):
+        if groups and data.case_group[k] >= 0:
+            index[numbers[i, data.case_group[k], t], c] = 1.0
+
+    def split(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        latent = offset + a @ point
+        return latent[:cells].reshape(shape), (index.T @ latent[cells:]).reshape(shape)
+
+    def objective(point: np.ndarray) -> float:
+        return float(cell_log_likelihood(data, *split(point)).sum() - 0.5 * point @ point)
+
+    x = np.zeros(a.shape[1])
+    for _ in range(steps):
+        d = derivatives(data, *split(x))
+        gradient, hessian = _assemble(a, index, d, cells)
+        step = np.linalg.solve(np.eye(x.size) + hessian, gradient - x)
+        share = 1.0
+        while share > 1e-6 and objective(x + share * step) < objective(x) - 1e-9:
+            share /= 2
+        x = x + share * step
+        if np.max(np.abs(step)) < 1e-9:
+            break
+    d = derivatives(data, *split(x))
+    _, hessian = _assemble(a, index, d, cells)
+    precision = np.eye(x.size) + hessian
+    covariance = np.linalg.inv(precision)
+    full = a @ covariance @ a.T
+    var = np.diag(full)[:cells].reshape(shape)
+    eta, z = split(x)
+    cov = np.einsum("cs,sc->c", full[:cells, cells:], index).reshape(shape)
+    own = (index.T @ np.diag(full)[cells:]).reshape(shape)
+    pull = 0.5 * (d["eee"] * var + 2 * d["eez"] * cov + d["ezz"] * own)
+    pull_z = 0.5 * (d["eez"] * var + 2 * d["ezz"] * cov + d["zzz"] * own)
+    force = a.T @ np.concatenate([pull.ravel(), index @ pull_z.ravel()])
+    shift = (a @ covariance @ force)[:cells].reshape(shape)
+    return {
+        "value": np.array(objective(x) - 0.5 * np.linalg.slogdet(precision)[1]),
+        "mode": eta,
+        "mean": eta + shift,
+        "variance": var,
+        "covariance": full[:cells, :cells],
+    }
+
+
+def _assemble(
+    a: np.ndarray, index: np.ndarray, d: dict[str, np.ndarray], cells: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return gradient and negative Hessian of the log likelihood in x."""
+    gradient = a.T @ np.concatenate([d["e"].ravel(), index @ d["z"].ravel()])
+    top = -(a[:cells] * d["ee"].ravel()[:, None])
+    top -= d["ez"].ravel()[:, None] * (index.T @ a[cells:])
+    bottom = -(index @ (d["ez"].ravel()[:, None] * a[:cells]))
+    bottom -= (index @ d["zz"].ravel())[:, None] * a[cells:]
+    return gradient, a.T @ np.concatenate([top, bottom])

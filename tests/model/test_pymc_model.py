@@ -1,0 +1,140 @@
+"""The density of the PyMC model against the formulas written out with SciPy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import expit, logit
+
+from pdsim.model.pymc_model import build_model
+from pdsim.priors import MeanPrior, Priors, ScalePrior
+
+FAMILIES = {
+    "half_normal": (ScalePrior(scale=0.7), stats.halfnorm(scale=0.7)),
+    "half_cauchy": (
+        ScalePrior(family="half_cauchy", scale=0.7),
+        stats.halfcauchy(scale=0.7),
+    ),
+    "half_t": (ScalePrior(family="half_t", scale=0.7, df=3.0), None),
+    "exponential": (ScalePrior(family="exponential", scale=0.7), stats.expon(scale=0.7)),
+    "inverse_gamma_variance": (
+        ScalePrior(family="inverse_gamma_variance", shape=1.5, scale=0.7),
+        None,
+    ),
+}
+
+
+def scale_logpdf(family, value):
+    """Log density of a standard deviation; for the inverse gamma, of its square."""
+    if family == "half_t":
+        return stats.t(df=3.0, scale=0.7).logpdf(value) + np.log(2)
+    if family == "inverse_gamma_variance":
+        return stats.invgamma(1.5, scale=0.7).logpdf(value**2)
+    return FAMILIES[family][1].logpdf(value)
+
+
+def written_out(data, point, family):
+    """Return the joint log density and eta at `point`, straight from the model's definition."""
+    facilities, indicators, periods = data.shape
+    prior = data.priors
+    columns = {
+        "facility": np.zeros(indicators, dtype=int),
+        "domain": data.domain,
+        "indicator": np.arange(indicators),
+    }
+    fixed = [("alpha", prior.alpha), ("beta", prior.beta)][:periods]
+    total = 0.0
+    for name, p in fixed:
+        # mu marginalised: integrate it out numerically to check the dense covariance
+        mus, gaps = np.linspace(p.mean - 9 * p.mean_sd, p.mean + 9 * p.mean_sd, 20001, retstep=True)
+        given = stats.norm(mus[:, None], p.sd).logpdf(point[name]).sum(axis=1)
+        joint = np.exp(given + stats.norm(p.mean, p.mean_sd).logpdf(mus))
+        total += np.log(np.trapezoid(joint, dx=gaps))
+    base, change = point["alpha"][None, :], point.get("beta", np.zeros(indicators))[None, :]
+    for level in data.levels:
+        index = columns[level]
+        zb = point[f"z_baseline_{level}"].reshape(facilities, -1)
+        s = point[f"sd_baseline_{level}"]
+        total += stats.norm.logpdf(zb).sum() + scale_logpdf(family, s)
+        base = base + s * zb[:, index]
+        if periods == 2:
+            zc = point[f"z_change_{level}"].reshape(facilities, -1)
+            t, half = point[f"sd_change_{level}"], point[f"corr_{level}_half"]
+            rho = 2 * half - 1
+            total += stats.norm.logpdf(zc).sum() + scale_logpdf(family, t)
+            total += stats.beta(2, 2).logpdf(half)
+            change = change + t * (rho * zb + np.sqrt(1 - rho**2) * zc)[:, index]
+    eta = np.stack([base + 0 * change, base + change], axis=-1)[..., :periods]
+    eta = np.broadcast_to(eta, data.shape)
+    if data.kind == "scores":
+        total -= 0.5 * (data.size * (data.observed - eta) ** 2).sum()
+        return total, eta
+    r = data.case_correlation
+    linear = eta
+    if r:
+        z = point["z_case"]
+        total += stats.norm.logpdf(z).sum()
+        p = expit(eta)
+        squared = r / np.sqrt((data.size * p * (1 - p)) ** 2 + 1)
+        linear = eta + np.sqrt(squared) * z[:, data.case_group, :]
+    y, n = data.observed / (1 - r), data.size / (1 - r)
+    q = expit(linear)
+    return total + (y * np.log(q) + (n - y) * np.log(1 - q)).sum(), eta
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"),
+    [
+        ("half_normal", {"domains": (0, 0, 1, 1), "correlation": 0.3, "missing": 0.2}),
+        ("half_t", {"domains": (0, 0, 0)}),
+        ("exponential", {"domains": (0, 1, 2)}),
+        ("half_cauchy", {"domains": (0,)}),
+        ("inverse_gamma_variance", {"domains": (0,), "periods": 1}),
+        ("half_normal", {"domains": (0, 0, 1), "kind": "scores", "missing": 0.2}),
+    ],
+)
+def test_density_is_the_one_written_down(make_data, shape, family):
+    scale = FAMILIES[family][0]
+    names = [
+        f"sd_{k}_{n}" for k in ("baseline", "change") for n in ("facility", "domain", "indicator")
+    ]
+    priors = Priors(
+        alpha=MeanPrior(mean=-0.5, mean_sd=1.2, sd=0.8),
+        beta=MeanPrior(mean=0.4, mean_sd=0.9, sd=0.6),
+        **dict.fromkeys(names, scale),
+    )
+    data = make_data(priors=priors, **shape)
+    model = build_model(data)
+    rng = np.random.default_rng(1)
+    point = {}
+    for variable in model.free_RVs:
+        size = tuple(
+            int(model.dim_lengths[d].eval())
+            for d in model.named_vars_to_dims.get(variable.name, ())
+        )
+        value = rng.normal(size=size)
+        if variable.name.startswith("sd_"):
+            value = np.abs(value) + 0.1
+        if variable.name.endswith("_half"):
+            value = rng.uniform(0.2, 0.8)
+        point[variable.name] = value
+    mine = {
+        name.removesuffix("_squared"): np.sqrt(value) if name.endswith("_squared") else value
+        for name, value in point.items()
+    }
+    expected, eta = written_out(data, mine, family)
+    # interpreted, not compiled: one call does not pay for a compilation
+    density = model.compile_logp(
+        vars=[*model.free_RVs, *model.potentials], jacobian=False, mode="FAST_COMPILE"
+    )
+    unbounded = {"": lambda v: v, "_log__": np.log, "_logodds__": logit}
+    transformed = {}
+    for variable in model.free_RVs:
+        name = model.rvs_to_values[variable].name
+        transformed[name] = unbounded[name.removeprefix(variable.name)](point[variable.name])
+    assert float(density(transformed)) == pytest.approx(expected, rel=1e-9)
+    assert set(data.levels) == {
+        n.removeprefix("sd_baseline_").removesuffix("_squared")
+        for n in point
+        if n.startswith("sd_baseline")
+    }
+    assert eta.shape == data.shape
