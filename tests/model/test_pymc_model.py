@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from pdsim.model.pymc_model import build_model
+from pdsim.model.pymc_model import build_model, centring_and_offset
 from pdsim.priors import MeanPrior, Priors, ScalePrior
 
 FAMILIES = {
@@ -49,21 +49,45 @@ def written_out(data, point, family):
         given = stats.norm(mus[:, None], p.sd).logpdf(point[name]).sum(axis=1)
         joint = np.exp(given + stats.norm(p.mean, p.mean_sd).logpdf(mus))
         total += np.log(np.trapezoid(joint, dx=gaps))
-    base, change = point["alpha"][None, :], point.get("beta", np.zeros(indicators))[None, :]
+    mean, change = point["alpha"][None, :], point.get("beta", np.zeros(indicators))[None, :]
+    expected = change
     for level in data.levels:
-        index = columns[level]
-        zb = point[f"z_baseline_{level}"].reshape(facilities, -1)
         s = point[f"sd_baseline_{level}"]
-        total += stats.norm.logpdf(zb).sum() + scale_logpdf(family, s)
-        base = base + s * zb[:, index]
+        total += scale_logpdf(family, s)
         if periods == 2:
-            zc = point[f"z_change_{level}"].reshape(facilities, -1)
             t, half = point[f"sd_change_{level}"], point[f"corr_{level}_half"]
             rho = 2 * half - 1
-            total += stats.norm.logpdf(zc).sum() + scale_logpdf(family, t)
-            total += stats.beta(2, 2).logpdf(half)
+            total += scale_logpdf(family, t) + stats.beta(2, 2).logpdf(half)
+        if level == data.levels[-1]:
+            break
+        index = columns[level]
+        zb = point[f"z_baseline_{level}"].reshape(facilities, -1)
+        total += stats.norm.logpdf(zb).sum()
+        mean = mean + s * zb[:, index]
+        if periods == 2:
+            zc = point[f"z_change_{level}"].reshape(facilities, -1)
+            total += stats.norm.logpdf(zc).sum()
             change = change + t * (rho * zb + np.sqrt(1 - rho**2) * zc)[:, index]
-    eta = np.stack([base + 0 * change, base + change], axis=-1)[..., :periods]
+            expected = expected + t * rho * zb[:, index]
+    share, offset = centring_and_offset(data)
+
+    def cells(name, mean, sd, period):
+        """The logits behind u, and their normal density times the Jacobian of u -> logit."""
+        lam, o = share[..., period], offset[..., period]
+        x = mean + sd ** (1 - lam) * (point[name] - lam * (mean - o))
+        return x, (stats.norm(mean, sd).logpdf(x) + (1 - lam) * np.log(sd)).sum()
+
+    eta0, density = cells("cell_baseline", mean, s, 0)
+    total += density
+    etas = [eta0]
+    if periods == 2:
+        foreseen = t * rho * (eta0 - mean) / s
+        middle = eta0 + change + foreseen
+        eta1, density = cells("cell_endline", middle, t * np.sqrt(1 - rho**2), 1)
+        total += density
+        etas.append(eta1)
+        point["eta_expected"] = eta0 + expected + foreseen
+    eta = np.stack(etas, axis=-1)
     eta = np.broadcast_to(eta, data.shape)
     if data.kind == "scores":
         total -= 0.5 * (data.size * (data.observed - eta) ** 2).sum()
@@ -132,6 +156,13 @@ def test_density_is_the_one_written_down(make_data, shape, family):
         name = model.rvs_to_values[variable].name
         transformed[name] = unbounded[name.removeprefix(variable.name)](point[variable.name])
     assert float(density(transformed)) == pytest.approx(expected, rel=1e-9)
+    named = [n for n in ("eta", "eta_expected") if n in model.named_vars]
+    outputs = model.replace_rvs_by_values([model[n] for n in named])
+    drawn = model.compile_fn(
+        outputs, inputs=model.value_vars, mode="FAST_COMPILE", on_unused_input="ignore"
+    )(transformed)
+    for name, value in zip(named, drawn, strict=True):
+        np.testing.assert_allclose(value, {**mine, "eta": eta}[name], rtol=1e-9)
     assert set(data.levels) == {
         n.removeprefix("sd_baseline_").removesuffix("_squared")
         for n in point

@@ -121,7 +121,7 @@ def synthetic_results(
         "rules": _rules(scores[main], names, m),
         "priors_scaled": _varied(scores[main], names, m, "prior_factor", [0.5, 1.0, 2.0]),
     }
-    if domains > 1 and periods == 2:
+    if len(set(domain)) > 1 and periods == 2:
         groups["domains"] = _domains(level, domain, names)
     if unset and indicators > 1:
         groups["case_correlation"] = _varied(

@@ -124,6 +124,19 @@ def summarise(measures, status):
     return xr.Dataset(variables, coords={"cut": [0.25, 0.75]})
 
 
+def paired_contrast(measures, status, *, reference, reference_status):
+    usable = (status == 1) & (reference_status == 1)
+    variables = {"n_ok": ("scenario", usable.sum(axis=1))}
+    for index, name in enumerate(MEASURES):
+        gain = np.where(usable, measures[..., index] - reference[..., index], np.nan)
+        error = np.nanstd(gain, axis=1, ddof=1) / np.sqrt(usable.sum(axis=1))
+        variables |= {
+            name: ("scenario", np.nanmean(gain, axis=1)),
+            f"{name}_mcse": ("scenario", error),
+        }
+    return xr.Dataset(variables)
+
+
 def simulate(scenario, replicate, seed):
     truth = xr.Dataset({"value": _draws(scenario, replicate, seed)[0]})
     return truth, xr.Dataset({"value": _draws(scenario, replicate, seed)[1]})

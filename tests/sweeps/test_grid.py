@@ -103,7 +103,7 @@ def test_bad_cell_names_its_levels_and_every_problem_comes_once(grid_of):
     rules = [problem.rule for problem in caught.value.problems]
     assert len(rules) == len(set(rules))
     assert any("nonsense" in rule for rule in rules)
-    with pytest.raises(InputError, match="trials = 0, shift = 0.0"):
+    with pytest.raises(InputError, match=r"trials = 0, shift = 0\.0"):
         grid_of({"trials": [5, 0], "shift": [0.0, 1.0]})
 
 

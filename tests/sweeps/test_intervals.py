@@ -1,5 +1,7 @@
 """Sets of replicates against Python sets."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +28,7 @@ def test_agree_with_sets(parts, window):
 def test_are_sorted_and_apart(parts):
     found = list(Intervals(parts))
     assert all(start < stop for start, stop in found)
-    assert all(before[1] < after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(found))
 
 
 @given(pairs, st.sets(st.integers(0, 40), max_size=5))

@@ -54,23 +54,27 @@ def test_attributes_say_how_it_was_made_but_not_where_or_by_whom(run, tmp_path):
     assert record["seconds"] > 0
 
 
-def test_bytes_do_not_depend_on_block_executor_or_workers(run, tmp_path):
-    reference = None
-    for number, options in enumerate(
-        [
-            {"block": 100},
-            {"block": 7},
-            {"executor": "processes", "workers": 1, "block": 7},
-            {"executor": "processes", "workers": 2},
-            {"executor": "processes", "workers": 4, "block": 7},
-        ]
-    ):
-        result = run(CONFIG, store=tmp_path / f"store{number}", **options)
-        sweeps.write_result(result, tmp_path / "result.nc")
-        content = (tmp_path / "result.nc").read_bytes()
-        reference = reference or content
-        assert content == reference
-    xr.testing.assert_identical(xr.load_dataset(tmp_path / "result.nc", engine="h5netcdf"), result)
+EXECUTORS = [
+    {"block": 7},
+    {"executor": "processes", "workers": 2, "block": 7},
+]
+MORE_EXECUTORS = [
+    {"executor": "processes", "workers": 1, "block": 7},
+    {"executor": "processes", "workers": 2, "block": 100},
+    {"executor": "processes", "workers": 4, "block": 7},
+]
+
+
+@pytest.mark.parametrize(
+    "options", [*EXECUTORS, *(pytest.param(o, marks=pytest.mark.slow) for o in MORE_EXECUTORS)]
+)
+def test_bytes_do_not_depend_on_block_executor_or_workers(run, tmp_path, options):
+    for name, choice in (("reference", {}), ("other", options)):
+        result = run(CONFIG, store=tmp_path / name, **choice)
+        sweeps.write_result(result, tmp_path / f"{name}.nc")
+    assert (tmp_path / "reference.nc").read_bytes() == (tmp_path / "other.nc").read_bytes()
+    read = xr.load_dataset(tmp_path / "other.nc", engine="h5netcdf")
+    xr.testing.assert_identical(read, result)
 
 
 def test_second_run_computes_nothing(run, log):
@@ -238,6 +242,23 @@ def test_replay_refuses_what_is_not_there(run, tmp_path):
         sweeps.open_replicates(tmp_path / "store", keys=["nokey"])
     with pytest.raises(StoreError, match="not the store of a sweep"):
         sweeps.open_sweep(tmp_path / "nowhere")
+
+
+def test_contrast_pairs_every_cell_with_the_one_that_differs_in_one_factor(run, tmp_path):
+    result = run(CONFIG)
+    store = tmp_path / "store"
+    gain = sweeps.open_contrast(store, dim="trials", reference=10)
+    np.testing.assert_allclose(gain.pcs_top, result.pcs_top - result.pcs_top.sel(trials=10))
+    assert (gain.pcs_top_mcse.sel(trials=10) == 0).all()
+    assert gain.attrs["reference"] == "trials = 10"
+    keys = [str(result.key.sel(trials=t, weighting="safety").values) for t in (5, 10)]
+    pair = sweeps.open_replicates(store, keys=keys).measures.sel(measure="regret")
+    error = (pair[0] - pair[1]).std(ddof=1) / np.sqrt(60)
+    cell = gain.regret_mcse.sel(trials=5, weighting="safety")
+    np.testing.assert_allclose(cell, error)
+    for dim, level in (("trials", 11), ("facilities", 10)):
+        with pytest.raises(InputError, match="no dimension"):
+            sweeps.open_contrast(store, dim=dim, reference=level)
 
 
 def test_dry_run_tries_every_cell_and_writes_nothing(log, tmp_path):

@@ -28,7 +28,8 @@ def config(behaviour, at, **base):
 
 
 def statuses(tmp_path, result, behaviour):
-    keys = [str(key) for key in result.sel(trials=5, behaviour=behaviour).key.values]
+    cells = result if behaviour is None else result.sel(trials=5, behaviour=behaviour)
+    keys = [str(key) for key in cells.key.values.ravel()]
     return sweeps.open_replicates(tmp_path / "store", keys=keys).status.values
 
 
@@ -64,27 +65,35 @@ def test_killed_worker_costs_one_replicate_which_a_resumed_sweep_runs_again(
 ):
     cure = tmp_path / "cured"
     monkeypatch.setenv("PDSIM_FAKE_CURE", str(cure))
-    result = run(config("die", at=3), **PROCESSES)
-    found = statuses(tmp_path, result, "die")
-    expected = np.full((2, 20), Status.OK)
-    expected[:, 3] = Status.WORKER_DIED
-    np.testing.assert_array_equal(found, expected)
-    assert (result.sel(behaviour="ok").n_ok == 20).all()
+    once = {
+        **config("die", at=3),
+        "replicates": 4,
+        "factors": {"trials": [5], "behaviour": ["ok", "die"], "weighting": ["a"]},
+    }
+    result = run(once, **PROCESSES)
+    [found] = statuses(tmp_path, result, "die")
+    assert list(found) == [Status.OK] * 3 + [Status.WORKER_DIED]
+    assert (result.sel(behaviour="ok").n_ok == 4).all()
     assert "ended with exit code -9" in (tmp_path / "store" / "ledger.jsonl").read_text()
     cure.touch()
     log.write_text("")
-    healed = run(config("die", at=3))
-    assert [line.split()[1] for line in log.read_text().splitlines()] == ["3", "3"]
-    assert (healed.n_ok == 20).all()
-    xr.testing.assert_identical(healed, run(config("die", at=3), store=tmp_path / "fresh"))
+    healed = run(once)
+    assert [line.split()[1] for line in log.read_text().splitlines()] == ["3"]
+    assert (healed.n_ok == 4).all()
+    xr.testing.assert_identical(healed, run(once, store=tmp_path / "fresh"))
 
 
 def test_replicate_that_hangs_is_a_timeout_and_the_others_are_there(run, tmp_path):
-    result = run(config("hang", at=13), **PROCESSES, timeout=0.5, block=5)
-    found = statuses(tmp_path, result, "hang")
-    expected = np.full((2, 20), Status.OK)
-    expected[:, 13] = Status.TIMEOUT
-    np.testing.assert_array_equal(found, expected)
+    once = {
+        "replicates": 4,
+        "seed": 3,
+        "scenario": {"at": 1, "behaviour": "hang"},
+        "factors": {"behaviour": ["hang"], "weighting": ["a", "b"]},
+    }
+    result = run(once, **PROCESSES, timeout=0.5, block=2)
+    found = statuses(tmp_path, result, None)
+    assert (found[:, 1] == Status.TIMEOUT).all()
+    assert (found[:, [0, 2, 3]] == Status.OK).all()
     assert "timeout: no result after 0.5 s" in (tmp_path / "store" / "ledger.jsonl").read_text()
 
 

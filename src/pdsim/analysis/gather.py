@@ -14,7 +14,9 @@ from pdsim.model import composite, levels, observed_change, posterior_predictive
 from pdsim.model.estimands import resolve_weights
 from pdsim.ranking import (
     disagreement,
+    disagreement_words,
     expected_rank,
+    grades,
     improvement_probability,
     pairwise_probability,
     rank_interval,
@@ -28,6 +30,7 @@ from pdsim.study import Study, study_to_dataset
 
 LISTED_SETS = 20
 EXPLORER_DRAWS = 500
+GRADED_FACILITIES = 100
 EXPLORER_BYTES = 3_000_000
 EXPLORER_FACILITIES = 60
 PRIOR_SENSITIVE = ("change_net",)
@@ -129,12 +132,20 @@ def _ranking(score: xr.DataArray, m: int) -> xr.Dataset:
         chosen = select(score, m=m, side=side)
         for name in ("selected", "tied", "could_flip"):
             table[f"{name}_{side}"] = chosen[name]
+    if score.sizes["facility"] <= GRADED_FACILITIES:
+        graded = grades(score)
+        table["grade"] = graded["grade"]
+        table.attrs["discordance_rate"] = float(graded["discordance_rate"])
+        table.attrs["grades_optimal"] = int(graded.attrs["optimal"])
     return table
 
 
 def _pairs(score: xr.DataArray) -> xr.Dataset:
-    table = pairwise_probability(score)
-    return table.rename(pairwise_probability="p_above", pairwise_probability_mcse="p_above_mcse")
+    return pairwise_probability(score).rename(
+        pairwise_probability="p_above",
+        pairwise_probability_mcse="p_above_mcse",
+        other="facility_2",
+    )
 
 
 def _sets(score: xr.DataArray, m: int, side: str) -> xr.Dataset:
@@ -160,7 +171,16 @@ def _sets(score: xr.DataArray, m: int, side: str) -> xr.Dataset:
 
 
 def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
-    return disagreement(score, m=study.m, observed=observed_change(study))
+    """Whom each selection rule names at each end, and in words where the rules differ."""
+    seen = observed_change(study)
+    observed = seen if bool(seen.notnull().all()) else None
+    table, words = xr.Dataset(), {}
+    for side in ("top", "bottom"):
+        found = disagreement(score, m=study.m, side=side, observed=observed)
+        table[f"selected_{side}"] = found["selected"]
+        table[f"criterion_{side}"] = found["criterion"]
+        words[f"disagreement_{side}"] = json.dumps(disagreement_words(found))
+    return table.assign(label=found["label"]).assign_attrs(words)
 
 
 def _hyper(posterior: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ import nutpie
 import xarray as xr
 
 from pdsim.model.data import ModelData
-from pdsim.model.pymc_model import build_model
+from pdsim.model.pymc_model import build_model, centring_and_offset
 
 TARGET_ACCEPT = 0.9
 
@@ -71,7 +71,10 @@ def _compiled(data: ModelData) -> Any:
     """Return the compiled model of the shape of `data`, holding the numbers of `data`."""
     blank = replace(data, observed=np.zeros(data.shape), size=np.zeros(data.shape))
     compiled = _compile(_Shape(blank))
-    return compiled.with_data(observed=data.observed, size=data.size)
+    centring, offset = centring_and_offset(data)
+    return compiled.with_data(
+        observed=data.observed, size=data.size, centring=centring, offset=offset
+    )
 
 
 class _Shape:

@@ -13,8 +13,9 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from scipy.special import logit
 
-from pdsim.model.data import ModelData
+from pdsim.model.data import Floats, ModelData
 from pdsim.priors import MeanPrior, ScalePrior
 
 # With fastmath the same seed gives other draws on a cold and on a warm compile cache.
@@ -25,6 +26,9 @@ def build_model(data: ModelData) -> pm.Model:
     """Return the PyMC model of `data`, with the observations as ``pm.Data``.
 
     Free of the numbers observed, so that one compiled model serves every data set of the shape.
+    The effects of the innermost level are partly centred, cell by cell: a cell of 100,000 trials
+    is sampled as a logit, an empty one as a standardised effect, those between in between. The
+    effects above are non-centred.
 
     Parameters
     ----------
@@ -36,28 +40,26 @@ def build_model(data: ModelData) -> pm.Model:
         Deterministics ``eta`` (facility, indicator, period) and, with two periods,
         ``eta_expected`` (facility, indicator), the endline expected from the baseline.
     """
-    facilities, indicators, periods = data.shape
-    coords = {name: range(size) for name, size in _dims(data)}
-    with pm.Model(coords=coords) as model:
+    indicators = data.shape[1]
+    with pm.Model(coords=_coords(data)) as model:
         observed = pm.Data("observed", data.observed)
         size = pm.Data("size", data.size)
+        centring, offset = (
+            pm.Data(name, value)
+            for name, value in zip(("centring", "offset"), centring_and_offset(data), strict=True)
+        )
         prior = data.priors
-        alpha = _fixed_effects("alpha", prior.alpha, indicators)
-        beta = _fixed_effects("beta", prior.beta, indicators) if periods == 2 else None
-        base, change, expected = 0.0, 0.0, 0.0
-        for level in data.levels:
-            b, c, e = _level_effects(level, data)
-            base, change, expected = base + b, change + c, expected + e
-        shape = (facilities, indicators)
-        eta0 = pt.broadcast_to(alpha[None, :] + base, shape)
-        etas = [eta0]
-        if beta is not None:
-            etas.append(pt.broadcast_to(eta0 + beta[None, :] + change, shape))
-            pm.Deterministic(
-                "eta_expected",
-                pt.broadcast_to(eta0 + beta[None, :] + expected, shape),
-                dims=("facility", "indicator"),
-            )
+        mean = _fixed_effects("alpha", prior.alpha, indicators)[None, :]
+        change = expected = (
+            _fixed_effects("beta", prior.beta, indicators)[None, :] if data.shape[2] == 2 else None
+        )
+        *outer, inner = data.levels
+        for level in outer:
+            baseline, moved, foreseen = _outer_effects(level, data)
+            mean = mean + baseline
+            if change is not None:
+                change, expected = change + moved, expected + foreseen
+        etas = _cells(inner, data, mean, change, expected, centring, offset)
         eta = pm.Deterministic(
             "eta", pt.stack(etas, axis=-1), dims=("facility", "indicator", "period")
         )
@@ -65,16 +67,29 @@ def build_model(data: ModelData) -> pm.Model:
     return model
 
 
-def _dims(data: ModelData) -> list[tuple[str, int]]:
+def centring_and_offset(data: ModelData) -> tuple[Floats, Floats]:
+    """Return how far each cell is centred, 0 to 1, and around which value; both (F, K, T).
+
+    The share is I^2 / (I^2 + 25^2), I the information of the cell on its logit: centring pays
+    only where the data outweigh an effect of standard deviation 1/5, and a small one is a funnel.
+    """
+    if data.kind == "scores":
+        information, value = data.size, data.observed
+    else:
+        p = (data.observed + 0.5) / (data.size + 1.0)
+        information, value = data.size * p * (1.0 - p), logit(p)
+    return information**2 / (information**2 + 25.0**2), value
+
+
+def _coords(data: ModelData) -> dict[str, range]:
     facilities, indicators, periods = data.shape
-    groups = int(data.case_group.max()) + 1
-    return [
-        ("facility", facilities),
-        ("indicator", indicators),
-        ("period", periods),
-        ("domain", data.domains),
-        ("case_group", max(groups, 1)),
-    ]
+    return {
+        "facility": range(facilities),
+        "indicator": range(indicators),
+        "period": range(periods),
+        "domain": range(data.domains),
+        "case_group": range(max(int(data.case_group.max()) + 1, 1)),
+    }
 
 
 def _fixed_effects(name: str, prior: MeanPrior, indicators: int) -> pt.TensorVariable:
@@ -84,38 +99,89 @@ def _fixed_effects(name: str, prior: MeanPrior, indicators: int) -> pt.TensorVar
     return pm.MvNormal(name, mu=np.full(indicators, prior.mean), chol=factor, dims="indicator")
 
 
-def _level_effects(
+def _outer_effects(
     level: str, data: ModelData
-) -> tuple[pt.TensorVariable, pt.TensorVariable, pt.TensorVariable]:
+) -> tuple[pt.TensorVariable, pt.TensorVariable | None, pt.TensorVariable | None]:
     """Return baseline effects, change effects and the change expected from the baseline.
 
-    Each is broadcastable to (facility, indicator). Non-centred.
+    Each is broadcastable to (facility, indicator).
     """
-    prior = data.priors
-    dims = {
-        "facility": ("facility",),
-        "domain": ("facility", "domain"),
-        "indicator": ("facility", "indicator"),
-    }[level]
+    dims = ("facility",) if level == "facility" else ("facility", "domain")
 
     def spread(effects: pt.TensorVariable) -> pt.TensorVariable:
-        if level == "facility":
-            return effects[:, None]
-        return effects[:, data.domain] if level == "domain" else effects
+        return effects[:, None] if level == "facility" else effects[:, data.domain]
 
-    sd_baseline = _scale(f"sd_baseline_{level}", getattr(prior, f"sd_baseline_{level}"))
     z_baseline = pm.Normal(f"z_baseline_{level}", dims=dims)
-    baseline = spread(sd_baseline * z_baseline)
+    baseline = spread(_sd("baseline", level, data) * z_baseline)
     if data.shape[2] == 1:
-        return baseline, pt.zeros((1, 1)), pt.zeros((1, 1))
-    sd_change = _scale(f"sd_change_{level}", getattr(prior, f"sd_change_{level}"))
-    eta = getattr(prior, f"corr_{level}").eta
-    half = pm.Beta(f"corr_{level}_half", eta, eta)
-    corr = pm.Deterministic(f"corr_{level}", 2 * half - 1)
+        return baseline, None, None
+    sd_change, corr = _sd("change", level, data), _corr(level, data)
     z_change = pm.Normal(f"z_change_{level}", dims=dims)
     expected = sd_change * corr * z_baseline
     change = expected + sd_change * pt.sqrt(1 - corr**2) * z_change
     return baseline, spread(change), spread(expected)
+
+
+def _cells(
+    level: str,
+    data: ModelData,
+    mean: pt.TensorVariable,
+    change: pt.TensorVariable | None,
+    expected: pt.TensorVariable | None,
+    centring: pt.TensorVariable,
+    offset: pt.TensorVariable,
+) -> list[pt.TensorVariable]:
+    """Add the effects of the innermost level; return the logits (facility, indicator) by period."""
+    sd_baseline = _sd("baseline", level, data)
+    shape = data.shape[:2]
+    mean = pt.broadcast_to(mean, shape)
+    eta0 = _partly_centred(
+        "cell_baseline", mean, sd_baseline, centring[..., 0], offset[..., 0], shape
+    )
+    if change is None:
+        return [eta0]
+    sd_change, corr = _sd("change", level, data), _corr(level, data)
+    foreseen = sd_change * corr * (eta0 - mean) / sd_baseline
+    eta1 = _partly_centred(
+        "cell_endline",
+        eta0 + change + foreseen,
+        sd_change * pt.sqrt(1 - corr**2),
+        centring[..., 1],
+        offset[..., 1],
+        shape,
+    )
+    pm.Deterministic("eta_expected", eta0 + expected + foreseen, dims=("facility", "indicator"))
+    return [eta0, eta1]
+
+
+def _partly_centred(
+    name: str,
+    mean: pt.TensorVariable,
+    sd: pt.TensorVariable,
+    share: pt.TensorVariable,
+    offset: pt.TensorVariable,
+    shape: tuple[int, int],
+) -> pt.TensorVariable:
+    """Return x ~ N(mean, sd^2), sampled as u ~ N(share (mean - offset), sd^(2 share)).
+
+    x = mean + sd^(1 - share) (u - share (mean - offset)): u is x - offset where share is 1 and
+    the standardised effect where it is 0 (Gorinova, Moore and Hoffman 2020,
+    https://proceedings.mlr.press/v119/gorinova20a.html).
+    """
+    middle = share * (mean - offset)
+    u = pm.Normal(name, middle, sd**share, dims=("facility", "indicator"), initval=np.zeros(shape))
+    return mean + sd ** (1 - share) * (u - middle)
+
+
+def _sd(kind: str, level: str, data: ModelData) -> pt.TensorVariable:
+    name = f"sd_{kind}_{level}"
+    return _scale(name, getattr(data.priors, name))
+
+
+def _corr(level: str, data: ModelData) -> pt.TensorVariable:
+    eta = getattr(data.priors, f"corr_{level}").eta
+    half = pm.Beta(f"corr_{level}_half", eta, eta)
+    return pm.Deterministic(f"corr_{level}", 2 * half - 1)
 
 
 def _scale(name: str, prior: ScalePrior) -> pt.TensorVariable:

@@ -1,19 +1,76 @@
-"""From a score of each facility to ranks, memberships, sets, intervals and choices."""
+"""From a score of each facility to ranks, memberships, sets, intervals, grades and choices.
 
+A score is larger where a facility is better. It comes as draws, a DataArray over (``chain``,
+``draw``, ``facility``) or (``sample``, ``facility``), or as distributions (`Marginals`).
+"""
+
+from pdsim.ranking.comparison import improvement_probability, pairwise_probability
+from pdsim.ranking.confidence import rank_confidence_set
+from pdsim.ranking.containing import likely_sets, subset, superset
+from pdsim.ranking.contrast import disagreement
+from pdsim.ranking.contrast_words import disagreement_words
+from pdsim.ranking.correlated import correlated_scores
+from pdsim.ranking.grading import grades
 from pdsim.ranking.intervals import rank_interval
+from pdsim.ranking.marginals import (
+    Marginals,
+    Score,
+    beta_scores,
+    gridded_scores,
+    normal_scores,
+)
+from pdsim.ranking.percentiles import pcer, r_values, rankability, sucra, triple_goal
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
+from pdsim.ranking.regions import joint_rank_region
 from pdsim.ranking.rules import LOSSES, RULES, Rule
 from pdsim.ranking.selection import select
 from pdsim.ranking.sets import set_probability
+from pdsim.ranking.statements import (
+    Statement,
+    above,
+    between,
+    in_bottom,
+    in_top,
+    statement_probability,
+)
+from pdsim.ranking.winners import winners_curse
 
 __all__ = [
     "LOSSES",
     "RULES",
+    "Marginals",
     "Rule",
+    "Score",
+    "Statement",
+    "above",
+    "beta_scores",
+    "between",
+    "correlated_scores",
+    "disagreement",
+    "disagreement_words",
     "expected_rank",
+    "grades",
+    "gridded_scores",
+    "improvement_probability",
+    "in_bottom",
+    "in_top",
+    "joint_rank_region",
+    "likely_sets",
+    "normal_scores",
+    "pairwise_probability",
+    "pcer",
+    "r_values",
+    "rank_confidence_set",
     "rank_interval",
     "rank_probability",
+    "rankability",
     "select",
     "set_probability",
+    "statement_probability",
+    "subset",
+    "sucra",
+    "superset",
     "top_probability",
+    "triple_goal",
+    "winners_curse",
 ]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 type Floats = NDArray[np.float64]
 
-_BLOCK = 4_000_000
-"""Elements of a Fourier transform held at once."""
+_BLOCK = 400_000
+"""Numbers of the series looked at together: few enough to stay in the cache."""
 
 
 def mean_and_error(series: Floats, *, ess: float | None) -> tuple[Floats, Floats, Floats]:
@@ -30,21 +30,36 @@ def mean_and_error(series: Floats, *, ess: float | None) -> tuple[Floats, Floats
         (all draws if there is none).
     """
     batch, chains, draws, items = series.shape
-    # one series in one row: every step below reads along it
-    rows = np.ascontiguousarray(series.transpose(0, 3, 1, 2)).reshape(batch * items, -1)
-    mean = rows.mean(axis=1)
-    constant = (rows == rows[:, :1]).all(axis=1)
-    deviation = np.where(constant, 0.0, rows.std(axis=1, ddof=int(ess is None)))
-    size = np.full(batch * items, np.inf if ess is None else ess)
-    if ess is None:
-        moving = rows if not constant.any() else rows[~constant]
-        size[~constant] = effective_size(moving.reshape(-1, chains, draws))
-    size = size.reshape(batch, items)
+    mean, deviation, size = np.empty((3, batch, items))
+    by_series = series.transpose(0, 3, 1, 2)
+    width = max(1, _BLOCK // (chains * draws))
+    many = max(1, width // items)
+    for start in range(0, batch, many):
+        for first in range(0, items, width):
+            part = (slice(start, start + many), slice(first, first + width))
+            # one series in one row: every step below reads along it
+            block = np.ascontiguousarray(by_series[part])
+            shape = block.shape[:2]
+            rows = block.reshape(-1, chains, draws)
+            average, spread, effective = _of_rows(rows, ess)
+            mean[part] = average.reshape(shape)
+            deviation[part] = spread.reshape(shape)
+            size[part] = effective.reshape(shape)
     smallest = size.min(axis=1, keepdims=True)
     smallest[np.isinf(smallest)] = chains * draws
     size = np.where(np.isinf(size), smallest, size)
-    error = deviation.reshape(batch, items) / np.sqrt(size)
-    return mean.reshape(batch, items), error, size
+    return mean, deviation / np.sqrt(size), size
+
+
+def _of_rows(rows: Floats, ess: float | None) -> tuple[Floats, Floats, Floats]:
+    """Return mean, standard deviation and size of (row, chain, draw); size inf if constant."""
+    flat = rows.reshape(len(rows), -1)
+    constant = (flat == flat[:, :1]).all(axis=1)
+    deviation = np.where(constant, 0.0, flat.std(axis=1, ddof=int(ess is None)))
+    size = np.full(len(rows), np.inf if ess is None else ess)
+    if ess is None:
+        size[~constant] = effective_size(rows[~constant] if constant.any() else rows)
+    return flat.mean(axis=1), deviation, size
 
 
 def never_seen(error: Floats, size: Floats) -> Floats:
@@ -77,7 +92,7 @@ def effective_size(series: Floats) -> Floats:
     half = draws // 2
     length = fft.next_fast_len(2 * half, real=True)
     step = max(1, _BLOCK // (2 * chains * length))
-    result = np.empty(items)
+    time = np.empty(items)
     for start in range(0, items, step):
         block = series[start : start + step]
         split = np.concatenate((block[:, :, :half], block[:, :, -half:]), axis=1)
@@ -85,9 +100,9 @@ def effective_size(series: Floats) -> Floats:
         spectrum = fft.rfft(split - means[:, :, np.newaxis], n=length, axis=2)
         power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
         autocovariance = fft.irfft(power, n=length, axis=1)[:, :half] / half
-        result[start : start + step] = _geyer(autocovariance, means.var(axis=1, ddof=1))
+        time[start : start + step] = _geyer(autocovariance, means.var(axis=1, ddof=1))
     used = chains * 2 * half
-    return np.asarray(used / np.maximum(result, 1.0 / np.log10(used)))
+    return np.asarray(used / np.maximum(time, 1.0 / np.log10(used)))
 
 
 def _geyer(autocovariance: Floats, between: Floats) -> Floats:

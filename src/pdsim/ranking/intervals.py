@@ -5,9 +5,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.conventions import CI_KIND, CI_PROB
+from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_probability
-from pdsim.ranking.places import mean_places, places, rank_counts
-from pdsim.ranking.probability import series_summary
+from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.exact import of_ranks
+from pdsim.ranking.marginals import Marginals, Score
+from pdsim.ranking.places import counts_of_places, mean_places, places, rank_counts
 
 type Floats = NDArray[np.float64]
 
@@ -15,14 +18,12 @@ _SLACK = 1e-12
 """Sums of shared ranks fall short of a bound by rounding; not by more than this."""
 
 
-def rank_interval(
-    score: xr.DataArray, *, prob: float = CI_PROB, simultaneous: bool = False
-) -> xr.Dataset:
+def rank_interval(score: Score, *, prob: float = CI_PROB, simultaneous: bool = False) -> xr.Dataset:
     """Return an interval of ranks for each facility.
 
     Parameters
     ----------
-    score : DataArray
+    score : DataArray or Marginals
         See `rank_probability`.
     prob : float
         Posterior probability that an interval holds the facility's rank; with `simultaneous`,
@@ -41,7 +42,8 @@ def rank_interval(
     Raises
     ------
     InputError
-        If the score lacks a dimension or has NaN, or `prob` is not a probability.
+        If the score lacks a dimension or has NaN, `prob` is not a probability, or simultaneous
+        intervals are asked of distributions (they need joint draws).
 
     References
     ----------
@@ -58,27 +60,68 @@ def rank_interval(
     [[1.0, 1.0], [2.0, 3.0], [2.0, 3.0]]
     """
     check_probability("prob", prob)
+    if isinstance(score, Marginals):
+        return _of_marginals(score, prob, simultaneous)
     draws = as_draws(score)
-    counts = rank_counts(draws.flat)
+    counts, size = _counts(draws)
     below = counts.cumsum(axis=-1) / draws.flat.shape[1]
-    if draws.ess is None:
-        size = series_summary(draws, mean_places)[2]
-    else:
-        size = np.full(below.shape[:2], draws.ess)
     if simultaneous:
         bounds, error = _simultaneous(draws, below, prob, size.min(axis=1))
     else:
         bounds, error = _marginal(below, prob, size)
-    return draws.label(
+    return _labelled(draws, below, bounds, error, prob, simultaneous, float(size.min()))
+
+
+def _counts(draws: Draws) -> tuple[Floats, Floats]:
+    """Return counts of ranks, and the effective size of the ranks (batch, facility)."""
+    if draws.ess is not None:
+        counts = rank_counts(draws.flat)
+        return counts, np.full(counts.shape[:2], draws.ess)
+    counted, sizes = [], []
+    for block in draws.blocks(draws.facilities):
+        ahead, tied = places(draws.values[block])
+        flat = (len(ahead), -1, draws.facilities)
+        counted.append(counts_of_places(ahead.reshape(flat), tied.reshape(flat)))
+        sizes.append(mean_and_error(mean_places(ahead, tied), ess=None)[2])
+    return np.concatenate(counted), np.concatenate(sizes)
+
+
+def _labelled(
+    draws: Draws,
+    below: Floats,
+    bounds: Floats,
+    error: Floats,
+    prob: float,
+    simultaneous: bool,
+    ess: float,
+) -> xr.Dataset:
+    result = draws.label(
         {"rank_interval": bounds, "rank_interval_mcse": error},
         dims=("facility", "ci_bound"),
         coords={"ci_bound": ["lower", "upper"]},
         attrs={
             "ci_prob": prob,
             "ci_kind": "simultaneous" if simultaneous else CI_KIND,
-            "ess": float(size.min()),
+            "ess": ess,
         },
-    ).merge(draws.label({"rank_median": quantile(below, np.asarray(0.5))}))
+    )
+    median = draws.label({"rank_median": quantile(below, np.asarray(0.5))})
+    return result.assign(median.data_vars)
+
+
+def _of_marginals(score: Marginals, prob: float, simultaneous: bool) -> xr.Dataset:
+    if simultaneous:
+        raise InputError(
+            Problem(
+                rule="simultaneous intervals need joint draws",
+                cure="use the method sample of the distributions",
+            )
+        )
+    mean, _, ess = of_ranks(score, lambda ranks: ranks.reshape(len(ranks), -1))
+    facilities = score.first.facilities
+    below = mean.reshape(-1, facilities, facilities).cumsum(axis=-1)
+    bounds, error = _marginal(below, prob, np.full(below.shape[:2], ess))
+    return _labelled(score.first, below, bounds, error, prob, False, ess)
 
 
 def quantile(below: Floats, level: Floats) -> Floats:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 type Floats = NDArray[np.float64]
 
+_STRETCH = 512
+"""Draws whose rows stay in the fast cache."""
+
 _LANE = 128
 """Draws compared together, so that the comparisons run as vector instructions."""
 
@@ -93,3 +96,105 @@ def _share_out(shared: Floats, counts: Floats) -> None:
                     shared[i, ahead, tied] = 0.0
                     for r in range(ahead, ahead + tied):
                         counts[i, r] += share
+
+
+@compiled
+def largest_differences(
+    noise: Floats, first: NDArray[np.int64], second: NDArray[np.int64], inverse: Floats
+) -> Floats:
+    """Return, for each draw, the largest scaled difference over pairs.
+
+    Parameters
+    ----------
+    noise : ndarray (facility, draw)
+    first, second : ndarray (pair,)
+    inverse : ndarray (pair,)
+        One over the standard deviation of each difference.
+    """
+    draws = noise.shape[1]
+    largest = np.full(draws, -np.inf)
+    for start in range(0, draws, _STRETCH):
+        stop = min(start + _STRETCH, draws)
+        for pair in range(first.shape[0]):
+            a, b, scale = first[pair], second[pair], inverse[pair]
+            for s in range(start, stop):
+                difference = (noise[a, s] - noise[b, s]) * scale
+                largest[s] = max(largest[s], difference)
+    return largest
+
+
+@compiled
+def integrate_ranks(mass: Floats, above: Floats) -> Floats:
+    """Return rank probabilities (row, facility, rank); see `pdsim.ranking.quadrature`.
+
+    Parameters
+    ----------
+    mass, above : ndarray (row, node, facility)
+    """
+    rows, nodes, facilities = mass.shape
+    result = np.zeros((rows, facilities, facilities))
+    ahead = np.empty(facilities + 1)
+    for row in range(rows):
+        for node in range(nodes):
+            ahead[:] = 0.0
+            ahead[0] = 1.0
+            for j in range(facilities):
+                chance = above[row, node, j]
+                for k in range(j + 1, 0, -1):
+                    ahead[k] = ahead[k] * (1.0 - chance) + ahead[k - 1] * chance
+                ahead[0] *= 1.0 - chance
+            for i in range(facilities):
+                weight = mass[row, node, i]
+                if weight == 0.0:
+                    continue
+                chance = above[row, node, i]
+                part = 0.0
+                if chance <= 0.5:
+                    for k in range(facilities):
+                        part = (ahead[k] - chance * part) / (1.0 - chance)
+                        result[row, i, k] += weight * part
+                else:
+                    for k in range(facilities - 1, -1, -1):
+                        part = (ahead[k + 1] - (1.0 - chance) * part) / chance
+                        result[row, i, k] += weight * part
+    return result
+
+
+@compiled
+def integrate_sets(
+    mass: Floats, above: Floats, below: Floats, members: NDArray[np.int64]
+) -> Floats:
+    """Return set probabilities (row, set); see `pdsim.ranking.quadrature`.
+
+    Parameters
+    ----------
+    mass, above, below : ndarray (row, node, facility)
+    members : ndarray (set, m)
+        In rising order.
+    """
+    rows, nodes, facilities = mass.shape
+    sets, m = members.shape
+    result = np.zeros((rows, sets))
+    # gap[i, j]: product of `below` from i to j - 1, all outsiders between two members
+    gap = np.ones((facilities + 1, facilities + 1))
+    for row in range(rows):
+        for node in range(nodes):
+            if mass[row, node].sum() == 0.0:
+                continue
+            for i in range(facilities):
+                for j in range(i, facilities):
+                    gap[i, j + 1] = gap[i, j] * below[row, node, j]
+            for s in range(sets):
+                outside = 1.0
+                inside = 1.0
+                least = 0.0
+                start = 0
+                for p in range(m):
+                    member = members[s, p]
+                    outside *= gap[start, member]
+                    # product rule: one member at the node, the others above it
+                    least = least * above[row, node, member] + inside * mass[row, node, member]
+                    inside *= above[row, node, member]
+                    start = member + 1
+                result[row, s] += least * outside * gap[start, facilities]
+    return result

@@ -9,6 +9,9 @@ type Ints = NDArray[np.int32]
 _KERNEL_FROM = 4_000_000
 """Ranks from which on importing and calling the compiled kernel is worth its while."""
 
+_CACHED = 100_000
+"""Scores sorted at a time: few enough to stay in the cache."""
+
 _KERNEL_FACILITIES = 64
 """The kernel compares all pairs; above this, sorting is faster."""
 
@@ -27,25 +30,35 @@ def places(values: Floats) -> tuple[Ints, Ints]:
         A facility holds the ranks ``ahead + 1`` to ``ahead + tied``.
     """
     facilities = values.shape[-1]
-    order = np.argsort(-values, axis=-1)
-    ordered = np.take_along_axis(values, order, axis=-1)
-    fresh = ordered[..., 1:] != ordered[..., :-1]
+    flat = values.reshape(-1, facilities)
+    ahead = np.empty(flat.shape, dtype=np.int32)
+    tied = np.ones(flat.shape, dtype=np.int32)
+    step = max(1, _CACHED // facilities)
     positions = np.arange(facilities, dtype=np.int32)
-    ahead = np.empty(values.shape, dtype=np.int32)
-    if fresh.all():
-        np.put_along_axis(ahead, order, np.broadcast_to(positions, values.shape), axis=-1)
-        return ahead, np.broadcast_to(np.int32(1), values.shape)
-    begins = np.ones(values.shape, dtype=bool)
-    begins[..., 1:] = fresh
-    ends = np.ones(values.shape, dtype=bool)
-    ends[..., :-1] = fresh
+    for start in range(0, len(flat), step):
+        rows = slice(start, start + step)
+        block = flat[rows]
+        order = np.argsort(-block, axis=-1)
+        ordered = np.take_along_axis(block, order, axis=-1)
+        fresh = ordered[:, 1:] != ordered[:, :-1]
+        if fresh.all():
+            first = np.broadcast_to(positions, block.shape)
+        else:
+            first, last = _runs(fresh, positions)
+            np.put_along_axis(tied[rows], order, last - first + 1, axis=-1)
+        np.put_along_axis(ahead[rows], order, first, axis=-1)
+    return ahead.reshape(values.shape), tied.reshape(values.shape)
+
+
+def _runs(fresh: NDArray[np.bool_], positions: Ints) -> tuple[Ints, Ints]:
+    """Return where the run of equal scores of each sorted place begins and ends."""
+    begins, ends = np.ones((2, len(fresh), len(positions)), dtype=bool)
+    begins[:, 1:] = fresh
+    ends[:, :-1] = fresh
     first = np.maximum.accumulate(np.where(begins, positions, 0), axis=-1)
-    behind = np.where(ends, positions, facilities)[..., ::-1]
-    last = np.minimum.accumulate(behind, axis=-1)[..., ::-1]
-    tied = np.empty_like(ahead)
-    np.put_along_axis(ahead, order, first, axis=-1)
-    np.put_along_axis(tied, order, last - first + 1, axis=-1)
-    return ahead, tied
+    behind = np.where(ends, positions, len(positions))[:, ::-1]
+    last = np.minimum.accumulate(behind, axis=-1)[:, ::-1]
+    return first.astype(np.int32), last.astype(np.int32)
 
 
 def membership(ahead: Ints, tied: Ints, m: int) -> Floats:
@@ -91,10 +104,9 @@ def counts_of_places(ahead: Ints, tied: Ints) -> Floats:
     start = row * width + ahead
     cells = batch * facilities * width
     counts = np.zeros((batch, facilities, width))
-    # untied places come as one broadcast number (see `places`)
-    sizes = [1] if 0 in tied.strides else np.unique(tied)
-    for shared in sizes:
-        begins = start.reshape(-1) if len(sizes) == 1 else start[tied == shared]
+    untied = bool((tied == 1).all())
+    for shared in [1] if untied else np.unique(tied):
+        begins = start.reshape(-1) if untied else start[tied == shared]
         spread = np.bincount(begins, minlength=cells)
         if shared > 1:
             # one up where the shared ranks begin and one down behind them: whole numbers, so exact

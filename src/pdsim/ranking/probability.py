@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.exact import labelled, of_ranks
+from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.places import (
     Ints,
     mean_places,
@@ -26,14 +28,15 @@ _BATCH_MEANS = 40
 """Batches of draws, over all chains, of the batch-means error."""
 
 
-def rank_probability(score: xr.DataArray) -> xr.Dataset:
+def rank_probability(score: Score) -> xr.Dataset:
     """Return the probability that each facility has each rank.
 
     Parameters
     ----------
-    score : DataArray
-        Over (``chain``, ``draw``, ``facility``) or (``sample``, ``facility``), larger is better;
-        further dimensions are kept.
+    score : DataArray or Marginals
+        Draws over (``chain``, ``draw``, ``facility``) or (``sample``, ``facility``), larger is
+        better; further dimensions are kept. Or distributions, whose answers are exact (error 0)
+        or, over hyperparameter draws, means of exact ones.
 
     Returns
     -------
@@ -55,6 +58,14 @@ def rank_probability(score: xr.DataArray) -> xr.Dataset:
     >>> rank_probability(score).rank_probability.values.tolist()
     [[0.625, 0.375], [0.375, 0.625]]
     """
+    if isinstance(score, Marginals):
+        return labelled(
+            score,
+            "rank_probability",
+            of_ranks(score, lambda ranks: ranks.reshape(len(ranks), -1)),
+            dims=("facility", "rank"),
+            coords={"rank": np.arange(1, score.first.facilities + 1)},
+        )
     draws = as_draws(score)
     counts = rank_counts(draws.flat)
     probability = counts / draws.flat.shape[1]
@@ -132,12 +143,12 @@ def series_summary(
     return mean, error, size
 
 
-def expected_rank(score: xr.DataArray) -> xr.Dataset:
+def expected_rank(score: Score) -> xr.Dataset:
     """Return the expected rank of each facility, rank 1 the best.
 
     Parameters
     ----------
-    score : DataArray
+    score : DataArray or Marginals
         See `rank_probability`.
 
     Returns
@@ -158,11 +169,13 @@ def expected_rank(score: xr.DataArray) -> xr.Dataset:
     >>> expected_rank(score).expected_rank.values.tolist()
     [1.375, 1.625]
     """
+    if isinstance(score, Marginals):
+        return labelled(score, "expected_rank", of_ranks(score, mean_rank))
     draws = as_draws(score)
     if draws.ess is not None:
         ranks = np.arange(1.0, draws.facilities + 1)
         probability = rank_counts(draws.flat) / draws.flat.shape[1]
-        mean = (probability * ranks).sum(axis=-1)
+        mean = mean_rank(probability)
         variance = (probability * (ranks - mean[..., np.newaxis]) ** 2).sum(axis=-1)
         error, size = np.sqrt(variance / draws.ess), np.asarray(draws.ess)
     else:
@@ -173,12 +186,23 @@ def expected_rank(score: xr.DataArray) -> xr.Dataset:
     )
 
 
-def top_probability(score: xr.DataArray, *, m: int = DEFAULT_M, side: Side = "top") -> xr.Dataset:
+def mean_rank(ranks: Floats) -> Floats:
+    """Return the expected rank from probabilities (..., rank)."""
+    return np.asarray(ranks @ np.arange(1.0, ranks.shape[-1] + 1))
+
+
+def share_of_ranks(ranks: Floats, m: int, side: Side) -> Floats:
+    """Return the sum over the m best or worst of (..., rank)."""
+    chosen = ranks[..., :m] if side == "top" else ranks[..., -m:]
+    return np.asarray(chosen.sum(axis=-1))
+
+
+def top_probability(score: Score, *, m: int = DEFAULT_M, side: Side = "top") -> xr.Dataset:
     """Return the probability that each facility is among the m best, or the m worst.
 
     Parameters
     ----------
-    score : DataArray
+    score : DataArray or Marginals
         See `rank_probability`.
     m : int
         Facilities named, fewer than there are.
@@ -204,12 +228,14 @@ def top_probability(score: xr.DataArray, *, m: int = DEFAULT_M, side: Side = "to
     [0.75, 0.25, 0.0]
     """
     check_side(side)
+    if isinstance(score, Marginals):
+        check_m(m, score.first.facilities)
+        answer = of_ranks(score, lambda ranks: share_of_ranks(ranks, m, side))
+        return labelled(score, "top_probability", answer, attrs={"m": m, "side": side})
     draws = as_draws(score)
     check_m(m, draws.facilities)
     if draws.ess is not None:
-        counts = rank_counts(draws.flat)
-        chosen = counts[..., :m] if side == "top" else counts[..., -m:]
-        mean = chosen.sum(axis=-1) / draws.flat.shape[1]
+        mean = share_of_ranks(rank_counts(draws.flat), m, side) / draws.flat.shape[1]
         error, size = proportion_error(mean, draws.ess), np.asarray(draws.ess)
     else:
 

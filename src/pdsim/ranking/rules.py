@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.places import mean_places, membership, places
 
@@ -53,6 +54,11 @@ class Rule:
     needs: Literal["draws", "estimate", "se", "covariance", "indicator_change"]
     smaller: bool = False
     series: Callable[[Floats, int], Floats] | None = None
+
+    def smaller_is_better(self, side: Side) -> bool:
+        """Whether the facilities with the smaller criterion are chosen on that side."""
+        always_larger = self.name in ("p_top", "p_set")
+        return not always_larger and self.smaller == (side == "top")
 
 
 def _score(values: Floats, m: int) -> Floats:
@@ -126,6 +132,7 @@ RULES = {
         Rule(
             name="confidence_set",
             label="confidence set of ranks",
+            smaller=True,
             loss="omission",
             under="repeated studies (at most 1 - coverage of them)",
             needs="covariance",

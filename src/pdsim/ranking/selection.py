@@ -1,6 +1,6 @@
 """Choose m facilities by a rule, with ties and Monte Carlo error in the open."""
 
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import xarray as xr
@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
+from pdsim.ranking.confidence import rank_confidence_set
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.exact import average
+from pdsim.ranking.marginals import Marginals, Score, as_components
+from pdsim.ranking.observed import Observed, criterion, variable
+from pdsim.ranking.probability import mean_rank, share_of_ranks
+from pdsim.ranking.quadrature import rank_matrix
 from pdsim.ranking.rules import Rule, rule_of
 from pdsim.ranking.sets import set_probability
 
@@ -23,13 +29,28 @@ FLIP_ERRORS = 3.0
 _EQUAL = 1e-12
 """Criteria that differ by rounding only are equal (relative to 1 or the larger one)."""
 
+_EQUAL_EXACT = 1e-8
+"""The same for integrals."""
+
+
+class SelectionAttrs(TypedDict):
+    """Attributes of a selection."""
+
+    m: int
+    side: Side
+    rule: str
+    criterion_better: str
+    ties: Ties
+    seed: NotRequired[int]
+
 
 def select(
-    score: xr.DataArray,
+    score: Score | None,
     *,
     m: int = DEFAULT_M,
     side: Side = "top",
     rule: str = "p_top",
+    observed: Observed | None = None,
     ties: Ties = "report",
     seed: int | None = None,
 ) -> xr.Dataset:
@@ -37,25 +58,31 @@ def select(
 
     Parameters
     ----------
-    score : DataArray
-        See `rank_probability`.
+    score : DataArray or Marginals, or None
+        See `rank_probability`. Not read by rules that use `observed`.
     m : int
         Facilities to choose, fewer than there are.
     side : {"top", "bottom"}
     rule : str
         A name in `RULES`.
+    observed : Dataset or DataArray, optional
+        What the rules read that use the data alone, larger is better: a DataArray over
+        ``facility`` (observed change) or (``facility``, ``indicator``), or a Dataset with
+        ``estimate``, ``se``, ``covariance``, ``indicator_change`` as the rule needs.
     ties : {"report", "lots"}
         What to do where facilities tie at the m-th place: choose none of them and report the
         tie group, or draw lots with `seed`.
     seed : int, optional
-        Needed by, and only by, ``ties="lots"``.
+        Needed by, and only by, ``ties="lots"`` and ``rule="confidence_set"``.
 
     Returns
     -------
     Dataset
         Over ``facility``: ``selected``; ``tied``, the tie group at the cut; ``criterion`` and
         ``criterion_mcse``; ``could_flip``, True where the gap to the other side of the cut is
-        under three Monte Carlo standard errors of the paired difference.
+        under three Monte Carlo standard errors of the paired difference. The confidence set may
+        hold more than m; its criterion is the bound of the rank, and ``could_flip`` says that
+        the facility is borderline.
 
     Raises
     ------
@@ -74,12 +101,31 @@ def select(
     """
     check_side(side)
     how = rule_of(rule)
-    check_ties(ties, seed)
-    draws = as_draws(score)
+    check_seed(how, ties, seed)
+    attrs = selection_attrs(how, m, side, ties, seed)
+    if how.name == "confidence_set":
+        return _by_confidence(observed, m, side, attrs)
+    if how.needs != "draws":
+        values = as_components(criterion(rule, observed))
+        check_m(m, values.facilities)
+        merit = values.values[:, 0, 0] if side == "top" else -values.values[:, 0, 0]
+        return _exact(values, merit, how, attrs, equal=_EQUAL)
+    if score is None:
+        raise InputError(Problem(rule=f"the rule {rule!r} needs a score", cure="give its draws"))
+    draws = score.first if isinstance(score, Marginals) else as_draws(score)
     check_m(m, draws.facilities)
-    if how.series is None:
-        return _by_set(score, draws, m, side, ties, seed)
-    parts = [_block(draws, block, how, m, side) for block in draws.blocks(draws.facilities)]
+    if how.name == "p_set":
+        return _by_set(score, draws, attrs)
+    if isinstance(score, Marginals):
+        series = _component_merit(score, how, m, side)
+        if not score.sampled:
+            return _exact(draws, average(score, series)[0], how, attrs, equal=_EQUAL_EXACT)
+        parts = [_paired(draws.like(series), draws.ess, how, m)]
+    else:
+        parts = [
+            _paired(_merit(draws.values[block], how, m, side), draws.ess, how, m)
+            for block in draws.blocks(draws.facilities)
+        ]
     merit, error, size, gap, gap_error = (np.concatenate(part) for part in zip(*parts, strict=True))
     selected, tied = choose(merit, m, ties=ties, seed=seed)
     return draws.label(
@@ -90,38 +136,36 @@ def select(
             "criterion_mcse": error,
             "could_flip": gap < FLIP_ERRORS * gap_error,
         },
-        attrs={**selection_attrs(how, m, side, ties, seed), "ess": float(size.min())},
+        attrs={**attrs, "ess": float(size.min())},
     )
 
 
-def check_ties(ties: str, seed: int | None) -> None:
-    """Raise InputError unless the policy is known and has a seed if and only if it draws lots."""
+def check_seed(rule: Rule, ties: str, seed: int | None) -> None:
+    """Raise InputError unless the tie policy is known and a seed is given where one is needed."""
     if ties not in ("report", "lots"):
         raise InputError(Problem(rule=f"ties is 'report' or 'lots' (received {ties!r})"))
-    if (ties == "lots") != (seed is not None):
+    if (ties == "lots" or rule.name == "confidence_set") != (seed is not None):
         raise InputError(
             Problem(
-                rule=f"drawing lots needs a seed, nothing else does (received {ties=}, {seed=})",
-                cure="give both ties='lots' and a seed, or neither",
+                rule="a seed is needed by lots and by confidence sets and by nothing else "
+                f"(received {ties=}, rule={rule.name!r}, {seed=})",
+                cure="add the seed or leave it out",
             )
         )
 
 
-def selection_attrs(
-    rule: Rule, m: int, side: Side, ties: Ties, seed: int | None
-) -> dict[str, str | int]:
+def selection_attrs(rule: Rule, m: int, side: Side, ties: Ties, seed: int | None) -> SelectionAttrs:
     """Return the attributes of a selection."""
-    smaller = rule.smaller == (side == "top")
-    if rule.name in ("p_top", "p_set"):
-        smaller = False
-    attrs: dict[str, str | int] = {
-        "m": m,
-        "side": side,
-        "rule": rule.name,
-        "criterion_better": "smaller" if smaller else "larger",
-        "ties": ties,
-    }
-    return attrs if seed is None else {**attrs, "seed": seed}
+    attrs = SelectionAttrs(
+        m=m,
+        side=side,
+        rule=rule.name,
+        criterion_better="smaller" if rule.smaller_is_better(side) else "larger",
+        ties=ties,
+    )
+    if seed is not None:
+        attrs["seed"] = seed
+    return attrs
 
 
 def natural(merit: Floats, rule: Rule, side: Side) -> Floats:
@@ -159,28 +203,79 @@ def partners(merit: Floats, m: int) -> NDArray[np.intp]:
     return np.where(place < m, order[:, m : m + 1], order[:, m - 1 : m])
 
 
-def _block(
-    draws: Draws, block: slice, rule: Rule, m: int, side: Side
+def _merit(values: Floats, rule: Rule, m: int, side: Side) -> Floats:
+    """Return the merit of each draw, larger is nearer to the side."""
+    assert rule.series is not None
+    return rule.series(values if side == "top" else -values, m)
+
+
+def _component_merit(score: Marginals, rule: Rule, m: int, side: Side) -> Floats:
+    """Return the merit given each component, (row, facility)."""
+    if rule.name == "posterior_mean":
+        return score.mean() if side == "top" else -score.mean()
+    tables = np.concatenate([rank_matrix(mass, above) for _, mass, above, _ in score.blocks()])
+    if rule.name == "p_top":
+        return share_of_ranks(tables, m, side)
+    ranks = mean_rank(tables)
+    return -ranks if side == "top" else ranks - score.first.facilities - 1.0
+
+
+def _paired(
+    series: Floats, ess: float | None, rule: Rule, m: int
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Return merit, its error, effective size, the gap to the partner and the gap's error."""
-    assert rule.series is not None
-    values = draws.values[block]
-    series = rule.series(values if side == "top" else -values, m)
-    merit, error, size = mean_and_error(series, ess=draws.ess)
+    merit, error, size = mean_and_error(series, ess=ess)
     partner = partners(merit, m)[:, np.newaxis, np.newaxis, :]
     paired = series - np.take_along_axis(series, partner, axis=-1)
-    gap, gap_error, gap_size = mean_and_error(paired, ess=draws.ess)
+    gap, gap_error, gap_size = mean_and_error(paired, ess=ess)
     if rule.name != "posterior_mean":
         # what was never seen may still happen: a rank or a place, not a unit of the score
         error, gap_error = never_seen(error, size), never_seen(gap_error, gap_size)
     return merit, error, size, np.abs(gap), gap_error
 
 
-def _by_set(
-    score: xr.DataArray, draws: Draws, m: int, side: Side, ties: Ties, seed: int | None
+def _exact(
+    labels: Draws, merit: Floats, rule: Rule, attrs: SelectionAttrs, *, equal: float
 ) -> xr.Dataset:
+    """Choose by a criterion without Monte Carlo error."""
+    selected, tied = choose(
+        merit, attrs["m"], ties=attrs["ties"], seed=attrs.get("seed"), equal=equal
+    )
+    return labels.label(
+        {
+            "selected": selected,
+            "tied": tied,
+            "criterion": natural(merit, rule, attrs["side"]),
+            "criterion_mcse": np.zeros_like(merit),
+            "could_flip": np.zeros(merit.shape, dtype=bool),
+        },
+        attrs={**attrs, "ess": np.inf},
+    )
+
+
+def _by_confidence(
+    observed: Observed | None, m: int, side: Side, attrs: SelectionAttrs
+) -> xr.Dataset:
+    estimate = variable(observed, "estimate", "confidence_set")
+    covariance = variable(observed, "covariance", "confidence_set")
+    seed = attrs["seed"]
+    sets = rank_confidence_set(estimate, covariance, m=m, side=side, seed=seed)
+    bound = sets["rank_lower" if side == "top" else "rank_upper"]
+    return xr.Dataset(
+        {
+            "selected": sets["in_set"],
+            "tied": xr.zeros_like(sets["in_set"]),
+            "criterion": bound.astype(float),
+            "criterion_mcse": xr.zeros_like(bound, dtype=float),
+            "could_flip": sets["borderline"],
+        },
+        attrs={**attrs, "estimand": sets.attrs["estimand"], "ess": float(sets.attrs["draws"])},
+    )
+
+
+def _by_set(score: Score, draws: Draws, attrs: SelectionAttrs) -> xr.Dataset:
     """Choose the likeliest exact set."""
-    sets = set_probability(score, m=m, side=side)
+    sets = set_probability(score, m=attrs["m"], side=attrs["side"])
     member = sets["member"].transpose("set", "facility").values
     count = len(member)
     probability = sets["set_probability"].values.reshape(-1, count)
@@ -191,8 +286,8 @@ def _by_set(
     in_all = ~(winners @ ~member)
     in_any = winners @ member
     selected, tied = in_all, in_any & ~in_all
-    if ties == "lots":
-        lots = np.where(winners, np.random.default_rng(seed).random(winners.shape), 2.0)
+    if attrs["ties"] == "lots":
+        lots = np.where(winners, np.random.default_rng(attrs["seed"]).random(winners.shape), 2.0)
         selected = member[lots.argmin(axis=1)]
     # of two sets at most one holds in a draw, so the variance of the paired difference is this
     gap = best - probability
@@ -209,5 +304,5 @@ def _by_set(
             "criterion_mcse": np.take_along_axis(error, top, axis=1),
             "could_flip": could_flip,
         },
-        attrs={**selection_attrs(rule_of("p_set"), m, side, ties, seed), "ess": ess},
+        attrs={**attrs, "ess": ess},
     )

@@ -1,5 +1,6 @@
 """Which whole set of m facilities is the top, or the bottom."""
 
+from collections.abc import Hashable, Mapping
 from itertools import combinations
 from math import comb
 
@@ -11,6 +12,8 @@ from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.exact import mcse_method, of_sets
+from pdsim.ranking.marginals import Marginals, Score
 
 type Floats = NDArray[np.float64]
 type Longs = NDArray[np.int64]
@@ -21,15 +24,17 @@ _TIED_SETS = 100_000
 _SERIES = 8_000_000
 """Numbers in the indicator series of sets held at once."""
 
+_NOTHING = 1e-9
+
 
 def set_probability(
-    score: xr.DataArray, *, m: int = DEFAULT_M, side: Side = "top", limit: int | None = None
+    score: Score, *, m: int = DEFAULT_M, side: Side = "top", limit: int | None = None
 ) -> xr.Dataset:
     """Return the probability of each set of being exactly the m best, or the m worst.
 
     Parameters
     ----------
-    score : DataArray
+    score : DataArray or Marginals
         See `rank_probability`.
     m : int
         Facilities named, fewer than there are.
@@ -61,10 +66,18 @@ def set_probability(
     ([0.75, 0.25], [[True, True, False], [True, False, True]])
     """
     check_side(side)
-    draws = as_draws(score)
-    check_m(m, draws.facilities)
     if limit is not None and limit < 1:
         raise InputError(f"limit is at least 1 (received {limit})")
+    if isinstance(score, Marginals):
+        check_m(m, score.first.facilities)
+        members, (probability, error, ess) = of_sets(score, m, side)
+        order = np.argsort(-probability.mean(axis=0), kind="stable")[:limit]
+        if np.isfinite(ess):
+            error = never_seen(error, np.asarray(ess))
+        attrs = {"m": m, "side": side, "ess": ess, "mcse_method": mcse_method(score)}
+        return _labelled(score.first, members[order], probability[:, order], error[:, order], attrs)
+    draws = as_draws(score)
+    check_m(m, draws.facilities)
     members, row, code, share = seen_sets(draws, m, side)
     batch, length = draws.flat.shape[:2]
     total = np.bincount(code, share, len(members))
@@ -77,21 +90,33 @@ def set_probability(
     cells = np.bincount((row // length) * len(order) + code, share, batch * len(order))
     probability = cells.reshape(batch, len(order)) / length
     error, ess = _errors(draws, probability, row, code, share)
-    member = np.zeros((len(order), draws.facilities), dtype=bool)
-    member[np.arange(len(order))[:, np.newaxis], members[order]] = True
+    attrs = {"m": m, "side": side, "ess": ess}
+    return _labelled(draws, members[order], probability, error, attrs)
+
+
+def _labelled(
+    draws: Draws,
+    members: Longs,
+    probability: Floats,
+    error: Floats,
+    attrs: Mapping[str, Hashable],
+) -> xr.Dataset:
+    count = len(members)
+    member = np.zeros((count, draws.facilities), dtype=bool)
+    member[np.arange(count)[:, np.newaxis], members] = True
+    rest = 1.0 - probability.sum(axis=1)
+    # what rounding or quadrature leaves over is no set
+    rest[rest < _NOTHING] = 0.0
     result = draws.label(
         {"set_probability": probability, "set_probability_mcse": error},
         dims=("set",),
-        coords={"set": np.arange(1, len(order) + 1)},
-        attrs={"m": m, "side": side, "ess": ess},
+        coords={"set": np.arange(1, count + 1)},
+        attrs=attrs,
     )
-    rest = np.clip(1.0 - probability.sum(axis=1), 0.0, 1.0)
-    rest[rest < 1e-12] = 0.0
-    names = draws.template.coords["facility"]
-    return (
-        result.merge(draws.label({"rest": rest}, dims=()))
-        .assign(member=(("set", "facility"), member))
-        .assign_coords(facility=names)
+    return result.assign(draws.label({"rest": rest}, dims=()).data_vars).assign(
+        member=xr.DataArray(
+            member, dims=("set", "facility"), coords={"facility": draws.template.coords["facility"]}
+        )
     )
 
 

@@ -10,7 +10,7 @@ from pdsim.reports.document import Name, Piece, Table, Text, fill, listing
 from pdsim.reports.facts import ROW
 from pdsim.reports.numbers import in_words
 from pdsim.reports.suppress import observed_shown
-from pdsim.reports.view import SIDES, Results, words
+from pdsim.reports.view import SIDES, Results, labels, words
 
 FEW_FACILITIES: Final = 15
 """Below this the spread between facilities is known poorly, and its prior matters."""
@@ -28,7 +28,7 @@ def caveats(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
 
 def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
     text = results.attr("escalated")
-    return [(f"{str(text).capitalize()}.",)] if text else []
+    return [(Name(f"{str(text)[:1].upper()}{str(text)[1:]}"), ".")] if text else []
 
 
 def _assumed(results: Results, tables: dict[str, Table]) -> list[Text]:
@@ -111,15 +111,15 @@ def _correlation(results: Results, tables: dict[str, Table]) -> list[Text]:
         )
         return [
             (
-                "The within-case correlation is not known and counted as 0 here: indicators scored "
-                "on the same case then look like independent evidence, and statements are too "
-                f"sure if they are not{also}.",
+                "The within-case correlation is not known and counted as zero here: indicators "
+                "scored on the same case then look like independent evidence, and statements are "
+                f"too sure if they are not{also}.",
             )
         ]
     if float(results.attr("case_correlation", 0.0)) == 0.0:
         return [
             (
-                "A within-case correlation of 0 is taken: if the indicators of one case succeed "
+                "A within-case correlation of zero is taken: if the indicators of one case succeed "
                 "or fail together, every statement here is too sure.",
             )
         ]
@@ -135,8 +135,8 @@ def _shares_cases(results: Results) -> bool:
     settings = results.study_settings
     if int(settings.get("items", 1)) > 1:
         return True
-    labels = [str(label) for label in data["case_group"].to_numpy() if str(label)]
-    return len(labels) > len(set(labels))
+    groups = [label for label in labels(data["case_group"]) if label]
+    return len(groups) > len(set(groups))
 
 
 def _varied(group: str, dim: str, text: str) -> Rule:
@@ -179,9 +179,9 @@ def _estimands(results: Results, tables: dict[str, Table]) -> list[Text]:
     group = results.group("estimands")
     texts: list[Text] = []
     base = {side: set(results.selected(side)) for side in SIDES}
-    names = group["facility"].to_numpy().astype(str)
+    names = np.array(labels(group["facility"]))
     differ = []
-    for estimand in group["estimand"].to_numpy().astype(str):
+    for estimand in labels(group["estimand"]):
         if estimand == results.estimand:
             continue
         row = group.sel(estimand=estimand)
@@ -197,13 +197,14 @@ def _estimands(results: Results, tables: dict[str, Table]) -> list[Text]:
     improvement = results.group("improvement")
     if "prior_sensitive" in improvement and bool(improvement["prior_sensitive"].any()):
         flags = improvement["prior_sensitive"].to_numpy().astype(bool)
-        labels = [
+        leaning = [
             words(name).column.lower()
-            for name in improvement["estimand"].to_numpy()[flags].astype(str)
+            for name, flag in zip(labels(improvement["estimand"]), flags, strict=True)
+            if flag
         ]
         texts.append(
             (
-                f"Prior-sensitive: {', '.join(labels)} leans on the correlation of baseline and "
+                f"Prior-sensitive: {', '.join(leaning)} leans on the correlation of baseline and "
                 "change between facilities, which so many facilities tell only roughly.",
             )
         )
@@ -248,14 +249,15 @@ def _predictive(results: Results, tables: dict[str, Table]) -> list[Text]:
     if not results.has("predictive"):
         return []
     p = results.group("predictive")["p_value"]
-    extreme = p["facility"].to_numpy()[((p < 0.005) | (p > 0.995)).any("period").to_numpy()]
-    if not len(extreme):
+    flags = ((p < 0.005) | (p > 0.995)).any("period")
+    extreme = labels(p["facility"][flags.to_numpy()])
+    if not extreme:
         return []
     return [
         fill(
             "The model reproduces the observed composite of {names} badly: look at the check of "
             "the model before quoting it.",
-            {"names": listing(Name(str(name)) for name in extreme)},
+            {"names": listing(Name(name) for name in extreme)},
         )
     ]
 
@@ -263,11 +265,9 @@ def _predictive(results: Results, tables: dict[str, Table]) -> list[Text]:
 def _suppressed(results: Results, tables: dict[str, Table]) -> list[Text]:
     if results.suppress_below is None or bool(observed_shown(results).all()):
         return []
+    limit = tables["facts"].number(ROW, "suppress_below")
     return [
-        (
-            "Observed values of facilities with a count below "
-            f"{results.suppress_below} are not printed.",
-        )
+        fill("Observed values of facilities with a count below {n} are not printed.", {"n": limit})
     ]
 
 

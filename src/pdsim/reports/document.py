@@ -84,14 +84,14 @@ class Column:
 
     Attributes
     ----------
-    header : str
+    header : str or Text
     keys : tuple of str
         Columns of the frame: one, or the lower and the upper bound of an interval, or a
         probability and its MCSE.
     layout : {"text", "name", "names", "number", "interval", "probability"}
     """
 
-    header: str
+    header: str | Text
     keys: tuple[str, ...]
     layout: Literal["text", "name", "names", "number", "interval", "probability"] = "number"
 
@@ -113,6 +113,8 @@ class Table:
         What is printed, in order.
     marked : bool
         Whether the numbers rest on a fit that failed a convergence gate.
+    exact : frozenset of str
+        Columns that rest on no fit, and are never marked.
     notes : tuple of Text
     shown : tuple of str or None
         Rows to print where all would be too many.
@@ -126,6 +128,7 @@ class Table:
     kinds: Mapping[str, Kind]
     columns: tuple[Column, ...]
     marked: bool = False
+    exact: frozenset[str] = frozenset()
     notes: tuple[Text, ...] = ()
     shown: tuple[str, ...] | None = None
     upright: bool = False
@@ -150,13 +153,13 @@ class Table:
         value = float(self.value(row, key))
         kind = self.kinds[key]
         mcse = float("nan")
-        if kind == "probability":
+        if kind == "probability" and f"{key}_mcse" in self.kinds:
             mcse = float(self.value(row, f"{key}_mcse"))
         return Number(
             text=write(value, kind, mcse=mcse),
             value=value,
             cell=(self.key, row, key),
-            mark="\u2020" if self.marked else "",
+            mark="\u2020" if self.marked and key not in self.exact else "",
         )
 
     def probability(self, row: str, key: str) -> Text:
@@ -193,14 +196,17 @@ class Table:
             case _:
                 return (self.number(row, key),)
 
-
-    def grid(self) -> tuple[tuple[str, ...], list[tuple[Text, ...]]]:
+    def grid(self) -> tuple[tuple[Text, ...], list[tuple[Text, ...]]]:
         """Return the printed headers and rows."""
+        headers = tuple(
+            (column.header,) if isinstance(column.header, str) else column.header
+            for column in self.columns
+        )
         if not self.upright:
-            headers = tuple(column.header for column in self.columns)
             return headers, [tuple(self.cell(row, c) for c in self.columns) for row in self.rows]
         (row,) = self.rows
-        return ("", "Value"), [((c.header,), self.cell(row, c)) for c in self.columns]
+        cells = (self.cell(row, column) for column in self.columns)
+        return (("Quantity",), ("Value",)), list(zip(headers, cells, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -295,3 +301,13 @@ class Document:
             for block in section.blocks
             if isinstance(block, Table)
         }
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All figures in order."""
+        return tuple(
+            block
+            for section in self.sections
+            for block in section.blocks
+            if isinstance(block, Picture)
+        )

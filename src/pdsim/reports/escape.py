@@ -37,11 +37,14 @@ _LATEX: Final = {
     "\u00d7": r"\ensuremath{\times}",
     "\u2020": r"\textdagger{}",
 }
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~^$@:=\"'-])")
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]#|~^$@])")
+# only at the start of a line do these begin a list, a heading, a definition or a rule
+_MARKDOWN_START: Final = re.compile(r"^(\s*\d*)([-+=:.)])")
+_MARKDOWN_LINK: Final = re.compile(r"(www|:(?=//))", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """Return `text` with control and reordering characters written out.
+    r"""Return `text` with control and reordering characters written out.
 
     Parameters
     ----------
@@ -54,8 +57,8 @@ def plain(text: str) -> str:
 
     Examples
     --------
-    >>> print(plain("A\\x1b[31mB"))
-    A\\x1b[31mB
+    >>> print(plain("A" + chr(27) + "[31mB"))
+    A\x1b[31mB
     """
     return "".join(_visible(char) for char in text)
 
@@ -89,8 +92,15 @@ def markdown(text: str) -> str:
     >>> print(markdown("<b> *A*"))
     &lt;b&gt; \*A\*
     """
-    shown = _MARKDOWN.sub(r"\\\1", plain(text))
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = _MARKDOWN.sub(r"\\\1", shown)
+    shown = _MARKDOWN_START.sub(r"\1\\\2", shown)
+    # an address in a name is a name, not a link
+    return _MARKDOWN_LINK.sub(lambda found: _unlinked(found[0]), shown)
+
+
+def _unlinked(found: str) -> str:
+    return "\\:" if found == ":" else f"{found[:2]}&#{ord(found[2])};"
 
 
 def latex(text: str) -> str:

@@ -13,6 +13,12 @@ ROW = "study"
 """The one row of the facts."""
 
 
+_EXACT = frozenset(
+    {"facilities", "indicators", "domains", "trials_min", "trials_max", "missing", "m", "pairs"}
+    | {"draws", "certain", "delta", "suppress_below"}
+)
+
+
 def facts_table(results: Results) -> Table:
     """Return the study at a glance: one row, printed as a list."""
     facts: dict[str, tuple[str, float | str, Kind | None]] = {}
@@ -32,6 +38,8 @@ def facts_table(results: Results) -> Table:
         facts["draws"] = ("Posterior draws", total, "whole")
     if "ess" in results.tree.attrs:
         facts["ess"] = ("Effective sample size", float(results.attr("ess")), "whole")
+    if results.suppress_below is not None:
+        facts["suppress_below"] = ("Counts not printed: below", results.suppress_below, "whole")
     facts["certain"] = ("Called certain from probability", CERTAIN, "ratio")
     if float(results.attr("delta", 0.0)) > 0.0:
         label = f"Improvement worth stating ({results.units})"
@@ -49,7 +57,8 @@ def _one_row(results: Results, facts: dict[str, tuple[str, float | str, Kind | N
         columns=tuple(
             _column(key, header, kinds) for key, (header, _, _) in facts.items() if header
         ),
-        marked=False,
+        marked=bool(results.failed),
+        exact=_EXACT,
         upright=True,
     )
 
@@ -126,7 +135,7 @@ def _sets(results: Results, side: str) -> dict[str, tuple[str, float | str, Kind
         f"certain_{side}": (f"Selected for the {side} with certainty", certain, "whole")
     }
     attrs = results.group(f"sets_{side}").attrs if results.has(f"sets_{side}") else {}
-    if "p_selected_set" in attrs:
+    if "p_selected_set" in attrs and chosen.sum() == results.m:
         key = f"set_{side}"
         header = f"P({side} set is exactly right) (MCSE)"
         facts[key] = (header, float(attrs["p_selected_set"]), "probability")

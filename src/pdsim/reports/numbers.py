@@ -6,8 +6,13 @@ from typing import Final, Literal
 from pdsim.conventions import CERTAIN
 
 type Kind = Literal[
-    "pp", "score", "ratio", "probability", "mcse", "rank", "whole", "percent", "figure"
+    "pp", "score", "ratio", "probability", "mcse", "rank", "whole", "percent", "figure", "label"
 ]
+
+_WORDS: Final = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+)  # fmt: skip
 
 MINUS: Final = "\u2212"
 
@@ -21,7 +26,8 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
         NaN is written as an en dash.
     kind : str
         ``pp`` and ``percent`` 1 decimal; ``ratio`` and ``rank`` 2; ``score`` and ``figure`` 4
-        significant digits; ``mcse`` 1 significant digit; ``whole`` with thousands separators;
+        significant digits; ``mcse`` 1 significant digit; ``whole`` with thousands separators,
+        ``label`` without them (a seed or a year);
         ``probability`` see `probability`.
     mcse : float
         Of a probability; needed where it was counted as 0 or 1.
@@ -40,6 +46,8 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
             return significant(value)
         case "whole":
             text = f"{round(value):,}"
+        case "label":
+            text = f"{round(value)}"
         case "pp" | "percent":
             text = f"{value:.1f}"
         case "rank" | "ratio":
@@ -127,5 +135,4 @@ def in_words(number: int) -> str:
     >>> in_words(3), in_words(20)
     ('three', '20')
     """
-    words = "zero one two three four five six seven eight nine ten eleven twelve".split()
-    return words[number] if 0 <= number < len(words) else f"{number:,}"
+    return _WORDS[number] if 0 <= number < len(_WORDS) else f"{number:,}"

@@ -104,39 +104,39 @@ def membership(results: Results, tables: dict[str, Table], side: Side) -> Text:
         return _many(chosen, label, side, table, facts)
     sure = [row for row in chosen if float(table.value(row, f"p_{side}")) >= CERTAIN]
     rest = [row for row in chosen if row not in sure]
-
-    def with_probability(row: str) -> Text:
-        p = table.probability(row, f"p_{side}")
-        return fill("{name} with probability {p}", {"name": Name(row), "p": p})
-
+    if not chosen:
+        return (f"Nobody can be named as the {label}: those at the cut tie.",)
+    if not sure:
+        return (*_likely(rest, table, side, f"is among the {label} "), "; none of them is certain.")
     parts: dict[str, Piece | Text] = {
-        "sure": listing(Name(row) for row in sure),
-        "p": listing(table.probability(row, f"p_{side}") for row in sure),
-        "rest": listing(with_probability(row) for row in rest),
+        "sure": listing(_sure(row, table, side, n == 0) for n, row in enumerate(sure)),
         "is": "is" if len(sure) == 1 else "are",
         "label": label,
     }
     if not rest:
-        return fill("{sure} {is} certainly among the {label} (probability {p}).", parts)
-    if not sure:
-        names = listing(
-            fill(
-                "{name} is among the {label} with probability {p}"
-                if position == 0
-                else "{name} with probability {p}",
-                {
-                    "name": Name(row),
-                    "label": label,
-                    "p": table.probability(row, f"p_{side}"),
-                },
-            )
-            for position, row in enumerate(rest)
+        return fill("{sure} {is} certainly among the {label}.", parts)
+    parts |= {"rest": _likely(rest, table, side, "is among them ")}
+    return fill("{sure} {is} certainly among the {label}; {rest}.", parts)
+
+
+def _sure(row: str, table: Table, side: Side, first: bool) -> Text:
+    parts: dict[str, Piece | Text] = {"name": Name(row), "p": table.number(row, f"p_{side}")}
+    if table.value(row, f"p_{side}") < 1.0:
+        parts["p"] = fill("{p}, MCSE {se}", {**parts, "se": table.number(row, f"p_{side}_mcse")})
+    return fill("{name} (probability {p})" if first else "{name} ({p})", parts)
+
+
+def _likely(rows: list[str], table: Table, side: Side, verb: str) -> Text:
+    return listing(
+        fill(
+            "{name} {verb}with probability {p}",
+            {
+                "name": Name(row),
+                "verb": verb if n == 0 else "",
+                "p": table.probability(row, f"p_{side}"),
+            },
         )
-        return (*names, "; none of them is certain.")
-    return fill(
-        "{sure} {is} certainly among the {label} (probability {p}); also selected, but not "
-        "certain: {rest}.",
-        parts,
+        for n, row in enumerate(rows)
     )
 
 

@@ -2,6 +2,9 @@
 
 import io
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import matplotlib as mpl
@@ -18,10 +21,21 @@ _SIZE: Final = re.compile(r'\b(?:width|height)="[^"]*"')
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
+@contextmanager
+def quiet_glyphs() -> Iterator[None]:
+    """Say nothing of letters that the font lacks: a browser has others that do not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=r"Glyph \d+ .* missing from", category=UserWarning
+        )
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        yield
+
+
 def figure_to_svg(figure: "Figure", *, key: str) -> str:
     """Return a whole SVG file of a figure, without dates and with stable identifiers."""
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": f"pdsim-{key}", "svg.fonttype": "none"}):
+    with quiet_glyphs(), mpl.rc_context({"svg.hashsalt": f"pdsim-{key}", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 

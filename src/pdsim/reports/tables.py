@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from pdsim.conventions import Side
 from pdsim.reports.document import Column, Table
 from pdsim.reports.numbers import Kind
 from pdsim.reports.suppress import observed_shown
-from pdsim.reports.view import SIDES, Results, members, unit_kind, words
+from pdsim.reports.view import SIDES, Results, labels, members, unit_kind, words
 
 LONGEST = 400
 """Rows that a table prints; the CSV files hold all."""
@@ -124,9 +125,7 @@ def improvement_table(results: Results) -> Table:
             frame[key] = group[key].to_numpy()
             frame[f"{key}_mcse"] = group[f"{key}_mcse"].to_numpy()
             kinds |= {key: "probability", f"{key}_mcse": "mcse"}
-            columns.append(
-                Column(header=header, keys=(key, f"{key}_mcse"), layout="probability")
-            )
+            columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
     for key, header in (
         ("observed_baseline", "Observed baseline"),
         ("observed_endline", "Observed endline"),
@@ -138,7 +137,8 @@ def improvement_table(results: Results) -> Table:
             seen = observed_shown(results).sel(facility=results.order).to_numpy()
             frame[key] = np.where(seen, group[key].to_numpy(), np.nan)
             kinds[key] = value
-            columns.append(Column(header=f"{header} ({results.units})", keys=(key,)))
+            unit = "%" if results.units == "pp" and key != "observed" else results.units
+            columns.append(Column(header=f"{header} ({unit})", keys=(key,)))
     return Table(
         key="improvement",
         title=f"{results.words.column} of every facility",
@@ -146,6 +146,7 @@ def improvement_table(results: Results) -> Table:
         kinds=kinds,
         columns=tuple(columns),
         marked=bool(results.failed),
+        exact=frozenset({"observed", "observed_baseline", "observed_endline"}),
         notes=_improvement_notes(results, frame),
         shown=shown_rows(results),
     )
@@ -184,29 +185,29 @@ def shown_rows(results: Results) -> tuple[str, ...] | None:
     return tuple(order[i] for i in kept)
 
 
-def sets_table(results: Results, side: str, *, most: int = 8) -> Table:
+def sets_table(results: Results, side: Side, *, most: int = 8) -> Table:
     """Return the likeliest sets of a side."""
     group = results.group(f"sets_{side}").isel(set=slice(most))
     rows = [f"set {n + 1}" for n in range(group.sizes["set"])]
+    names = [members(text) for text in labels(group["members"])]
+    p, error = (
+        group["probability"].to_numpy().tolist(),
+        group["probability_mcse"].to_numpy().tolist(),
+    )
+    chosen = results.selected(side)
+    if "p_selected_set" in group.attrs and len(chosen) == results.m:
+        place = next((n for n, row in enumerate(names) if set(row) == set(chosen)), None)
+        if place is None:
+            rows.insert(0, "selected")
+            names.insert(0, tuple(chosen))
+            p.insert(0, float(group.attrs["p_selected_set"]))
+            error.insert(0, float(group.attrs["p_selected_set_mcse"]))
+        else:
+            rows[place] += ", selected"
     frame = pd.DataFrame(
-        {
-            "members": [members(text) for text in group["members"].to_numpy()],
-            "probability": group["probability"].to_numpy(),
-            "probability_mcse": group["probability_mcse"].to_numpy(),
-        },
-        index=rows,
+        {"which": rows, "members": names, "probability": p, "probability_mcse": error}, index=rows
     )
     label = getattr(results.words, side)
-    p = group.attrs
-    if "p_selected_set" in p:
-        frame.loc["the selected set"] = [
-            tuple(results.selected("top" if side == "top" else "bottom")),
-            float(p["p_selected_set"]),
-            float(p["p_selected_set_mcse"]),
-        ]
-        rows.insert(0, "the selected set")
-        frame = frame.loc[rows]
-    frame.insert(0, "which", rows)
     return Table(
         key=f"sets_{side}",
         title=f"Likeliest sets of the {results.m_words} {label}",
@@ -228,8 +229,8 @@ def sets_table(results: Results, side: str, *, most: int = 8) -> Table:
 def estimands_table(results: Results) -> Table:
     """Return who is selected by each estimand."""
     group = results.group("estimands")
-    names = [str(name) for name in group["estimand"].to_numpy()]
-    facilities = group["facility"].to_numpy().astype(str)
+    names = labels(group["estimand"])
+    facilities = labels(group["facility"])
     frame = pd.DataFrame({"estimand": [words(name).column for name in names]}, index=names)
     columns = [Column(header="Estimand", keys=("estimand",), layout="text")]
     for side in SIDES:

@@ -186,7 +186,7 @@ class Results:
     @property
     def facilities(self) -> list[str]:
         """Names of the facilities, in the order of the study."""
-        return [str(name) for name in self.group("ranking")["facility"].to_numpy()]
+        return labels(self.group("ranking")["facility"])
 
     @property
     def improvement(self) -> xr.Dataset:
@@ -195,6 +195,12 @@ class Results:
         if "estimand" in group.dims:
             group = group.sel(estimand=self.estimand, drop=True)
         return group
+
+    @property
+    def estimands(self) -> list[str]:
+        """Estimands with a posterior, the main one first."""
+        group = self.group("improvement")
+        return labels(group["estimand"]) if "estimand" in group.dims else [self.estimand]
 
     @property
     def order(self) -> list[str]:
@@ -222,6 +228,11 @@ class Results:
         p = ranking[f"p_{side}"].to_numpy()
         names = self.facilities
         return [names[i] for i in np.argsort(-p, kind="stable") if chosen[i]]
+
+
+def labels(values: xr.DataArray) -> list[str]:
+    """Return labels as plain text, whatever string type holds them."""
+    return [str(value) for value in values.to_numpy().tolist()]
 
 
 def members(text: str) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """Many replicates of many scenarios, sharing truths, data and fits where they are the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.simulation.cases import observe
-from pdsim.simulation.decide import NOT_CONVERGED, Decision, decide_observed
+from pdsim.simulation.cases import Observed, observe
+from pdsim.simulation.decide import NOT_CONVERGED, Decision
 from pdsim.simulation.estimands import true_values
 from pdsim.simulation.measures import MEASURES, measure
+from pdsim.simulation.observed import decide_observed
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, draw_truth
@@ -70,11 +71,31 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
             truth = draw_truth(first, part, seed)
             for members in same_data:
                 observed = observe(scenarios[members[0]], truth, part, seed)
-                for i in members:
-                    decision = decide_observed(scenarios[i], observed)
+                for i, decision in _decide(scenarios, members, observed, part, seed):
                     status[i, rows] = decision.status
                     _judge(scenarios[i], truth, decision, measures[i, rows])
     return Block(measures=measures, status=status)
+
+
+def _decide(
+    scenarios: Sequence[Scenario],
+    members: Sequence[int],
+    observed: Observed,
+    replicates: range,
+    seed: Seed,
+) -> Iterator[tuple[int, Decision]]:
+    """Yield the decision of every member; members with the same fit share it."""
+    fitted = [i for i in members if scenarios[i].needs_posterior]
+    for i in members:
+        if not scenarios[i].needs_posterior:
+            yield i, decide_observed(scenarios[i], observed)
+    if fitted:
+        # the model and its engine take a second to import, which many sweeps can save
+        from pdsim.simulation.posterior import decide_posterior
+
+        for group in _groups(fitted, [scenarios[i].fit_key for i in fitted]):
+            decisions = decide_posterior([scenarios[i] for i in group], observed, replicates, seed)
+            yield from zip(group, decisions, strict=True)
 
 
 def _groups(members: Iterable[int], keys: Iterable[str]) -> list[list[int]]:

@@ -66,9 +66,12 @@ def _choices(scenario: "Scenario") -> Iterator[Problem]:
         value = getattr(scenario, name)
         if value not in allowed:
             yield Problem(rule=f"{name} is {value!r}", cure=f"use one of {', '.join(allowed)}")
-    if not isinstance(scenario.known_se, bool):
-        yield Problem(rule=f"known_se is {scenario.known_se!r}", cure="use true or false")
-    if not isinstance(scenario.priors, Priors):
+    # fields of a scenario made in Python can have any type
+    known: Any = scenario.known_se
+    if not isinstance(known, bool):
+        yield Problem(rule=f"known_se is {known!r}", cure="use true or false")
+    priors: Any = scenario.priors
+    if not isinstance(priors, Priors):
         yield Problem(rule="priors are no Priors", cure="use pdsim.Priors(...)")
 
 
@@ -237,7 +240,7 @@ def _trials_fit(value: Any, facilities: int, indicators: int) -> bool:
     if not isinstance(value, tuple) or len(value) != facilities:
         return False
     if all(_is_int(item) for item in value):
-        return min(value) >= 1
+        return bool(min(value) >= 1)
     return all(
         isinstance(row, tuple)
         and len(row) == indicators

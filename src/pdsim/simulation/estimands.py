@@ -1,32 +1,35 @@
 """Weights of a scenario, and the true value of what facilities are ranked on."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.simulation.kernel import Floats
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, domain_of
-
-type Floats = NDArray[np.float64]
 
 
 def analysis_weights(scenario: Scenario) -> Floats:
     """Return the weights (K,) of the analysis; they sum to 1."""
     if scenario.weights is not None:
-        weights = np.array(scenario.weights, dtype=float)
+        weights: Floats = np.array(scenario.weights, dtype=float)
     elif scenario.weighting == "domain":
         domain = domain_of(scenario)
         weights = 1.0 / np.bincount(domain)[domain]
     else:
         weights = np.ones(scenario.indicators)
-    return weights / weights.sum()
+    return _normalised(weights)
 
 
 def target_weights(scenario: Scenario) -> Floats:
     """Return the weights (K,) that define the truth; they sum to 1."""
     if scenario.target_weights is None:
         return analysis_weights(scenario)
-    weights = np.array(scenario.target_weights, dtype=float)
-    return weights / weights.sum()
+    weights: Floats = np.array(scenario.target_weights, dtype=float)
+    return _normalised(weights)
+
+
+def _normalised(weights: Floats) -> Floats:
+    normalised: Floats = weights / weights.sum()
+    return normalised
 
 
 def true_values(scenario: Scenario, truth: Truth) -> Floats:

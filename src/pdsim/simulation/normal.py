@@ -1,17 +1,16 @@
-"""Normal quantile and distribution function as plain arithmetic that vectorises."""
+"""Normal quantile and logistic function as plain arithmetic that vectorises."""
 
+import math
 from typing import Final
 
-import numpy as np
-from numba import njit
-
-from pdsim.model.laplace.elementary import JIT
+from pdsim.model.laplace.elementary import exp_minus
+from pdsim.simulation.kernel import Floats, Ints, compiled
 
 CENTRAL: Final = 0.425
 """Half width of the region of p - 0.5 in which `central_quantile` holds."""
 
 
-@njit(**JIT)
+@compiled
 def central_quantile(p: float) -> float:
     """Return the standard normal quantile for abs(p - 0.5) <= 0.425.
 
@@ -39,10 +38,10 @@ def central_quantile(p: float) -> float:
     return q * top / bottom
 
 
-@njit(**JIT)
+@compiled
 def tail_quantile(p: float) -> float:
     """Return the standard normal quantile for abs(p - 0.5) > 0.425 (the same source)."""
-    r = np.sqrt(-np.log(min(p, 1.0 - p)))
+    r = math.sqrt(-math.log(min(p, 1.0 - p)))
     if r <= 5.0:
         r -= 1.6
         top = 7.74545014278341407640e-4
@@ -82,7 +81,34 @@ def tail_quantile(p: float) -> float:
     return top / bottom if p > 0.5 else -(top / bottom)
 
 
-@njit(**JIT)
+@compiled
 def normal_quantile(p: float) -> float:
     """Return the standard normal quantile of 0 < p < 1."""
     return central_quantile(p) if abs(p - 0.5) <= CENTRAL else tail_quantile(p)
+
+
+@compiled
+def expit(x: float) -> float:
+    """Return 1 / (1 + exp(-x)) without loss in the tails."""
+    e = exp_minus(abs(x))
+    return (1.0 if x >= 0.0 else e) / (1.0 + e)
+
+
+@compiled
+def to_normal(uniform: Floats, kept: Floats, tails: Ints) -> None:
+    """Turn the 1-D array `uniform` into standard normals in place.
+
+    All are treated as central first, since that vectorises, and the few in the tails again. `kept`
+    (float) and `tails` (int) are scratch of at least the same size.
+    """
+    count = 0
+    for i in range(uniform.size):
+        kept[i] = uniform[i]
+    for i in range(uniform.size):
+        uniform[i] = central_quantile(kept[i])
+    for i in range(uniform.size):
+        # no branch: which uniforms lie in the tails cannot be predicted
+        tails[count] = i
+        count += abs(kept[i] - 0.5) > CENTRAL
+    for j in range(count):
+        uniform[tails[j]] = tail_quantile(kept[tails[j]])

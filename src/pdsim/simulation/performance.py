@@ -20,9 +20,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError
+from pdsim.simulation.kernel import Floats
 from pdsim.simulation.measures import BINS, MEASURES, PROBABILITIES
 
-type Floats = NDArray[np.float64]
 type Means = Mapping[str, Floats]
 
 _HARMFUL = ("wrong_end_top", "wrong_end_bottom", "false_flag")
@@ -338,7 +338,8 @@ def _nanmean(column: Floats) -> Floats:
     seen = ~np.isnan(column)
     count = seen.sum(axis=-1)
     total = np.where(seen, column, 0.0).sum(axis=-1)
-    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    mean: Floats = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return mean
 
 
 def _error(influence: Floats) -> Floats:
@@ -349,7 +350,8 @@ def _error(influence: Floats) -> Floats:
     total = (centred**2).sum(axis=-1)
     bottom = count * (count - 1.0)
     variance = np.divide(total, bottom, out=np.full(count.shape, np.nan), where=count > 1)
-    return np.sqrt(variance)
+    error: Floats = np.sqrt(variance)
+    return error
 
 
 def _bounds(

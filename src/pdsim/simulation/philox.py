@@ -10,15 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
-from numpy.typing import NDArray
+from numba import types
 
-from pdsim.model.laplace.elementary import JIT
-from pdsim.simulation.normal import CENTRAL, central_quantile, tail_quantile
+from pdsim.simulation.kernel import Floats, FourWords, Word, Words, compiled, inlined, native
 
-type Words = NDArray[np.uint64]
 type Seed = int | Sequence[int]
 
 STREAMS: Final = {
@@ -35,8 +30,6 @@ _WEYL_0 = np.uint64(0x9E3779B97F4A7C15)
 _WEYL_1 = np.uint64(0xBB67AE8584CAA73B)
 _ELEVEN = np.uint64(11)
 _UNIT = 2.0**-53
-_ZERO = np.uint64(0)
-_LANES = 512
 
 
 def seed_words(seed: Seed) -> list[int]:
@@ -75,7 +68,7 @@ def stream_key(truth_key: str, stream: str, seed: Seed) -> Words:
     """
     truth_words = [int(truth_key[i : i + 8], 16) for i in range(0, 64, 8)]
     sequence = np.random.SeedSequence([STREAMS[stream], *truth_words, *seed_words(seed)])
-    return sequence.generate_state(2, np.uint64)
+    return sequence.generate_state(2, np.uint64).astype(np.uint64)
 
 
 def replicate_seed(fit_key: str, replicate: int, seed: Seed) -> int:
@@ -84,89 +77,78 @@ def replicate_seed(fit_key: str, replicate: int, seed: Seed) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
-@intrinsic
+@native
 def _multiply(_context: Any, a: Any, b: Any) -> Any:
     """Return the high and the low half of the 128-bit product of two 64-bit words."""
     signature = types.UniTuple(types.uint64, 2)(a, b)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wide, narrow = ir.IntType(128), ir.IntType(64)
+        narrow = arguments[0].type
+        wide = type(narrow)(128)
         product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
-        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), narrow)
+        high = builder.trunc(builder.lshr(product, wide(64)), narrow)
         low = builder.trunc(product, narrow)
         return context.make_tuple(builder, signature.return_type, (high, low))
 
     return signature, generate
 
 
-@njit(inline="always", **JIT)
-def _round(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+@inlined
+def _round(k0: Word, k1: Word, c0: Word, c1: Word, c2: Word, c3: Word) -> FourWords:
     high_0, low_0 = _multiply(_MULTIPLIER_0, c0)
     high_1, low_1 = _multiply(_MULTIPLIER_1, c2)
     return high_1 ^ c1 ^ k0, low_1, high_0 ^ c3 ^ k1, low_0
 
 
-@njit(**JIT)
-def philox(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
-    """Return four random 64-bit words for key (k0, k1) and counter (c0, c1, c2, c3).
+@compiled
+def schedule(key: Words) -> Words:
+    """Return the twenty round keys of a key (2,)."""
+    keys = np.empty(20, dtype=np.uint64)
+    k0, k1 = key[0], key[1]
+    for i in range(10):
+        keys[2 * i], keys[2 * i + 1] = k0, k1
+        k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
+    return keys
+
+
+@inlined
+def philox(keys: Words, c0: Word, c1: Word, c2: Word, c3: Word) -> FourWords:
+    """Return four random 64-bit words for a key's `schedule` and the counter (c0, c1, c2, c3).
 
     All arguments are uint64. The rounds stand one by one because a loop is half as fast.
     """
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    c0, c1, c2, c3 = _round(k0, k1, c0, c1, c2, c3)
-    k0, k1 = k0 + _WEYL_0, k1 + _WEYL_1
-    return _round(k0, k1, c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[0], keys[1], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[2], keys[3], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[4], keys[5], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[6], keys[7], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[8], keys[9], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[10], keys[11], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[12], keys[13], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[14], keys[15], c0, c1, c2, c3)
+    c0, c1, c2, c3 = _round(keys[16], keys[17], c0, c1, c2, c3)
+    return _round(keys[18], keys[19], c0, c1, c2, c3)
 
 
-@njit(**JIT)
-def uniform(word):  # type: ignore[no-untyped-def]
+@compiled
+def uniform(word: Word) -> float:
     """Return the middle of one of 2**53 equal cells of (0, 1): never 0 and never 1."""
     return (np.float64(word >> _ELEVEN) + 0.5) * _UNIT
 
 
-@njit(**JIT)
-def fill_uniform(key, replicate, component, out):  # type: ignore[no-untyped-def]
+@compiled
+def fill_uniform(keys: Words, replicate: int, component: int, out: Floats) -> None:
     """Fill the 1-D array `out` with the uniforms of one component of one replicate."""
-    k0, k1, c1, c3 = key[0], key[1], np.uint64(component), np.uint64(replicate)
-    whole = out.size // 4
-    for call in range(whole):
-        w0, w1, w2, w3 = philox(k0, k1, np.uint64(call), c1, _ZERO, c3)
-        out[4 * call] = uniform(w0)
-        out[4 * call + 1] = uniform(w1)
-        out[4 * call + 2] = uniform(w2)
-        out[4 * call + 3] = uniform(w3)
-    rest = out.size - 4 * whole
-    if rest > 0:
-        words = philox(k0, k1, np.uint64(whole), c1, _ZERO, c3)
-        for lane in range(rest):
-            out[4 * whole + lane] = uniform(words[lane])
-
-
-@njit(**JIT)
-def fill_normal(key, replicate, component, out):  # type: ignore[no-untyped-def]
-    """Fill the 1-D array `out` with the standard normals of one component of one replicate."""
-    fill_uniform(key, replicate, component, out)
-    # all as if central, which vectorises, then the few in the tails again
-    for start in range(0, out.size, _LANES):
-        stop = min(start + _LANES, out.size)
-        kept = out[start:stop].copy()
-        for i in range(stop - start):
-            out[start + i] = central_quantile(kept[i])
-        for i in range(stop - start):
-            if abs(kept[i] - 0.5) > CENTRAL:
-                out[start + i] = tail_quantile(kept[i])
+    c1, c3 = np.uint64(component), np.uint64(replicate)
+    for call in range((out.size + 3) // 4):
+        w0, w1, w2, w3 = philox(keys, np.uint64(call), c1, np.uint64(0), c3)
+        i = 4 * call
+        out[i] = uniform(w0)
+        if i + 3 < out.size:
+            out[i + 1] = uniform(w1)
+            out[i + 2] = uniform(w2)
+            out[i + 3] = uniform(w3)
+        elif i + 2 < out.size:
+            out[i + 1] = uniform(w1)
+            out[i + 2] = uniform(w2)
+        elif i + 1 < out.size:
+            out[i + 1] = uniform(w1)

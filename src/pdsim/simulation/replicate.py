@@ -1,16 +1,15 @@
 """One replicate laid open: the truth and the study, from the same draws as in a block."""
 
-import numpy as np
 import xarray as xr
 
-from pdsim.conventions import PERIODS
 from pdsim.errors import InputError
-from pdsim.simulation.cases import Observed, observe
-from pdsim.simulation.estimands import analysis_weights, true_values
+from pdsim.simulation.cases import observe
+from pdsim.simulation.estimands import true_values
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
-from pdsim.simulation.truth import Truth, domain_of, draw_truth
-from pdsim.study import SamplerSettings, Study
+from pdsim.simulation.study import labels_of, study_of
+from pdsim.simulation.truth import Truth, draw_truth
+from pdsim.study import Study
 
 
 def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr.Dataset, Study]:
@@ -53,31 +52,12 @@ def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr
     part = range(replicate, replicate + 1)
     truth = draw_truth(scenario, part, seed)
     observed = observe(scenario, truth, part, seed)
-    labels = _labels(scenario)
-    return _truth_dataset(scenario, truth, labels), Study(
-        data=_data(scenario, observed, labels),
-        name=f"replicate {replicate}",
-        m=scenario.m,
-        case_correlation=None if scenario.kind == "normal" else scenario.analysed_case_correlation,
-        priors=scenario.priors,
-        sampler=SamplerSettings(engine=scenario.engine),
-        notes=("The data are simulated.",),
-    )
+    study = study_of(scenario, observed, name=f"replicate {replicate}")
+    return _truth_dataset(scenario, truth), study
 
 
-def _labels(scenario: Scenario) -> dict[str, list[str]]:
-    def numbered(word: str, count: int) -> list[str]:
-        width = len(str(count))
-        return [f"{word} {i:0{width}d}" for i in range(1, count + 1)]
-
-    return {
-        "facility": numbered("facility", scenario.facilities),
-        "indicator": numbered("indicator", scenario.indicators),
-        "period": list(PERIODS if scenario.kind == "counts" else PERIODS[1:]),
-    }
-
-
-def _truth_dataset(scenario: Scenario, truth: Truth, labels: dict[str, list[str]]) -> xr.Dataset:
+def _truth_dataset(scenario: Scenario, truth: Truth) -> xr.Dataset:
+    labels = labels_of(scenario)
     value = true_values(scenario, truth)[0]
     ahead = (value[None, :] > value[:, None]).sum(axis=1)
     level = (value[None, :] == value[:, None]).sum(axis=1)
@@ -89,24 +69,4 @@ def _truth_dataset(scenario: Scenario, truth: Truth, labels: dict[str, list[str]
         },
         coords=labels,
         attrs={"estimand": scenario.estimand, "target": scenario.target},
-    )
-
-
-def _data(scenario: Scenario, observed: Observed, labels: dict[str, list[str]]) -> xr.Dataset:
-    dims = tuple(labels)
-    names = ("successes", "trials") if scenario.kind == "counts" else ("mean", "se")
-    arrays = dict(zip(names, (observed.value[0], observed.size[0]), strict=True))
-    indicators = labels["indicator"]
-    domains = [f"domain {d + 1}" for d in domain_of(scenario)]
-    case_group = "cases" if scenario.kind == "counts" else ""
-    return xr.Dataset(
-        {name: (dims, np.ascontiguousarray(array)) for name, array in arrays.items()},
-        coords={
-            **labels,
-            "direction": ("indicator", ["higher"] * len(indicators)),
-            "weight": ("indicator", analysis_weights(scenario)),
-            "domain": ("indicator", domains),
-            "label": ("indicator", indicators),
-            "case_group": ("indicator", [case_group] * len(indicators)),
-        },
     )

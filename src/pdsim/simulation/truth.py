@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from pdsim.simulation.philox import Seed, fill_normal, stream_key
+from pdsim.simulation.kernel import Floats, Ints, Words, compiled
+from pdsim.simulation.normal import expit, to_normal
+from pdsim.simulation.philox import Seed, fill_uniform, schedule, stream_key
 from pdsim.simulation.scenario import Scenario
-
-type Floats = NDArray[np.float64]
 
 _FACILITY, _DOMAIN, _INDICATOR, _ALPHA, _BETA, _HETEROGENEITY, _TREND = range(7)
 
@@ -22,8 +21,8 @@ class Truth:
     ----------
     level : ndarray (R, F, K, T)
         Counts: adherence, 0 to 1, T = 2. Normal data: true values, K = T = 1.
-    trend : ndarray (R, F, K)
-        Part of the endline logit that is secular trend; zeros for normal data.
+    trend : ndarray (R, F, K), or one that broadcasts to it
+        Part of the endline logit that is secular trend; zero for normal data.
     """
 
     level: Floats
@@ -35,16 +34,47 @@ def domain_of(scenario: Scenario) -> NDArray[np.int64]:
     return np.arange(scenario.indicators) * scenario.domains // scenario.indicators
 
 
+def standard_normal(key: NDArray[np.uint64], numbers: Ints, component: int, size: int) -> Floats:
+    """Return standard normals (replicate, size) of one component."""
+    z = np.empty((numbers.size, size))
+    _normal_rows(key, numbers, component, z)
+    return z
+
+
+def uniforms(key: NDArray[np.uint64], numbers: Ints, component: int, size: int) -> Floats:
+    """Return uniforms (replicate, size) of one component."""
+    u = np.empty((numbers.size, size))
+    _uniform_rows(key, numbers, component, u)
+    return u
+
+
+@compiled
+def _uniform_rows(key: Words, numbers: Ints, component: int, out: Floats) -> None:
+    keys = schedule(key)
+    for r in range(numbers.size):
+        fill_uniform(keys, numbers[r], component, out[r])
+
+
+@compiled
+def _normal_rows(key: Words, numbers: Ints, component: int, out: Floats) -> None:
+    keys = schedule(key)
+    kept, tails = np.empty(out.shape[1]), np.empty(out.shape[1], dtype=np.int64)
+    for r in range(numbers.size):
+        fill_uniform(keys, numbers[r], component, out[r])
+        to_normal(out[r], kept, tails)
+
+
 def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     """Draw the truths of some replicates; each depends on its own number alone."""
     key = stream_key(scenario.truth_key, "truth", seed)
     numbers = np.arange(replicates.start, replicates.stop, replicates.step, dtype=np.int64)
+    shape = (numbers.size, scenario.facilities, scenario.indicators)
     if scenario.kind == "normal":
-        return _draw_normal(scenario, numbers, key)
-    facilities, indicators = scenario.facilities, scenario.indicators
+        theta = _normal_truth(scenario, numbers, key)
+        return Truth(level=theta[:, :, None, None], trend=np.zeros((1, 1, 1)))
     offset, trend = _offsets(scenario)
-    level = np.empty((numbers.size, facilities, indicators, 2))
-    trends = np.empty((numbers.size, facilities, indicators))
+    level = np.empty((numbers.size, 2 * scenario.facilities * scenario.indicators))
+    drift = np.empty(shape[:2])
     between = (
         scenario.sd_alpha,
         scenario.sd_beta,
@@ -55,29 +85,24 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
         key,
         numbers,
         offset,
-        trend,
         _effect_sizes(scenario),
         np.array(between),
         domain_of(scenario),
         scenario.ceiling,
         level,
-        trends,
+        drift,
     )
-    return Truth(level=level, trend=trends)
+    return Truth(level=level.reshape(*shape, 2), trend=trend + drift[:, :, None])
 
 
-def _draw_normal(scenario: Scenario, numbers: NDArray[np.int64], key: NDArray[np.uint64]) -> Truth:
-    facilities = scenario.facilities
-    shift = np.zeros(facilities)
+def _normal_truth(scenario: Scenario, numbers: Ints, key: NDArray[np.uint64]) -> Floats:
+    """Return true values (R, F)."""
+    shift = np.zeros(scenario.facilities)
     shift[: len(scenario.outlying)] = scenario.outlying
-    theta = np.empty((numbers.size, facilities))
-    if scenario.means is None:
-        _normal_rows(key, numbers, _FACILITY, theta)
-        theta *= scenario.sd_change_facility
-    else:
-        theta[:] = scenario.means
-    theta += shift
-    return Truth(level=theta[:, :, None, None], trend=np.zeros((numbers.size, facilities, 1)))
+    if scenario.means is not None:
+        return np.tile(np.array(scenario.means) + shift, (numbers.size, 1))
+    theta = standard_normal(key, numbers, _FACILITY, scenario.facilities)
+    return scenario.sd_change_facility * theta + shift
 
 
 def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
@@ -92,7 +117,7 @@ def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
         offset = np.repeat(logit(np.array(scenario.levels))[:, None, :], indicators, axis=1)
         if scenario.secular_trend:
             # the stated endline holds the trend already
-            endline = np.array(scenario.levels)[:, 1].mean()
+            endline = np.array(scenario.levels)[:, 1].mean(keepdims=True)
             trend[:] = logit(endline) - logit(endline - scenario.secular_trend / 100)
     else:
         base = np.broadcast_to(np.asarray(scenario.baseline_level, dtype=float), indicators)
@@ -116,56 +141,76 @@ def _effect_sizes(scenario: Scenario) -> Floats:
     return sizes
 
 
-@njit(cache=True, nogil=True)
-def _normal_rows(key, numbers, component, out):  # type: ignore[no-untyped-def]
-    for r in range(numbers.size):
-        fill_normal(key, numbers[r], component, out[r])
-
-
-@njit(cache=True, nogil=True)
-def _pairs(key, number, component, size, z):  # type: ignore[no-untyped-def]
-    """Fill z (cells, 2) with (baseline, change) effects of one level; zeros if it has none."""
+@compiled
+def _effects(z: Floats, start: int, size: Floats, out: Floats) -> int:
+    """Fill `out` (cells, 2) with (baseline, change) effects of one level; return the next start."""
     if size[0] == 0.0 and size[1] == 0.0:
-        z[:] = 0.0
-        return
-    fill_normal(key, number, component, z.reshape(z.size))
+        out[:] = 0.0
+        return start
     rest = np.sqrt(1.0 - size[2] * size[2])
-    for i in range(z.shape[0]):
-        change = size[1] * (size[2] * z[i, 0] + rest * z[i, 1])
-        z[i, 0] *= size[0]
-        z[i, 1] = change
+    for i in range(out.shape[0]):
+        first, second = z[start + 2 * i], z[start + 2 * i + 1]
+        out[i, 0] = size[0] * first
+        out[i, 1] = size[1] * (size[2] * first + rest * second)
+    return start + 2 * len(out)
 
 
-@njit(cache=True, nogil=True)
-def _vector(key, number, component, scale, out):  # type: ignore[no-untyped-def]
+@compiled
+def _scaled(z: Floats, start: int, scale: float, out: Floats) -> int:
+    """Fill the vector `out` with normals of that standard deviation; return the next start."""
     if scale == 0.0:
         out[:] = 0.0
-        return
-    fill_normal(key, number, component, out)
+        return start
     for i in range(out.size):
-        out[i] *= scale
+        out[i] = scale * z[start + i]
+    return start + len(out)
 
 
-@njit(cache=True, nogil=True)
-def _truth_kernel(  # type: ignore[no-untyped-def]
-    key, numbers, offset, trend, sizes, between, domain, ceiling, level, trends
-):
+@compiled
+def _truth_kernel(
+    key: Words,
+    numbers: Ints,
+    offset: Floats,
+    sizes: Floats,
+    between: Floats,
+    domain: Ints,
+    ceiling: float,
+    level: Floats,
+    drift: Floats,
+) -> None:
+    keys = schedule(key)
     facilities, indicators = offset.shape[0], offset.shape[1]
     domains = domain[-1] + 1
     facility = np.empty((facilities, 2))
     in_domain = np.empty((facilities * domains, 2))
     in_indicator = np.empty((facilities * indicators, 2))
     alpha, beta, factor = np.empty(indicators), np.empty(indicators), np.empty(indicators)
-    drift = np.empty(facilities)
+    wanted = np.zeros(7, dtype=np.int64)
+    cells = np.array([facilities, facilities * domains, facilities * indicators])
+    for part in range(3):
+        if sizes[part, 0] > 0.0 or sizes[part, 1] > 0.0:
+            wanted[part] = 2 * cells[part]
+        if between[part] > 0.0:
+            wanted[_ALPHA + part] = indicators
+    if between[3] > 0.0:
+        wanted[_TREND] = facilities
+    z = np.empty(wanted.sum())
+    kept, tails = np.empty(z.size), np.empty(z.size, dtype=np.int64)
     for r in range(numbers.size):
-        number = numbers[r]
-        _pairs(key, number, _FACILITY, sizes[0], facility)
-        _pairs(key, number, _DOMAIN, sizes[1], in_domain)
-        _pairs(key, number, _INDICATOR, sizes[2], in_indicator)
-        _vector(key, number, _ALPHA, between[0], alpha)
-        _vector(key, number, _BETA, between[1], beta)
-        _vector(key, number, _HETEROGENEITY, between[2], factor)
-        _vector(key, number, _TREND, between[3], drift)
+        start = 0
+        for component in range(7):
+            if wanted[component] > 0:
+                stop = start + wanted[component]
+                fill_uniform(keys, numbers[r], component, z[start:stop])
+                start = stop
+        to_normal(z, kept, tails)
+        start = _effects(z, 0, sizes[0], facility)
+        start = _effects(z, start, sizes[1], in_domain)
+        start = _effects(z, start, sizes[2], in_indicator)
+        start = _scaled(z, start, between[0], alpha)
+        start = _scaled(z, start, between[1], beta)
+        start = _scaled(z, start, between[2], factor)
+        start = _scaled(z, start, between[3], drift[r])
         for k in range(indicators):
             factor[k] = np.exp(factor[k])
         for i in range(facilities):
@@ -174,8 +219,8 @@ def _truth_kernel(  # type: ignore[no-untyped-def]
                 c = i * indicators + k
                 before = factor[k] * (facility[i, 0] + in_domain[d, 0] + in_indicator[c, 0])
                 change = factor[k] * (facility[i, 1] + in_domain[d, 1] + in_indicator[c, 1])
-                eta_0 = offset[i, k, 0] + alpha[k] + before
-                eta_1 = offset[i, k, 1] + alpha[k] + beta[k] + before + change + drift[i]
-                level[r, i, k, 0] = ceiling / (1.0 + np.exp(-eta_0))
-                level[r, i, k, 1] = ceiling / (1.0 + np.exp(-eta_1))
-                trends[r, i, k] = trend[k] + drift[i]
+                base = alpha[k] + before
+                level[r, 2 * c] = offset[i, k, 0] + base
+                level[r, 2 * c + 1] = offset[i, k, 1] + base + beta[k] + change + drift[r, i]
+        for c in range(level.shape[1]):
+            level[r, c] = ceiling * expit(level[r, c])

@@ -15,7 +15,10 @@ from pdsim.study.frames import METADATA, Columns, file_of, named, suggestion, te
 from pdsim.study.longtable import Observed, observed_from_long
 from pdsim.study.problems import NOTHING, Findings, found, listed, quote, rows_where
 
-_MET: Final = {"1": 1.0, "0": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
+# a column with blanks becomes one of decimal numbers in many programs
+_MET: Final = dict.fromkeys(("1", "1.0", "1,0", "yes", "true"), 1.0) | dict.fromkeys(
+    ("0", "0.0", "0,0", "no", "false"), 0.0
+)
 _KEYS: Final = ("facility", "period")
 
 
@@ -62,14 +65,18 @@ def observed_from_cases(
                 cure='add or rename it, or map it in [columns]: facility = "..."',
             )
         )
-    if not len(table):
-        findings += found(Problem(file=file_of(table), rule="the table has no rows of data"))
-    if "facility" not in table or not len(table) or not names:
+    if "facility" not in table or not names:
         return None, 0, findings
-    scores = np.empty((len(table), len(names)))
-    for k, name in enumerate(names):
-        scores[:, k], more = _scores(table, name)
+    read = {}
+    for name in names:
+        column, more = _scores(table, name)
         findings += more
+        if column is not None:
+            read[name] = column
+    names = tuple(read)
+    if not names:
+        return None, 0, findings
+    scores = np.column_stack([read[name] for name in names])
     keys = [name for name in _KEYS if name in table]
     texts = {name: text_column(table[name]) for name in keys}
     blank = np.zeros(len(table), dtype=bool)
@@ -144,8 +151,8 @@ def _indicator_columns(
     return tuple(name for name in wanted if name in present), findings
 
 
-def _scores(table: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], Findings]:
-    """Read one column of met and not met."""
+def _scores(table: pd.DataFrame, name: str) -> tuple[NDArray[np.float64] | None, Findings]:
+    """Read one column of met and not met; None where it holds something else."""
     text = text_column(table[name]).str.casefold()
     blank = text.isin(["", "na"]).to_numpy(dtype=bool)
     scores = np.asarray(text.map(_MET), dtype=np.float64)
@@ -158,7 +165,7 @@ def _scores(table: pd.DataFrame, name: str) -> tuple[NDArray[np.float64], Findin
             rule=f"column {quote(name)} does not hold 0 and 1 (such as {quote(first)})",
             cure=f"{cure}; where it is no indicator, add it to ignore or give an indicator table",
         )
-        return scores, found(problem)
+        return None, found(problem)
     return scores, rows_where(
         table.assign(indicator=name, value=table[name]),
         bad,

@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pdsim.errors import Problem
-from pdsim.study.frames import file_of, visible
-from pdsim.study.numbers import Decimal, numbers
+from pdsim.study.frames import file_of, text_column, visible
+from pdsim.study.numbers import BLANK, Decimal, numbers
 from pdsim.study.problems import NOTHING, Findings, found, listed, rows_where
 
 type Values = dict[str, NDArray[np.float64]]
@@ -111,10 +111,7 @@ def read_values(
 
 
 def _given(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
-    column = table[name]
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return ~np.isnan(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return ~column.isna().to_numpy() & ~column.astype(str).str.strip().isin(["", "NA"]).to_numpy()
+    return np.asarray(~text_column(table[name]).isin(BLANK), dtype=bool)
 
 
 def _counts(

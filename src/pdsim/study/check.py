@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -83,6 +84,7 @@ def option_findings(
     priors: Priors | None,
     sampler: SamplerSettings,
     notes: Iterable[str],
+    file: str | None = None,
 ) -> Findings:
     """Return the rules that the options of a study break.
 
@@ -92,6 +94,8 @@ def option_findings(
         0 where the number is not known: m is then checked from below only.
     name, m, case_correlation, design_effect, suppress_below, priors, sampler, notes
         As in `Study`; m None takes the default.
+    file : str, optional
+        Where the options were stated.
     """
     problems = []
     if not isinstance(name, str) or not name.strip() or broken_name(name):
@@ -144,15 +148,16 @@ def option_findings(
             )
     if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
         problems.append(Problem(rule="notes must be a list of sentences"))
-    return found(problems)
+    return found([replace(problem, file=file) for problem in problems])
 
 
-def size_findings(dim: str, size: int) -> Findings:
+def size_findings(dim: str, size: int, *, file: str | None = None) -> Findings:
     """Report too few or too many facilities or indicators."""
     least, most = _SIZES[dim]
     if size < least:
         return found(
             Problem(
+                file=file,
                 rule=f"there {'is one ' + dim if size == 1 else 'are no ' + _PLURAL[dim]}: a study "
                 f"needs at least {least}",
                 cure=f"add {_PLURAL[dim]}",
@@ -161,6 +166,7 @@ def size_findings(dim: str, size: int) -> Findings:
     if size > most:
         return found(
             Problem(
+                file=file,
                 rule=f"there are {size:,} {_PLURAL[dim]}, at most {most:,} are possible",
                 cure="check that the columns facility and indicator are the right ones",
             )
@@ -168,11 +174,14 @@ def size_findings(dim: str, size: int) -> Findings:
     return NOTHING
 
 
-def empty_findings(dim: str, names: Iterable[str], observed: NDArray[np.bool_]) -> Findings:
+def empty_findings(
+    dim: str, names: Iterable[str], observed: NDArray[np.bool_], *, file: str | None = None
+) -> Findings:
     """Report facilities or indicators without any observed cell."""
     return found(
         [
             Problem(
+                file=file,
                 facility=str(name) if dim == "facility" else None,
                 indicator=str(name) if dim == "indicator" else None,
                 rule=f"the {dim} has no observed cell",

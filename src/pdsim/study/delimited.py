@@ -53,26 +53,37 @@ def read_delimited(
         # Excel's own way to state the delimiter, as the first line of a file
         delimiter = delimiter or directive[1]
         text, skipped = text[directive.end() :], 1
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = re.search(r"[^\r\n]*[^\s][^\r\n]*", text)
     if not header:
         raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
-    delimiter = delimiter or _delimiter(header)
-    width = header.count(delimiter) + 1 + _SPARE
+    delimiter = delimiter or _delimiter(header[0])
+    # as bytes: a StringIO takes four bytes for every character
+    stream = io.BytesIO(text.encode())
     try:
-        cells = pd.read_csv(
-            io.StringIO(text),
-            sep=delimiter,
-            header=None,
-            names=list(range(width)),
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            index_col=False,
-        )
+        width = len(_cells(stream, delimiter, names=None, rows=1).columns) + _SPARE
+        cells = _cells(stream, delimiter, names=list(range(width)), rows=None)
     except pd.errors.ParserError as error:
         raise InputError(_unparsed(str(error), file, skipped)) from None
     table = tabulated(cells, file=file, first_row=1 + skipped)
     return table, notes
+
+
+def _cells(
+    stream: io.BytesIO, delimiter: str, *, names: list[int] | None, rows: int | None
+) -> pd.DataFrame:
+    """Read the cells as they stand; without `names` only the first row that is not blank."""
+    stream.seek(0)
+    return pd.read_csv(
+        stream,
+        sep=delimiter,
+        header=None,
+        names=names,
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=names is None,
+        index_col=False,
+        nrows=rows,
+    )
 
 
 def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:

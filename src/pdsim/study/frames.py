@@ -72,18 +72,17 @@ def frame_of(
                 f"{type(table).__name__}",
             )
         )
-    if isinstance(table, Mapping):
-        sizes = {name: len(column) for name, column in table.items()}
-        if len(set(sizes.values())) > 1:
-            raise InputError(
-                Problem(
-                    file=file,
-                    rule="the columns differ in length: "
-                    + ", ".join(f"{quote(name)} has {size}" for name, size in sizes.items()),
-                    cure="give every column one value per row",
-                )
-            )
-    frame = pd.DataFrame(table).reset_index(drop=True)
+    try:
+        frame = pd.DataFrame(table)
+    except (TypeError, ValueError) as error:
+        problem = Problem(
+            file=file,
+            rule=f"the columns do not make a table ({error})",
+            cure="give every column one value per row",
+        )
+        raise InputError(problem) from None
+    # an index with a name is a column, such as the facilities of a pivoted table
+    frame = frame.reset_index(drop=frame.index.names == [None])
     frame.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
     return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
 
@@ -94,7 +93,7 @@ def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> p
     Raises
     ------
     InputError
-        If two columns share a name, or a column has the name of a hidden one.
+        If two columns share a name, or there is no row.
     """
     names = [str(name).strip() for name in frame.columns]
     seen: dict[str, str] = {}
@@ -109,6 +108,12 @@ def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> p
                 )
             )
         seen.setdefault(name.casefold(), name)
+    if not len(frame):
+        problems.append(
+            Problem(
+                file=file, rule="the table has no rows of data", cure="add them below the header"
+            )
+        )
     hidden = [name for name in names if name in HIDDEN]
     # a user's own columns called file or row mean nothing here and would hide the places
     if problems:
@@ -182,6 +187,9 @@ def text_column(column: "pd.Series[Any]") -> "pd.Series[str]":
         column = column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.StringDtype):
         return column.fillna("").str.strip()
+    if column.dtype == object:
+        # mixed cells, which need not even be hashable
+        return column.map(_text, na_action="ignore").fillna("").astype("str")
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.astype(object)
     codes, values = pd.factorize(column, use_na_sentinel=True)

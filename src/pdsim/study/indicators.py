@@ -128,8 +128,6 @@ def _table(
             cure="name the column, or map it in [columns]",
         )
         return (), {}, None, found(problem)
-    if not len(table):
-        return (), {}, None, found(Problem(file=file, rule="the indicator table has no rows"))
     names, findings = coded(table, "indicator")
     repeated = pd.Series(names.codes).duplicated().to_numpy() & (names.codes >= 0)
     findings += rows_where(

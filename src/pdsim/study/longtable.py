@@ -18,7 +18,7 @@ from pdsim.study.indicators import Indicators, indicators_of
 from pdsim.study.names import Coded, coded
 from pdsim.study.numbers import Decimal
 from pdsim.study.periods import period_positions, stated_periods
-from pdsim.study.problems import NOTHING, Findings, found, listed, rows_where
+from pdsim.study.problems import LISTED, NOTHING, Findings, found, listed, rows_where
 
 COMPOSITE: Final = "composite"
 """Name of the one indicator of a table of composite percentages."""
@@ -83,8 +83,10 @@ def observed_from_long(
     """
     columns = columns or Columns()
     table, findings = named(table, columns, (*KEYS, "tier", *VALUES))
-    source, more = source_of(table)
-    findings += more
+    source = None
+    if not findings:
+        # a column that is mapped wrongly has its own message
+        source, findings = source_of(table)
     if source == "percent" and "indicator" not in table:
         table = table.assign(indicator=COMPOSITE)
     absent = [name for name in ("facility", "indicator") if name not in table]
@@ -99,9 +101,7 @@ def observed_from_long(
         ]
     )
     findings += _purpose(source, trials=trials, items=items)
-    if not len(table):
-        findings += found(Problem(file=file_of(table), rule="the table has no rows of data"))
-    if absent or not len(table):
+    if absent:
         return None, 0, findings
     facility, more = coded(table, "facility")
     findings += more
@@ -113,13 +113,13 @@ def observed_from_long(
     if source is not None:
         values, more = read_values(table, source, decimal=decimal, trials=trials)
         findings += more
-    findings += size_findings("facility", len(facility.names))
-    findings += size_findings("indicator", len(indicator.names))
+    findings += size_findings("facility", len(facility.names), file=file_of(table))
+    findings += size_findings("indicator", len(indicator.names), file=file_of(table))
     if values and not more:
         has = values["trials"] > 0 if "trials" in values else ~np.isnan(values["mean"])
         for dim, codes in (("facility", facility), ("indicator", indicator)):
             seen = np.bincount(codes.codes[has & (codes.codes >= 0)], minlength=len(codes.names))
-            findings += empty_findings(dim, codes.names, seen > 0)
+            findings += empty_findings(dim, codes.names, seen > 0, file=file_of(table))
     labels, position, more = (
         period_positions(table, stated)
         if stated is not None or periods is None
@@ -128,7 +128,7 @@ def observed_from_long(
     findings += more
     tier, more = _tier(table, facility)
     findings += more
-    findings += _repeated(table, facility, indicator, position, len(labels))
+    findings += _repeated(table, facility, indicator, position, labels)
     if indicators is not None:
         indicators, more = named(indicators, columns, ("indicator", *METADATA))
         findings += more
@@ -188,23 +188,33 @@ def _repeated(
     facility: Coded,
     indicator: Coded,
     position: NDArray[np.int64],
-    periods: int,
+    labels: tuple[str, ...],
 ) -> Findings:
     """Report cells that stand in more than one row."""
     known = (facility.codes >= 0) & (indicator.codes >= 0) & (position >= 0)
-    cell = (facility.codes * len(indicator.names) + indicator.codes) * periods + position
+    cell = (facility.codes * len(indicator.names) + indicator.codes) * len(labels) + position
     cell = np.where(known, cell, -1 - np.arange(len(cell)))
     repeated = pd.Series(cell).duplicated().to_numpy()
     if not repeated.any():
         return NOTHING
-    order = pd.Series(table["row"].to_numpy()).groupby(cell, sort=False).transform("first")
-    marked = table.assign(first_row=order.to_numpy())
-    return rows_where(
-        marked,
-        repeated,
-        rule="the cell is given twice (first in row {first_row})",
-        cure="keep one row per facility, indicator and period",
-    )
+    first = pd.Series(np.arange(len(table))).groupby(cell, sort=False).transform("first").to_numpy()
+    again = np.flatnonzero(repeated)
+    problems = []
+    for place in again[:LISTED]:
+        row, earlier = table.iloc[int(place)], table.iloc[int(first[place])]
+        elsewhere = f" of {earlier['file']}" if earlier["file"] != row["file"] else ""
+        problems.append(
+            Problem(
+                file=row["file"] or None,
+                row=int(row["row"]),
+                facility=facility.names[facility.codes[place]],
+                indicator=indicator.names[indicator.codes[place]],
+                period=labels[position[place]],
+                rule=f"the cell is given twice (first in row {earlier['row']}{elsewhere})",
+                cure="keep one row per facility, indicator and period",
+            )
+        )
+    return Findings(shown=tuple(problems), count=again.size)
 
 
 def _dataset(

@@ -98,14 +98,18 @@ def broken_name(name: str) -> str | None:
     """Return the rule that a name breaks, or None."""
     if len(name) > MAX_NAME:
         return f"has {len(name):,} characters"
-    if any(unicodedata.category(char) in _CONTROL or char in _INVISIBLE for char in name):
+    if not name.isprintable() and any(
+        unicodedata.category(char) in _CONTROL or char in _INVISIBLE for char in name
+    ):
         return "holds control or invisible characters"
     return None
 
 
 def _key(name: str) -> str:
     """Return what is left of a name when everything is gone that a reader may not see."""
-    text = unicodedata.normalize("NFKC", name).casefold()
-    text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    text = name.casefold()
+    if not name.isascii():
+        text = unicodedata.normalize("NFKC", name).casefold()
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = " ".join(text.split())
     return text.lstrip("0") or "0" if text.isdecimal() else text

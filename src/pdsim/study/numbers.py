@@ -48,6 +48,12 @@ def numbers(
     findings = NOTHING
     if decimal is None:
         decimal, findings = _decimal(table, texts)
+        if findings:
+            # no cell is read both ways
+            texts = {
+                name: text.mask(text.str.contains(",", regex=False), "")
+                for name, text in texts.items()
+            }
     values = {}
     for name in columns:
         if name in texts:
@@ -60,7 +66,7 @@ def numbers(
 
 def _is_typed(column: "pd.Series[float]") -> bool:
     dtype = column.dtype
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    return pd.api.types.is_float_dtype(dtype) or pd.api.types.is_integer_dtype(dtype)
 
 
 def _cells(column: "pd.Series[float]") -> "pd.Series[str]":
@@ -106,9 +112,7 @@ def _parse(
         comma = text.str.fullmatch(_COMMA)
         text = text.mask(comma, text.str.replace(",", ".", regex=False))
     good = text.str.fullmatch(_NUMBER).to_numpy(dtype=bool)
-    values = pd.to_numeric(text.where(good), errors="coerce").to_numpy(
-        dtype=np.float64, na_value=np.nan
-    )
+    values = text.where(good, "nan").to_numpy(dtype=object).astype(np.float64)
     overflown = good & ~np.isfinite(values)
     cure = "write a plain number such as 12 or 12.5, or leave the row out for a missing cell"
     if (text[~good].str.contains(",", regex=False)).any():

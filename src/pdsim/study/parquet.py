@@ -1,6 +1,7 @@
 """Parquet files."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,51 +32,67 @@ def read_parquet(content: bytes, *, file: str, max_bytes: int, max_cells: int) -
     ------
     InputError
     """
+    frame = _frame(content, file, max_bytes, max_cells)
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            _refuse_long_texts(column, quote(str(name)), file, max_bytes)
+    return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
+
+
+def _frame(content: bytes, file: str, max_bytes: int, max_cells: int) -> pd.DataFrame:
+    """Return the flat columns of the file, texts as categories."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         opened = pq.ParquetFile(io.BytesIO(content))
-        meta = opened.metadata
-        groups = [meta.row_group(k) for k in range(meta.num_row_groups)]
-        size = sum(group.total_byte_size for group in groups)
-        if size > max_bytes or meta.num_rows * meta.num_columns > max_cells:
-            problem = Problem(
-                file=file,
-                rule=f"the file unpacks to {size:,} bytes and {meta.num_rows * meta.num_columns:,} "
-                f"cells; at most {max_bytes:,} and {max_cells:,} are read",
-                cure="save the columns and rows of the study only",
-            )
-            raise InputError(problem)
-        schema = opened.schema_arrow
-        texts = [
-            f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
-        ]
-        nested = [
-            f.name for f in schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)
-        ]
+        meta, schema = opened.metadata, opened.schema_arrow
+        _refuse_size(meta, file, max_bytes, max_cells)
+        is_text = (pa.types.is_string, pa.types.is_large_string)
+        is_other = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
+        texts = [f.name for f in schema if any(test(f.type) for test in is_text)]
+        flat = [f.name for f in schema if not any(test(f.type) for test in is_other)]
         # as dictionaries: one long text in a million rows is then held once
-        table = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read(
-            columns=[name for name in schema.names if name not in nested]
-        )
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, InputError):
-            raise
+        table = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read(columns=flat)
+        # the metadata of pandas would make an index of some columns
+        frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
         problem = Problem(
             file=file,
             rule="the file is not a readable Parquet file",
             cure="save it again, or as CSV",
         )
         raise InputError(problem) from None
-    frame = table.to_pandas(ignore_metadata=True)
-    for name in texts:
-        longest = frame[name].cat.categories.str.len().max() if len(frame) else 0
-        if longest > MAX_CELL:
-            problem = Problem(
-                file=file,
-                rule=f"a cell of column {quote(name)} has {int(longest)} characters, at most "
-                f"{MAX_CELL} fit",
-                cure="check that the column is the right one",
-            )
-            raise InputError(problem)
-    return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
+    return frame
+
+
+def _refuse_size(meta: Any, file: str, max_bytes: int, max_cells: int) -> None:
+    """Refuse what the metadata of the file say is too much."""
+    size = sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups))
+    cells = meta.num_rows * meta.num_columns
+    if size > max_bytes or cells > max_cells:
+        problem = Problem(
+            file=file,
+            rule=f"the file unpacks to {size:,} bytes and {cells:,} cells; at most {max_bytes:,} "
+            f"and {max_cells:,} are read",
+            cure="save the columns and rows of the study only",
+        )
+        raise InputError(problem)
+
+
+def _refuse_long_texts(column: "pd.Series[Any]", name: str, file: str, max_bytes: int) -> None:
+    """Refuse a column of texts before it is written out in full."""
+    sizes = np.array([len(str(text)) for text in column.cat.categories], dtype=np.int64)
+    longest = int(sizes.max(initial=0))
+    codes = column.cat.codes.to_numpy()
+    total = int(sizes[codes[codes >= 0]].sum())
+    if longest > MAX_CELL or total > max_bytes:
+        problem = Problem(
+            file=file,
+            rule=f"column {name} has {total:,} characters, {longest:,} in its longest cell; at "
+            f"most {max_bytes:,} and {MAX_CELL:,} are read",
+            cure="check that the column is the right one",
+        )
+        raise InputError(problem)

@@ -10,7 +10,7 @@ from pdsim.conventions import PERIODS
 from pdsim.errors import Problem
 from pdsim.study.frames import file_of
 from pdsim.study.names import Coded, coded
-from pdsim.study.problems import NOTHING, Findings, found, listed, quote, rows_where
+from pdsim.study.problems import NOTHING, Findings, found, listed, quote
 
 type Positions = NDArray[np.int64]
 
@@ -70,11 +70,11 @@ def period_positions(
     place = {label.casefold(): position for position, label in enumerate(periods)}
     of_label = np.array([*(place.get(name.casefold(), -1) for name in labels.names), -1])
     positions = of_label[labels.codes]
-    findings += rows_where(
-        table,
-        (positions < 0) & (labels.codes >= 0),
-        rule=f"the period {{period}} is not one of the stated periods {_plain(periods)}",
-        cure="remove these rows, or correct the label or the key periods",
+    findings += found(
+        [
+            _stranger(table, labels, code, periods)
+            for code in np.unique(labels.codes[(positions < 0) & (labels.codes >= 0)])
+        ]
     )
     absent = [label for position, label in enumerate(periods) if position not in positions]
     findings += found(
@@ -90,9 +90,17 @@ def period_positions(
     return periods, positions, findings
 
 
-def _plain(labels: Sequence[str]) -> str:
-    """Quote labels for use in a rule, where braces would name columns."""
-    return listed(labels).replace("{", "{{").replace("}", "}}")
+def _stranger(table: pd.DataFrame, labels: Coded, code: int, periods: Sequence[str]) -> Problem:
+    """Report a period that is not one of the stated ones, once for all its rows."""
+    rows = np.flatnonzero(labels.codes == code)
+    return Problem(
+        file=file_of(table),
+        row=int(table["row"].iloc[int(rows[0])]),
+        period=labels.names[code],
+        rule=f"the period is not one of the stated periods {listed(periods)} ({rows.size:,} "
+        f"row{'s' if rows.size > 1 else ''})",
+        cure="remove these rows, or correct the label or the key periods",
+    )
 
 
 def _implied(labels: Coded, file: str | None) -> tuple[tuple[str, ...], Findings]:
@@ -103,9 +111,10 @@ def _implied(labels: Coded, file: str | None) -> tuple[tuple[str, ...], Findings
     if set(by_fold) == set(PERIODS):
         return tuple(by_fold[name] for name in PERIODS), NOTHING
     wanted = ", ".join(f'"{name}"' for name in sorted(labels.names)[:2])
+    rest = ", and remove the rows of the others" if len(labels.names) > 2 else ""
     problem = Problem(
         file=file,
         rule=f"the periods are called {listed(labels.names)}, not 'baseline' and 'endline'",
-        cure=f"state which is which, baseline first: periods = [{wanted}]",
+        cure=f"state which is which, baseline first: periods = [{wanted}]{rest}",
     )
     return (), found(problem)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LISTED: Final = 50
 """Problems that one message lists; the rest are counted."""
@@ -77,7 +75,7 @@ def refuse(findings: Findings) -> None:
 
 
 def rows_where(
-    table: "pd.DataFrame",
+    table: pd.DataFrame,
     mask: NDArray[np.bool_],
     *,
     rule: str,
@@ -99,6 +97,8 @@ def rows_where(
         Column that holds ``facility``, ``indicator`` or ``period`` under another name.
     """
     bad = np.flatnonzero(mask)
+    if not bad.size:
+        return NOTHING
     rows = [
         {str(name): value for name, value in row.items()}
         for row in table.iloc[bad[:LISTED]].to_dict(orient="records")
@@ -121,7 +121,7 @@ def rows_where(
 
 def quote(value: Any) -> str:
     """Show a received value: escaped, and cut when it is long."""
-    if value is None or value != value:
+    if is_missing(value):
         return "nothing"
     if isinstance(value, float | np.floating):
         return f"{value:.12g}"
@@ -139,11 +139,16 @@ def listed(values: Sequence[str], *, limit: int = 8) -> str:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or value != value or value == "":
+    text = "" if is_missing(value) else str(value).strip()
+    if not text:
         return None
-    text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _whole(value: Any) -> int | None:
-    return None if value is None or value != value else int(value)
+    return None if is_missing(value) else int(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a cell holds nothing, in any of the ways to say so."""
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)

@@ -119,11 +119,16 @@ def read_study(
         load = _any
         file, default_name = None, source.name.split(".")[0]
     settings, findings = parse_settings(mapping, file=file)
-    return study_of(settings, findings, load=load, default_name=default_name or "study")
+    return study_of(settings, findings, load=load, default_name=default_name or "study", file=file)
 
 
 def study_of(
-    settings: StudyFile | None, findings: Findings, *, load: Load, default_name: str
+    settings: StudyFile | None,
+    findings: Findings,
+    *,
+    load: Load,
+    default_name: str,
+    file: str | None = None,
 ) -> Study:
     """Return the study of parsed settings.
 
@@ -136,6 +141,8 @@ def study_of(
     load : callable
         Returns the bytes of a file of the study.
     default_name : str
+    file : str, optional
+        Where the settings were stated.
 
     Raises
     ------
@@ -156,6 +163,7 @@ def study_of(
         priors=settings.priors,
         sampler=settings.sampler,
         notes=settings.notes,
+        file=file,
     )
     refuse(findings + more + options)
     assert observed is not None  # there are no findings
@@ -312,7 +320,7 @@ def _bytes(path: Path) -> bytes:
         if path.is_file():
             refuse_size(path.stat().st_size, path.name)
             return path.read_bytes()
-        reason = "is not a file" if path.exists() else "does not exist"
+        reason = "is a folder" if path.is_dir() else "does not exist"
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     raise InputError(Problem(file=path.name, rule=f"the file {reason}", cure="check the path"))

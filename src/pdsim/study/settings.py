@@ -1,7 +1,7 @@
 """`StudyFile`: the keys of a study.toml."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pdsim.errors import InputError
 from pdsim.priors import Priors
@@ -98,7 +98,20 @@ class StudyFile:
         return (self.data,) if isinstance(self.data, str) else self.data
 
 
-_STRUCTURE = ("data", "indicators", "format", "columns", "periods", "delimiter", "decimal")
+_INDEPENDENT: Final = frozenset(
+    {
+        "name",
+        "m",
+        "weights",
+        "case_correlation",
+        "design_effect",
+        "suppress_below",
+        "notes",
+        "priors",
+        "sampler",
+    }
+)
+"""Keys without which the tables can still be checked."""
 
 
 def parse_settings(
@@ -117,7 +130,7 @@ def parse_settings(
     usable = {key: value for key, value in mapping.items() if key in known}
     wrong = [key for key in usable if key != "data" and not _fits(key, usable[key])]
     rest = {key: value for key, value in usable.items() if key not in wrong}
-    if set(wrong) & set(_STRUCTURE) or not _fits("data", mapping.get("data")):
+    if set(wrong) - _INDEPENDENT or not _fits("data", mapping.get("data")):
         return None, findings
     return from_mapping(StudyFile, rest, file=file), findings
 

@@ -140,7 +140,7 @@ def _refuse_mismatch(content: bytes, file: str, suffix: str) -> None:
             Problem(
                 file=file,
                 rule=f"the file is a {kind} file by its content, but is called {suffix}",
-                cure=f"rename it to {kind}"
+                cure=f"let its name end in {suffix + kind if kind == '.gz' else kind}"
                 if kind in (".xlsx", ".parquet", ".gz")
                 else "save the table as .csv or .xlsx",
             )

@@ -41,7 +41,16 @@ def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame
     width = max(k + 1 for k, name in enumerate(header) if name)
     findings = NOTHING
     beyond = filled[rows[1:], width:].any(axis=1)
-    if beyond.any():
+    if beyond.sum() > 0.5 * beyond.size:
+        findings += found(
+            Problem(
+                file=file,
+                row=top + first_row,
+                rule=f"the header has {width} cells, most rows below it have more",
+                cure="put the names of the columns in the first row, with no title above them",
+            )
+        )
+    elif beyond.any():
         places = pd.DataFrame({"file": file, "row": lines})
         findings += rows_where(
             places,

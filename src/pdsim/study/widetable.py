@@ -1,5 +1,6 @@
 """A wide table, with a column per value and period, becomes a long one."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,14 +45,25 @@ def wide_columns(
     [WideColumn(column='percent_baseline', value='percent', period='baseline', indicator='')]
     """
     labels = tuple(periods) if periods else PERIODS
-    words = {value: getattr(columns, value) or value for value in VALUES}
+    words = _words(columns)
     return [found for name in names if (found := _split(name, words, labels)) is not None]
 
 
 def valued(names: Sequence[str], columns: Columns) -> list[str]:
-    """Return the columns that begin or end with the name of a value and say something more."""
-    words = [getattr(columns, value) or value for value in VALUES]
-    return [name for name in names if any(any(_rests(name, word)) for word in words)]
+    """Return the columns whose names hold the name of a value and say something more."""
+    words = [word.casefold() for word in _words(columns).values()]
+    ends = f"[{re.escape(_SEPARATORS)}]"
+    among = re.compile(f"(?:^|{ends})(?:{'|'.join(map(re.escape, words))})(?:$|{ends})")
+    return [
+        name for name in names if among.search(name.casefold()) and name.casefold() not in words
+    ]
+
+
+def _words(columns: Columns) -> dict[str, str]:
+    """Return the word for each value; a stated word means nothing else any more."""
+    stated = {value: getattr(columns, value) for value in VALUES if getattr(columns, value)}
+    taken = {word.casefold() for word in stated.values()}
+    return {value: value for value in VALUES if value not in taken} | stated
 
 
 def _split(name: str, words: dict[str, str], labels: Sequence[str]) -> WideColumn | None:
@@ -132,7 +144,7 @@ def long_from_wide(
 
 def _common(rest: Sequence[str], columns: Columns, wide: Sequence[WideColumn]) -> dict[str, str]:
     """Return the columns that hold one value for all periods."""
-    words = {(getattr(columns, value) or value).casefold(): value for value in VALUES}
+    words = {word.casefold(): value for value, word in _words(columns).items()}
     taken = {item.value for item in wide}
     return {
         words[name.casefold()]: name

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 
@@ -42,7 +41,6 @@ def read_workbook(
     """
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ModuleNotFoundError:
         problem = Problem(
             file=file,
@@ -51,37 +49,22 @@ def read_workbook(
         )
         raise InputError(problem) from None
     _refuse_bomb(content, file, max_bytes)
-    broken = Problem(
-        file=file,
-        rule="the file is not a readable Excel workbook",
-        cure="open it in a spreadsheet program and save it again as .xlsx, or as CSV",
-    )
     try:
         with warnings.catch_warnings():
             # openpyxl warns of styles and validations that it leaves out; no cell depends on them
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError, ParseError, InvalidFileException, zipfile.BadZipFile):
-        raise InputError(broken) from None
-    try:
-        names = [page.title for page in book.worksheets]
-        if not names or (sheet is not None and sheet not in names):
-            problem = Problem(
-                file=file,
-                rule=f"there is no sheet {sheet!r:.60}; the workbook has {listed(names)}",
-                cure="correct the key sheet",
-            )
-            raise InputError(problem)
-        page = book[sheet or names[0]]
-        page.reset_dimensions()
-        try:
-            rows = list(_rows(page, file, max_cells))
-        except (KeyError, ValueError, TypeError, ParseError, zipfile.BadZipFile) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(broken) from None
-    finally:
-        book.close()
+            rows = _sheet(book, file, sheet, max_bytes, max_cells)
+    except InputError:
+        raise
+    # a damaged workbook makes the layers of its reader fail in whatever way the damage leads to
+    except Exception as error:
+        problem = Problem(
+            file=file,
+            rule=f"the file is not a readable Excel workbook ({type(error).__name__})",
+            cure="open it in a spreadsheet program and save it again as .xlsx, or as CSV",
+        )
+        raise InputError(problem) from error
     width = max((len(row) for row in rows), default=0)
     if not width:
         raise InputError(Problem(file=file, rule="the sheet is empty", cure="check the key sheet"))
@@ -89,18 +72,38 @@ def read_workbook(
     return tabulated(cells, file=file, first_row=1)
 
 
-def _rows(page: Any, file: str, max_cells: int) -> Iterator[list[str]]:
+def _sheet(
+    book: Any, file: str, sheet: str | None, max_bytes: int, max_cells: int
+) -> list[list[str]]:
+    """Return the rows of the sheet as text."""
+    names = [page.title for page in book.worksheets]
+    if not names or (sheet is not None and sheet not in names):
+        problem = Problem(
+            file=file,
+            rule=f"there is no sheet {sheet!r:.60}; the workbook has {listed(names)}",
+            cure="correct the key sheet",
+        )
+        raise InputError(problem)
+    page = book[sheet or names[0]]
+    # the size that the file states may be that of an empty grid
+    page.reset_dimensions()
+    return list(_rows(page, file, max_bytes, max_cells))
+
+
+def _rows(page: Any, file: str, max_bytes: int, max_cells: int) -> Iterator[list[str]]:
     """Yield the rows as text, without blank cells at their ends."""
-    cells = 0
+    cells, size = 0, 0
     for row in page.iter_rows(values_only=True):
         texts = [_text(value) for value in row]
         while texts and not texts[-1]:
             texts.pop()
         cells += len(row) + 1
-        if cells > max_cells:
+        # a workbook holds a text once, however many cells show it
+        size += sum(map(len, texts))
+        if cells > max_cells or size > max_bytes:
             problem = Problem(
                 file=file,
-                rule=f"the sheet has more than {max_cells:,} cells",
+                rule=f"the sheet has more than {max_cells:,} cells or {max_bytes:,} characters",
                 cure="keep the table only, without cells far below or beside it",
             )
             raise InputError(problem)

@@ -2,7 +2,7 @@
 
 from pdsim.sweeps.contract import Simulation, Status
 from pdsim.sweeps.progress import ProgressCallback, SweepProgress
-from pdsim.sweeps.results import open_replicates, open_sweep, write_result
+from pdsim.sweeps.results import open_contrast, open_replicates, open_sweep, write_result
 from pdsim.sweeps.run import sweep
 from pdsim.sweeps.settings import SweepSettings, read_settings
 from pdsim.sweeps.store import StoreError
@@ -17,6 +17,7 @@ __all__ = [
     "SweepProgress",
     "SweepSettings",
     "dry_run",
+    "open_contrast",
     "open_replicates",
     "open_sweep",
     "read_settings",

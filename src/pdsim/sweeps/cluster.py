@@ -14,6 +14,8 @@ from pdsim.sweeps.worker import run_remote_task
 DEPTH = 2
 """Tasks handed out for every worker, so that none waits and the scheduler's memory stays flat."""
 
+PATIENCE = "20s"
+
 LOOK_SECONDS = 5.0
 """A cluster may grow and shrink: its size is asked for this often."""
 
@@ -70,7 +72,7 @@ class DaskExecutor:
             yield from self._run(queue, work, self._cluster)
             return
         try:
-            client = Client(self._cluster, timeout="20s", set_as_default=False)
+            client = Client(self._cluster, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             problem = Problem(
                 rule=f"no Dask scheduler answers at {self._cluster!r} ({error})",
@@ -85,31 +87,46 @@ class DaskExecutor:
 
         run, numbers = uuid.uuid4().hex, itertools.count()
         held: dict[str, Task] = {}
+        # a worker takes the tasks that wait on it along: a single replicate is only blamed when
+        # it kills a worker while nothing else is under way
+        suspects: list[Task] = []
         arriving = as_completed(loop=client.loop)
+
+        def submit(task: Task) -> None:
+            future = client.submit(
+                run_remote_task,
+                work.simulation,
+                list(work.scenarios(task)),
+                task.start,
+                task.stop,
+                work.seed,
+                work.versions,
+                key=f"pdsim-{run}-{next(numbers)}",
+                pure=False,
+                retries=0,
+            )
+            held[future.key] = task
+            arriving.add(future)
+
         room, looked = 0, -LOOK_SECONDS
         try:
             while True:
                 if time.monotonic() - looked > LOOK_SECONDS:
                     room, looked = self._look(client), time.monotonic()
                 while len(held) < room and (task := queue.pop()) is not None:
-                    future = client.submit(
-                        run_remote_task,
-                        work.simulation,
-                        list(work.scenarios(task)),
-                        task.start,
-                        task.stop,
-                        work.seed,
-                        work.versions,
-                        key=f"pdsim-{run}-{next(numbers)}",
-                        pure=False,
-                        retries=0,
-                    )
-                    held[future.key] = task
-                    arriving.add(future)
-                if not held:
+                    submit(task)
+                alone = not held
+                if alone and not suspects:
                     return
+                if alone:
+                    submit(suspects.pop())
                 future = next(arriving)
-                yield self._outcome(future, held.pop(future.key))
+                outcome = self._outcome(future, held.pop(future.key))
+                died = isinstance(outcome, Lost) and outcome.cause == "worker died"
+                if died and outcome.task.size == 1 and not alone:
+                    suspects.append(outcome.task)
+                else:
+                    yield outcome
         finally:
             client.cancel(list(arriving.futures), force=True)
 

@@ -77,6 +77,16 @@ class Simulation(Protocol):
     ) -> xr.Dataset:  # pragma: no cover - protocol
         """Reduce the replicates of every scenario to summaries over `scenario`."""
 
+    def paired_contrast(
+        self,
+        measures: NDArray[np.float64],
+        status: NDArray[np.uint8],
+        *,
+        reference: NDArray[np.float64],
+        reference_status: NDArray[np.uint8],
+    ) -> xr.Dataset:  # pragma: no cover - protocol
+        """Return the summaries of every scenario minus those of its reference, paired."""
+
     def simulate(
         self, scenario: Any, replicate: int, seed: int
     ) -> Any:  # pragma: no cover - protocol
@@ -99,7 +109,15 @@ def load_simulation(name: str) -> Simulation:
     except ModuleNotFoundError as error:
         problem = Problem(rule=f"there is no module {error.name!r}", cure="check its name and path")
         raise InputError(problem) from error
-    needed = ("MEASURES", "Scenario", "run_block", "summarise", "simulate", "estimate_cost")
+    needed = (
+        "MEASURES",
+        "Scenario",
+        "run_block",
+        "summarise",
+        "paired_contrast",
+        "simulate",
+        "estimate_cost",
+    )
     missing = [part for part in needed if part not in vars(module) and part not in dir(module)]
     if missing:
         raise InputError(Problem(rule=f"module {name!r} has no {', '.join(missing)}"))

@@ -56,16 +56,16 @@ class SerialExecutor:
 
     def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
         """Yield the outcome of every task in turn."""
-        while (task := queue.pop()) is not None:
-            yield self._one(task, work)
+        # the number of BLAS threads must not change a sum
+        with threadpool_limits(1):
+            while (task := queue.pop()) is not None:
+                yield self._one(task, work)
 
     def _one(self, task: Task, work: Work) -> Outcome:
         try:
-            # the number of BLAS threads must not change a sum
-            with threadpool_limits(1):
-                measures, status = run_task(
-                    work.simulation, work.scenarios(task), task.start, task.stop, work.seed
-                )
+            measures, status = run_task(
+                work.simulation, work.scenarios(task), task.start, task.stop, work.seed
+            )
         except Exception as error:
             return Lost(task=task, cause="error", message=describe(error))
         return Done(task=task, measures=measures, status=status)

@@ -1,10 +1,11 @@
 """From a store, complete or not, to one labelled Dataset; and from there to a netCDF file."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -13,91 +14,9 @@ from numpy.typing import NDArray
 from pdsim.errors import InputError, Problem
 from pdsim.files import write_atomically
 from pdsim.provenance import stamp
-from pdsim.sweeps.arrays import PartArrays, open_part
 from pdsim.sweeps.contract import Simulation, load_simulation
-from pdsim.sweeps.store import STORE, SWEEP, Identity, StoreError, read_parts
-
-BATCH_BYTES = 1 << 25
-"""Replicates that are summarised at a time, at least one cell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenStore:
-    """What is known of a sweep without reading a single replicate.
-
-    Attributes
-    ----------
-    identity : Identity
-    sweep : dict
-        Content of sweep.json: `settings`, `dims`, `keys`.
-    rows : dict of str to list of (PartArrays, int)
-        Where the replicates of each cell are.
-    """
-
-    identity: Identity
-    sweep: dict[str, Any]
-    rows: dict[str, list[tuple[PartArrays, int]]]
-
-    @property
-    def keys(self) -> list[str]:
-        """Key of every cell, in the order of the dimensions."""
-        return list(self.sweep["keys"])
-
-    @property
-    def replicates(self) -> int:
-        """Replicates wanted of every cell."""
-        return int(self.sweep["settings"]["replicates"])
-
-    def read(self, key: str) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Return the measures (replicate, measure) and status (replicate,) of a cell."""
-        measures = np.full((self.replicates, len(self.identity.measures)), np.nan)
-        status = np.zeros(self.replicates, dtype=np.uint8)
-        for arrays, row in self.rows.get(key, ()):
-            part = arrays.part
-            done = part.done.get(row)
-            for start, stop in done.within(0, self.replicates) if done else ():
-                measures[start:stop], status[start:stop] = arrays.read(row, start, stop)
-        return measures, status
-
-
-def job_stores(store: Path) -> list[Path]:
-    """Return the stores at a place: itself, and those of the array jobs in it."""
-    found = [store] if (store / STORE).exists() else []
-    return found + sorted(path.parent for path in store.glob(f"job-*/{STORE}"))
-
-
-def read_store(store: str | Path) -> OpenStore:
-    """Read the metadata and the ledger of a store, or of all array jobs' stores in a folder.
-
-    Raises
-    ------
-    StoreError
-        If there is no store, no sweep was started in it, or its array jobs ran other sweeps.
-    """
-    place = Path(store)
-    folders = job_stores(place)
-    if not folders:
-        raise StoreError(f"{place} is not the store of a sweep.")
-    identity, sweep = Identity.read(folders[0]), _read_sweep(folders[0])
-    rows: dict[str, list[tuple[PartArrays, int]]] = {}
-    for folder in folders:
-        if Identity.read(folder) != identity or _read_sweep(folder) != sweep:
-            raise StoreError(
-                f"{folder.name} and {folders[0].name} in {place} are of different sweeps: run "
-                "every array job with the same settings and versions."
-            )
-        for part in read_parts(folder):
-            arrays = open_part(part)
-            for row in part.done:
-                rows.setdefault(part.keys[row], []).append((arrays, row))
-    return OpenStore(identity=identity, sweep=sweep, rows=rows)
-
-
-def _read_sweep(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder / SWEEP).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"no sweep was started in {folder} yet.") from error
+from pdsim.sweeps.grid import Label
+from pdsim.sweeps.reading import OpenStore, read_store
 
 
 def open_sweep(store: str | Path) -> xr.Dataset:
@@ -134,11 +53,12 @@ def open_sweep(store: str | Path) -> xr.Dataset:
     opened = read_store(store)
     simulation = load_simulation(opened.identity.simulation)
     keys = list(dict.fromkeys(opened.keys))
-    parts = [simulation.summarise(measures, status) for measures, status in _batches(opened, keys)]
-    summary = xr.concat(
-        parts, dim="scenario", data_vars="all", coords="minimal", compat="equals", join="exact"
-    )
-    return _arrange(summary, opened, keys)
+    parts = [
+        simulation.summarise(*opened.read(keys[at : at + opened.batch]))
+        for at in range(0, len(keys), opened.batch)
+    ]
+    rows = {key: row for row, key in enumerate(keys)}
+    return _arrange(_join(parts), opened, np.array([rows[key] for key in opened.keys]))
 
 
 def open_replicates(store: str | Path, *, keys: Sequence[str] | None = None) -> xr.Dataset:
@@ -169,14 +89,11 @@ def open_replicates(store: str | Path, *, keys: Sequence[str] | None = None) -> 
         raise InputError(
             Problem(rule=f"no cell of this sweep has the key {unknown[0]!r}", cure="see `key`")
         )
-    read = [opened.read(key) for key in chosen]
+    measures, status = opened.read(chosen)
     return xr.Dataset(
         {
-            "measures": (
-                ("scenario", "replicate", "measure"),
-                np.stack([measures for measures, _ in read]),
-            ),
-            "status": (("scenario", "replicate"), np.stack([status for _, status in read])),
+            "measures": (("scenario", "replicate", "measure"), measures),
+            "status": (("scenario", "replicate"), status),
         },
         coords={
             "scenario": chosen,
@@ -184,6 +101,69 @@ def open_replicates(store: str | Path, *, keys: Sequence[str] | None = None) -> 
             "measure": list(opened.identity.measures),
         },
     )
+
+
+def open_contrast(store: str | Path, *, dim: str, reference: Label) -> xr.Dataset:
+    """Return what every level of a factor changes, with paired Monte Carlo errors.
+
+    Replicates are paired: cells that share a truth share it replicate by replicate, so the error
+    of a difference is smaller than that of its two sides.
+
+    Parameters
+    ----------
+    store : str or Path
+    dim : str
+        A dimension of `open_sweep`'s result.
+    reference : bool, int, float or str
+        The level that is subtracted.
+
+    Returns
+    -------
+    Dataset
+        As `open_sweep`: every measure minus that of the cell which differs in `dim` only, its
+        ``<name>_mcse``, and ``n_ok`` replicates usable in both.
+
+    Raises
+    ------
+    InputError
+        If there is no such dimension or level.
+    StoreError
+        If there is no store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pdsim.sweeps import open_contrast, sweep
+    >>> settings = {"replicates": 400, "seed": 1, "factors": {"trials": [20, 40]}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = sweep(settings, store=folder, executor="serial")
+    ...     gain = open_contrast(folder, dim="trials", reference=20)
+    >>> gain.overlap_top.round(3).values
+    array([0.   , 0.068])
+    """
+    opened = read_store(store)
+    dims: dict[str, list[Label]] = dict(opened.sweep["dims"])
+    if reference not in dims.get(dim, []):
+        rule = f"no dimension {dim!r} with the level {reference!r}"
+        levels = "; ".join(f"{name}: {labels}" for name, labels in dims.items())
+        raise InputError(Problem(rule=rule, cure=f"choose from {levels}"))
+    cells = np.array(opened.keys).reshape([len(labels) for labels in dims.values()])
+    axis = list(dims).index(dim)
+    base = np.take(cells, [dims[dim].index(reference)], axis=axis)
+    pairs = list(zip(cells.ravel(), np.broadcast_to(base, cells.shape).ravel(), strict=True))
+    simulation = load_simulation(opened.identity.simulation)
+    parts = []
+    for at in range(0, len(pairs), opened.batch):
+        some = pairs[at : at + opened.batch]
+        measures, status = opened.read([key for key, _ in some])
+        others, others_status = opened.read([key for _, key in some])
+        parts.append(
+            simulation.paired_contrast(
+                measures, status, reference=others, reference_status=others_status
+            )
+        )
+    contrast = _arrange(_join(parts), opened, np.arange(len(pairs)))
+    return contrast.assign_attrs(reference=f"{dim} = {reference}")
 
 
 def write_result(dataset: xr.Dataset, path: str | Path) -> None:
@@ -195,8 +175,18 @@ def write_result(dataset: xr.Dataset, path: str | Path) -> None:
     path : str or Path
         The file is replaced as a whole.
     """
-    content = dataset.to_netcdf(engine="h5netcdf")
+    with _no_cluster():
+        content = dataset.to_netcdf(engine="h5netcdf")
     write_atomically(Path(path), bytes(content))
+
+
+def _no_cluster() -> AbstractContextManager[Any]:
+    """Keep xarray from asking a Dask cluster for a lock on a file that is only in memory."""
+    if "dask" not in sys.modules:
+        return nullcontext()
+    import dask
+
+    return cast(AbstractContextManager[Any], dask.config.set(scheduler="synchronous"))
 
 
 def known_names(simulation: Simulation) -> tuple[list[str], list[str]]:
@@ -217,22 +207,19 @@ def _measure_of(name: str, known: Sequence[str]) -> str | None:
     return max(of, key=len, default=None)
 
 
-def _batches(
-    opened: OpenStore, keys: Sequence[str]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.uint8]]]:
-    size = opened.replicates * len(opened.identity.measures) * 8
-    step = max(1, BATCH_BYTES // size)
-    for at in range(0, len(keys), step):
-        read = [opened.read(key) for key in keys[at : at + step]]
-        yield np.stack([measures for measures, _ in read]), np.stack([s for _, s in read])
+def _join(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    return xr.concat(
+        parts, dim="scenario", data_vars="all", coords="minimal", compat="equals", join="exact"
+    )
 
 
-def _arrange(summary: xr.Dataset, opened: OpenStore, keys: Sequence[str]) -> xr.Dataset:
-    """Lay the cells out over the dimensions of the sweep, label and stamp them."""
+def _arrange(summary: xr.Dataset, opened: OpenStore, order: NDArray[np.integer[Any]]) -> xr.Dataset:
+    """Lay the cells out over the dimensions of the sweep, label and stamp them.
+
+    `order` gives the row of `summary` of every cell.
+    """
     dims: dict[str, list[Any]] = dict(opened.sweep["dims"])
     shape = tuple(len(labels) for labels in dims.values())
-    rows = {key: row for row, key in enumerate(keys)}
-    order = np.array([rows[key] for key in opened.keys])
     kept = opened.sweep["settings"].get("measures") or []
     known = measure_names(summary)
     variables: dict[str, Any] = {}

@@ -12,6 +12,25 @@ from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
 class SweepSettings:
     """What is swept.
 
+    In a sweep.toml::
+
+        name = "Weights and cases"
+        replicates = 1000
+        seed = 1
+        measures = ["pcs_top", "overlap_top"]
+
+        [scenario]
+        facilities = 10
+        indicators = 14
+        rule = "p_top"
+
+        [factors]
+        trials = [10, 20, 40]
+
+        [factors.weighting]
+        equal = "equal"
+        first_double = {weighting = "given", weights = [2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}
+
     Attributes
     ----------
     replicates : int

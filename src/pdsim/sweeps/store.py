@@ -130,6 +130,12 @@ class Part:
         for row, replicate in line.retry:
             self.retry.setdefault(row, set()).add(replicate)
 
+    def chunks(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Cut [start, stop) where one Zarr chunk ends and the next begins."""
+        first = start - (start - self.start) % self.chunk
+        edges = range(first, stop, self.chunk)
+        return [(max(start, at), min(at + self.chunk, stop)) for at in edges]
+
     def finished(self, row: int) -> Intervals:
         """Return the replicates of a row that need not be run again."""
         done = self.done.get(row, Intervals())

@@ -113,7 +113,7 @@ def tasks_left(
     """
     for part in parts:
         stop = min(part.stop, replicates)
-        chunks = [(a, min(a + part.chunk, stop)) for a in range(part.start, stop, part.chunk)]
+        chunks = part.chunks(part.start, stop)
         for first, last in group_rows(part, cells):
             finished = [part.finished(row) for row in range(first, last)]
             for start, end in chunks:

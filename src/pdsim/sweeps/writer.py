@@ -25,7 +25,7 @@ from pdsim.sweeps.tasks import Done, Task, parts_needed
 COMMIT_SECONDS = 2.0
 """A crash loses no more than this much work of every worker, and the block that it is at."""
 
-COMMIT_BYTES = 1 << 26
+COMMIT_BYTES = 1 << 24
 
 
 @dataclass(slots=True)

@@ -5,11 +5,13 @@ probabilities and their errors need are kept.
 """
 
 import numpy as np
-from numba import njit
 
+from pdsim.ranking.kernels import compiled
 from pdsim.weights.kernels import (
     BLOCK,
     PAIRS_UP_TO,
+    Floats,
+    Ints,
     block_places,
     linear_scores,
     sort_descending,
@@ -17,8 +19,17 @@ from pdsim.weights.kernels import (
 )
 
 
-@njit(cache=True, nogil=True)
-def accumulate(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bottom_weight):
+@compiled
+def accumulate(
+    values: Floats,
+    weights: Floats,
+    m: int,
+    ranks: Floats,
+    top_draw: Floats,
+    top_weight: Floats,
+    bottom_draw: Floats,
+    bottom_weight: Floats,
+) -> None:
     """Add up ranks and memberships of all samples crossed with all weights.
 
     Parameters
@@ -38,8 +49,17 @@ def accumulate(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bot
         _by_sorting(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bottom_weight)
 
 
-@njit(cache=True, nogil=True)
-def _by_pairs(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bottom_weight):
+@compiled
+def _by_pairs(
+    values: Floats,
+    weights: Floats,
+    m: int,
+    ranks: Floats,
+    top_draw: Floats,
+    top_weight: Floats,
+    bottom_draw: Floats,
+    bottom_weight: Floats,
+) -> None:
     samples, facilities, _ = values.shape
     number = weights.shape[1]
     scores = np.empty((facilities, BLOCK))
@@ -78,16 +98,25 @@ def _by_pairs(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bott
                 bottom_draw[d, f] += bottom
 
 
-@njit(cache=True, nogil=True)
-def _count_ranks(ahead, same, counts):
+@compiled
+def _count_ranks(ahead: Floats, same: Floats, counts: Floats) -> None:
     for b in range(ahead.shape[0]):
         first, shared = int(ahead[b]), int(same[b])
         for rank in range(first, first + shared):
             counts[rank] += 1.0 / shared
 
 
-@njit(cache=True, nogil=True)
-def _by_sorting(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bottom_weight):
+@compiled
+def _by_sorting(
+    values: Floats,
+    weights: Floats,
+    m: int,
+    ranks: Floats,
+    top_draw: Floats,
+    top_weight: Floats,
+    bottom_draw: Floats,
+    bottom_weight: Floats,
+) -> None:
     samples, facilities, indicators = values.shape
     number = weights.shape[1]
     scores = np.empty(facilities)
@@ -124,8 +153,8 @@ def _by_sorting(values, weights, m, ranks, top_draw, top_weight, bottom_draw, bo
                         counts[places[b, f]] += 1.0
 
 
-@njit(cache=True, nogil=True)
-def _one_score(turned, weights, w, out):
+@compiled
+def _one_score(turned: Floats, weights: Floats, w: int, out: Floats) -> None:
     indicators = turned.shape[0]
     fours = indicators - indicators % 4
     out[:] = 0.0
@@ -140,8 +169,16 @@ def _one_score(turned, weights, w, out):
             out[f] += w0 * v0[f]
 
 
-@njit(cache=True, nogil=True)
-def _add_tied(scores, order, m, ranks, by_draw, by_weight, top):
+@compiled
+def _add_tied(
+    scores: Floats,
+    order: Ints,
+    m: int,
+    ranks: Floats,
+    by_draw: Floats,
+    by_weight: Floats,
+    top: bool,
+) -> None:
     """Add fractions of ranks (once, with the top) and of memberships where facilities tie."""
     number = scores.shape[0]
     first = 0

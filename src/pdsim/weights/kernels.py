@@ -8,7 +8,13 @@ included); ranks, memberships and their fractions at ties follow from these.
 from typing import Final
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
+
+from pdsim.ranking.kernels import compiled
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int32]
+type Keys = NDArray[np.uint32]
 
 BLOCK: Final = 64
 """Weight vectors taken together."""
@@ -22,8 +28,8 @@ _MASK: Final = np.uint32(CELLS - 1)
 _LARGEST_KEY: Final = float(CELLS * CELLS - 1)
 
 
-@njit(cache=True, nogil=True)
-def linear_scores(values, weights, start, width, out):
+@compiled
+def linear_scores(values: Floats, weights: Floats, start: int, width: int, out: Floats) -> None:
     """Fill out (facility, width) with values (facility, indicator) @ weights[:, start:]."""
     facilities, indicators = values.shape
     fours = indicators - indicators % 4
@@ -45,16 +51,16 @@ def linear_scores(values, weights, start, width, out):
                 row[b] += v0 * w0[b]
 
 
-@njit(cache=True, nogil=True)
-def block_places(scores, width, ahead, same):
+@compiled
+def block_places(scores: Floats, width: int, ahead: Floats, same: Floats) -> bool:
     """Fill ahead and same (facility, width); return whether any two facilities tie."""
     if scores.shape[0] <= PAIRS_UP_TO:
         return _places_by_pairs(scores, width, ahead, same)
     return _places_by_sorting(scores, width, ahead, same)
 
 
-@njit(cache=True, nogil=True)
-def _places_by_pairs(scores, width, ahead, same):
+@compiled
+def _places_by_pairs(scores: Floats, width: int, ahead: Floats, same: Floats) -> bool:
     facilities = scores.shape[0]
     ahead[:, :width] = 0.0
     same[:, :width] = 1.0
@@ -80,8 +86,8 @@ def _places_by_pairs(scores, width, ahead, same):
     return tied
 
 
-@njit(cache=True, nogil=True)
-def _places_by_sorting(scores, width, ahead, same):
+@compiled
+def _places_by_sorting(scores: Floats, width: int, ahead: Floats, same: Floats) -> bool:
     facilities = scores.shape[0]
     values = np.empty(facilities)
     order, spare, keys, fine, coarse = sorting_space(facilities)
@@ -105,8 +111,8 @@ def _places_by_sorting(scores, width, ahead, same):
     return tied
 
 
-@njit(cache=True, nogil=True)
-def sorting_space(number):
+@compiled
+def sorting_space(number: int) -> tuple[Ints, Ints, Keys, Ints, Ints]:
     """Return the work arrays of `sort_descending` for `number` values."""
     return (
         np.empty(number, np.int32),
@@ -117,8 +123,10 @@ def sorting_space(number):
     )
 
 
-@njit(cache=True, nogil=True)
-def sort_descending(values, order, spare, keys, fine, coarse):
+@compiled
+def sort_descending(
+    values: Floats, order: Ints, spare: Ints, keys: Keys, fine: Ints, coarse: Ints
+) -> bool:
     """Fill `order` with the indices of the values, largest first; return whether any tie.
 
     Two radix passes over 22 bits of a linear map of the values leave in disorder only values
@@ -153,8 +161,8 @@ def sort_descending(values, order, spare, keys, fine, coarse):
     return _insert(values, order)
 
 
-@njit(cache=True, nogil=True)
-def _insert(values, order):
+@compiled
+def _insert(values: Floats, order: Ints) -> bool:
     tied = False
     smallest = values[order[0]]
     for p in range(1, order.shape[0]):

@@ -35,6 +35,8 @@ class Values:
         The leading dimensions with their coordinates; no dimensions without samples.
     facility, indicator : DataArray
         The labels, each with the coordinates on it.
+    positional : bool
+        The indicators had no labels, so weights are taken in the order they come.
     estimand : str
     """
 
@@ -44,6 +46,7 @@ class Values:
     template: xr.DataArray
     facility: xr.DataArray
     indicator: xr.DataArray
+    positional: bool
     estimand: str
 
     @property
@@ -116,6 +119,7 @@ def as_values(values: xr.DataArray) -> Values:
         template=values.isel(facility=0, indicator=0, drop=True),
         facility=_labels(values.isel(first, drop=True), "facility"),
         indicator=_labels(values.isel(first, drop=True), "indicator"),
+        positional="indicator" not in values.coords,
         estimand=str(values.attrs.get("estimand", "change")),
     )
 
@@ -211,7 +215,7 @@ def check_simplex(array: Floats) -> None:
 
 def _in_order(weights: xr.DataArray, values: Values) -> xr.DataArray:
     names = values.indicator.values
-    if "indicator" in weights.coords:
+    if "indicator" in weights.coords and not values.positional:
         if set(weights["indicator"].values.tolist()) != set(names.tolist()):
             raise InputError(
                 Problem(

@@ -99,9 +99,7 @@ def fit_many(
         )
     if keep_draws:
         found["draws"] = (("replicate", "weighting", "draw", "facility"), score)
-    return xr.Dataset(
-        found, coords={"quantile": list(quantiles)}, attrs={"estimand": estimand}
-    )
+    return xr.Dataset(found, coords={"quantile": list(quantiles)}, attrs={"estimand": estimand})
 
 
 def _check(
@@ -124,9 +122,7 @@ def _check(
             f"seeds must be {len(observed)} whole numbers; got {seeds.dtype} {seeds.shape}"
         )
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
-        raise InputError(
-            f"weights must be (weighting, {template.shape[1]}); got {weights.shape}"
-        )
+        raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
     if estimand not in _ESTIMANDS:
         raise InputError(f"estimand must be one of {', '.join(_ESTIMANDS)}; got {estimand!r}")
 

@@ -93,18 +93,14 @@ def _linearise_shocked(problem: Problem, work: Work) -> None:
                     w = n * scale * e * d * d
                     slope = 1.0 + first * z
                     expected = w * slope * slope
-                    curvature = max(
-                        expected - residual * second * z, _LEAST_CURVATURE * expected
-                    )
+                    curvature = max(expected - residual * second * z, _LEAST_CURVATURE * expected)
                     cross = w * slope * loading - residual * first
                     own = w * loading * loading
                     work.curvature[i, k, t, j] = curvature
                     work.cross[i, k, t, j] = cross
                     work.shock_curvature[i, k, t, j] = own
                     work.information[i, k, t, j] = curvature * eta + cross * z + residual * slope
-                    work.shock_information[i, k, t, j] = (
-                        cross * eta + own * z + residual * loading
-                    )
+                    work.shock_information[i, k, t, j] = cross * eta + own * z + residual * loading
 
 
 @njit(**JIT)

@@ -70,29 +70,9 @@ def log1p_unit(u: float) -> float:
     s = u / (2.0 + u)
     q = s * s
     p = 1.0 / 31.0
-    p = p * q + 1.0 / 29.0
-    p = p * q + 1.0 / 27.0
-    p = p * q + 1.0 / 25.0
-    p = p * q + 1.0 / 23.0
-    p = p * q + 1.0 / 21.0
-    p = p * q + 1.0 / 19.0
-    p = p * q + 1.0 / 17.0
-    p = p * q + 1.0 / 15.0
-    p = p * q + 1.0 / 13.0
-    p = p * q + 1.0 / 11.0
-    p = p * q + 1.0 / 9.0
-    p = p * q + 1.0 / 7.0
-    p = p * q + 1.0 / 5.0
-    p = p * q + 1.0 / 3.0
-    p = p * q + 1.0
+    for n in range(29, 0, -2):
+        p = p * q + 1.0 / n
     return 2.0 * s * p
-
-
-@njit(**JIT)
-def expit(x: float) -> float:
-    """Return 1 / (1 + exp(-x)) without loss in the tails."""
-    e = exp_minus(abs(x))
-    return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 
 @njit(**JIT)

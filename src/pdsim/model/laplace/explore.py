@@ -32,6 +32,7 @@ class Points:
     x: Floats
     weight: Floats
     mode: Mode
+    log_weight: Floats
     ess: float
     pareto_k: float
     evaluations: int
@@ -97,6 +98,7 @@ def _weigh(
     return Points(
         x=x,
         weight=weight,
+        log_weight=log_weight,
         mode=mode,
         ess=float(1.0 / np.sum(weight**2)),
         pareto_k=pareto_k(log_weight),

@@ -48,7 +48,7 @@ class Mode:
 
 def start_point(hyper: Hyper) -> Floats:
     """Return x at standard deviations of 0.4 of the prior scale and correlations 0."""
-    known = (hyper.family < _CORRELATION - 1)
+    known = hyper.family < _CORRELATION - 1
     s = 0.4 * np.where(known, np.minimum(hyper.parameter[:, 0], 2.0), 1.0)
     x = -ndtri(np.exp(-s / hyper.unit))
     return np.where(hyper.family == _CORRELATION, 0.0, x)

@@ -28,7 +28,6 @@ from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import shock_loading
 from pdsim.model.laplace.elementary import JIT, exp_minus
 from pdsim.model.laplace.problem import Problem
-from pdsim.model.laplace.solve import solve
 from pdsim.model.laplace.work import Work
 
 
@@ -236,19 +235,3 @@ def _shocked_third(
         g * s + 0.5 * (eee * var + 2.0 * eez * cov + ezz * own),
         g * loading + 0.5 * (eez * var + 2.0 * ezz * cov + zzz * own),
     )
-
-
-
-@njit(**JIT)
-def to_mean(problem: Problem, work: Work, var: Floats, shared: Floats, shock: Floats) -> None:
-    """Fill the variances and move eta, shock, fixed and local from the mode to the mean."""
-    variances(problem, work, var, shared, shock)
-    h, hz = np.empty_like(work.eta), np.empty_like(work.cross)
-    third_order(problem, work, var, shared, shock, h, hz)
-    fixed, local = np.zeros_like(work.fixed), np.empty_like(work.local)
-    eta, z = np.empty_like(work.eta), np.empty_like(work.shock)
-    solve(problem, work, h, hz, fixed, local, eta, z)
-    work.eta[:] += eta
-    work.shock[:] += z
-    work.fixed[:] += fixed
-    work.local[:] += local

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pdsim.reports.plots.style import (
@@ -16,6 +17,7 @@ from pdsim.reports.plots.style import (
     stamp_failed,
     styled,
 )
+from pdsim.reports.view import labels
 
 
 def forest(
@@ -50,7 +52,7 @@ def forest(
         One row per line, top down: ``facility``, ``mean``, ``low``, ``high``, ``observed``,
         ``side``.
     """
-    names = improvement["facility"].to_numpy().astype(str)
+    names = labels(improvement["facility"])
     bounds = improvement["interval"].transpose("facility", "ci_bound").to_numpy()
     data = pd.DataFrame(
         {
@@ -63,9 +65,7 @@ def forest(
     if "interval_inner" in improvement:
         inner = improvement["interval_inner"].transpose("facility", "inner_bound").to_numpy()
         data["inner_low"], data["inner_high"] = inner.T
-    data["observed"] = (
-        improvement["observed"].to_numpy() if "observed" in improvement else np.nan
-    )
+    data["observed"] = improvement["observed"].to_numpy() if "observed" in improvement else np.nan
     chosen = ranking.sel(facility=names)
     data["side"] = [
         side_of(bool(top), bool(bottom))
@@ -78,22 +78,28 @@ def forest(
         figure, axes = new_figure(row_height(len(data)))
         if data["low"].min() <= 0 <= data["high"].max():
             axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
-        for line, row in enumerate(data.itertuples()):
-            shade = colour(row.side)
-            axes.plot([row.low, row.high], [line, line], color=shade, linewidth=1.4)
-            if "inner_low" in data:
-                inner_x = [row.inner_low, row.inner_high]
-                axes.plot(inner_x, [line, line], color=shade, linewidth=3.6, solid_capstyle="butt")
-            axes.plot(row.mean, line, MARKERS[row.side], color=shade, markersize=6.5)
-            if np.isfinite(row.observed):
-                axes.plot(
-                    row.observed, line, "D", markersize=4, markerfacecolor="white",
-                    markeredgecolor="#000000", markeredgewidth=0.8,
-                )  # fmt: skip
+        _lines(axes, data)
         name_rows(axes, data["facility"].tolist())
         axes.set_xlabel(label)
         stamp_failed(figure, failed)
     return figure, data.reset_index(drop=True)
+
+
+def _lines(axes: Axes, data: pd.DataFrame) -> None:
+    values = data.select_dtypes("number").to_numpy(dtype=np.float64)
+    column = {name: values[:, n] for n, name in enumerate(data.select_dtypes("number").columns)}
+    for line, side in enumerate(data["side"].tolist()):
+        shade = colour(side)
+        axes.plot([column["low"][line], column["high"][line]], [line, line], color=shade, lw=1.4)
+        if "inner_low" in column:
+            inner = [column["inner_low"][line], column["inner_high"][line]]
+            axes.plot(inner, [line, line], color=shade, lw=3.6, solid_capstyle="butt")
+        axes.plot(column["mean"][line], line, MARKERS[side], color=shade, markersize=6.5)
+    # on top of the marks, so that a diamond inside a triangle is seen
+    axes.plot(
+        column["observed"], np.arange(len(data)), "D", markersize=4, markerfacecolor="white",
+        markeredgecolor="#000000", markeredgewidth=0.8,
+    )  # fmt: skip
 
 
 def ends(data: pd.DataFrame, rows: int) -> pd.DataFrame:

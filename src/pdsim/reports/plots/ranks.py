@@ -20,6 +20,7 @@ from pdsim.reports.plots.style import (
     stamp_failed,
     styled,
 )
+from pdsim.reports.view import labels
 
 
 def rank_heatmap(
@@ -47,7 +48,7 @@ def rank_heatmap(
     table = ranking["rank_probability"].transpose("facility", "rank")
     data = pd.DataFrame(
         table.to_numpy(),
-        index=pd.Index(ranking["facility"].to_numpy().astype(str), name="facility"),
+        index=pd.Index(labels(ranking["facility"]), name="facility"),
         columns=pd.Index(ranking["rank"].to_numpy(), name="rank"),
     )
     order = np.argsort(ranking["expected_rank"].to_numpy(), kind="stable")
@@ -104,7 +105,7 @@ def membership_dots(
     keys = ["p_top", "p_top_mcse", "p_bottom", "p_bottom_mcse"]
     data = pd.DataFrame(
         {
-            "facility": ranking["facility"].to_numpy().astype(str)[order],
+            "facility": np.array(labels(ranking["facility"]))[order],
             **{key: ranking[key].to_numpy()[order] for key in keys},
         }
     )
@@ -122,8 +123,6 @@ def membership_dots(
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("Probability")
         name_rows(axes, data["facility"].tolist())
-        figure.legend(loc="outside upper center", ncols=2)
+        figure.legend(loc="outside lower center", ncols=2)
         stamp_failed(figure, failed)
     return figure, data
-
-

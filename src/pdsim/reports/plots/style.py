@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,13 +20,13 @@ SERIES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 HEAT: Final = "Blues"
 MARKERS: Final = {"top": "^", "bottom": "v", "": "o"}
 
-WIDTH: Final = 6.0
+WIDTH: Final = 5.2
 """Inches; at 96 pixels an inch the text keeps its size on a page and is legible on a phone."""
 
 LONGEST_NAME: Final = 28
 """Characters of a name in a figure; the table has the whole name."""
 
-_RC: Final = {
+_RC: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.0,

@@ -1,0 +1,75 @@
+"""Put the figures of all calibration runs into one table: results/calibration/calibration.csv.
+
+    python experiments/calibration/summarise.py
+
+Every row is one figure of one run: its value, its standard error clustered by data set, its
+target, and how many standard errors lie between. All data sets count, whatever their diagnosis.
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+PROBS = (0.50, 0.80, 0.95)
+HEADER = ("run", "sets", "figure", "value", "standard_error", "target", "deviation")
+
+
+def mean_and_error(values: list[float]) -> tuple[float, float]:
+    array = np.asarray(values, dtype=float)
+    return float(array.mean()), float(array.std(ddof=1) / np.sqrt(array.size))
+
+
+def figures(run: str, sets: list[dict]) -> list[tuple]:
+    """Return the rows of one run."""
+    rows = []
+
+    def add(figure: str, values: list[float], target: float) -> None:
+        value, error = mean_and_error(values)
+        deviation = (value - target) / error if error else float("nan")
+        rows.append((run, len(sets), figure, value, error, target, deviation))
+
+    for j, prob in enumerate(PROBS):
+        for name in ("change", "net"):
+            label = f"coverage of {prob:.0%} interval, {name}"
+            add(label, [s["covered"][name][j] for s in sets], prob)
+    for side in ("top", "bottom"):
+        add(f"sum (I - P) P, {side} 3", [s["calibration"][side] for s in sets], 0.0)
+    for j, name in enumerate(("change", "change_net")):
+        add(f"bias of {name}, pp", [s["bias"][j] for s in sets], 0.0)
+    for name in sets[0]["hyper"]:
+        add(f"bias of {name}", [s["hyper"][name][0] - s["hyper"][name][1] for s in sets], 0.0)
+    # the largest gap between the ECDF of the ranks and the diagonal, and its 99.9 % limit
+    gap = stats.kstest([s["pit"] for s in sets], "uniform").statistic
+    limit = stats.kstwo.ppf(0.999, len(sets))
+    rows.append((run, len(sets), "rank ECDF, largest gap", gap, limit, 0.0, gap / limit))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("results/large/calibration"))
+    parser.add_argument("--out", type=Path, default=Path("results/calibration"))
+    args = parser.parse_args()
+    rows = []
+    for path in sorted(args.runs.glob("*.jsonl")):
+        sets = [json.loads(line) for line in path.read_text().splitlines()]
+        if len(sets) > 1:
+            rows += figures(path.stem, sets)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with (args.out / "calibration.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        for run, n, figure, *numbers in rows:
+            writer.writerow([run, n, figure, *(f"{x:.4f}" for x in numbers)])
+    for run, n, figure, value, error, target, deviation in rows:
+        print(
+            f"{run:28s} {n:4d}  {figure:36s} {value:8.4f} ± {error:.4f}  target {target:.2f}  {deviation:+.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""`analyse`: one study from table to a folder of results that can be cited."""
+
+import json
+import os
+import platform
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xarray as xr
+
+from pdsim.analysis.fits import save_fit
+from pdsim.analysis.gather import gather
+from pdsim.analysis.progress import AnalysisProgress, ProgressCallback, silent
+from pdsim.analysis.sensitivity import (
+    CASE_CORRELATIONS,
+    case_correlation_sensitivity,
+    prior_sensitivity,
+)
+from pdsim.conventions import SCHEMA_VERSION
+from pdsim.errors import InputError, Problem
+from pdsim.files import sync_folder, write_atomically
+from pdsim.model import fit as fit_study
+from pdsim.model.cost import nuts_seconds
+from pdsim.model.fit import Engine
+from pdsim.provenance import versions
+from pdsim.reports import write_report
+from pdsim.settings import digest
+from pdsim.study import Study
+
+
+def analyse(
+    study: Study,
+    *,
+    out: str | Path,
+    engine: Engine | None = None,
+    seed: int | None = None,
+    delta: float = 0.0,
+    formats: tuple[str, ...] = ("html",),
+    progress: ProgressCallback = silent,
+) -> Path:
+    """Fit a study, rank its facilities, test the choice, and write everything to one folder.
+
+    Parameters
+    ----------
+    study : Study
+    out : str or Path
+        Folder to make. A folder with an earlier analysis of the same study is renewed; any
+        other folder with files in it is refused.
+    engine, seed : optional
+        Instead of the study's own (``study.sampler``).
+    delta : float
+        Improvement above which a probability is stated as well, in units of the estimand.
+    formats : tuple of str
+        See `pdsim.report`.
+    progress : callable
+        Called with `AnalysisProgress` events.
+
+    Returns
+    -------
+    Path
+        The folder, with ``fit.nc``, ``results.nc``, ``selection.csv``, ``improvement.csv``, the
+        report and ``run.json``.
+
+    Raises
+    ------
+    InputError
+        If the folder belongs to something else. Nothing is written then, nor if anything later
+        fails or is interrupted.
+    """
+    folder = Path(out)
+    _check_folder(folder, study)
+    started = time.perf_counter()
+    settings = study.sampler
+    engine = engine or settings.engine
+    seed = settings.seed if seed is None else seed
+    stage = "fitting with the fast engine"
+    if engine == "nuts":
+        about = nuts_seconds(study)
+        stage = f"fitting with NUTS, about {about:.0f} s once the model is compiled"
+    progress(AnalysisProgress(stage=stage, done=0, total=0))
+    fit = fit_study(
+        study,
+        engine=engine,
+        seed=seed,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        progress=lambda done, total: progress(
+            AnalysisProgress(stage=stage, done=done, total=total)
+        ),
+    )
+    fitted = time.perf_counter()
+    progress(AnalysisProgress(stage="ranking", done=0, total=0))
+    results = gather(fit, study, delta=delta)
+    results = _with_sensitivity(results, study, seed=seed, progress=progress)
+    results.attrs["configuration"] = json.dumps(
+        {"engine": engine, "seed": seed, "delta": delta, "m": study.m}, sort_keys=True
+    )
+    progress(AnalysisProgress(stage="writing the report", done=0, total=0))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pdsim-") as name:
+        stage_folder = Path(name) / "results"
+        stage_folder.mkdir()
+        save_fit(fit, stage_folder / "fit.nc")
+        save_fit(results, stage_folder / "results.nc")
+        write_report(results, stage_folder, formats=formats)
+        run = {
+            "study": study.name,
+            "identity": _identity(study),
+            "schema_version": SCHEMA_VERSION,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": {"fit": fitted - started, "all": time.perf_counter() - started},
+            "engine": fit.attrs["engine"],
+            "seed": seed,
+            "convergence": fit.attrs["convergence"],
+            "versions": versions(),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+        }
+        write_atomically(stage_folder / "run.json", json.dumps(run, indent=2) + "\n")
+        _publish(stage_folder, folder)
+    return folder
+
+
+def _with_sensitivity(
+    results: xr.DataTree, study: Study, *, seed: int, progress: ProgressCallback
+) -> xr.DataTree:
+    """Add the same selection under other case correlations and other priors."""
+    stage = "testing the choice under other assumptions"
+    progress(AnalysisProgress(stage=stage, done=0, total=2))
+    if study.case_correlation is None and _correlation_matters(study):
+        table = case_correlation_sensitivity(study, seed=seed)
+        results["case_correlation"] = xr.DataTree(table)
+        results.attrs["case_correlations_shown"] = json.dumps(CASE_CORRELATIONS)
+    progress(AnalysisProgress(stage=stage, done=1, total=2))
+    results["priors_scaled"] = xr.DataTree(prior_sensitivity(study, seed=seed))
+    progress(AnalysisProgress(stage=stage, done=2, total=2))
+    return results
+
+
+def _correlation_matters(study: Study) -> bool:
+    """Tell whether two indicators, or the items of a composite, share cases."""
+    shared = study.data["case_group"].to_numpy()
+    return study.kind == "counts" and (
+        study.items is not None or any((shared == name).sum() > 1 for name in set(shared) - {""})
+    )
+
+
+def _identity(study: Study) -> str:
+    """Return what makes two analyses ones of the same study: name, facilities, indicators."""
+    names = [study.data[dim].to_numpy().tolist() for dim in ("facility", "indicator", "period")]
+    return digest([study.name, *names])
+
+
+def _check_folder(folder: Path, study: Study) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    cure = "choose another folder with --out, or remove it yourself"
+    if not folder.is_dir():
+        raise InputError(Problem(file=str(folder), rule="is a file, not a folder", cure=cure))
+    try:
+        run = json.loads((folder / "run.json").read_text())
+        identity, name = run["identity"], run["study"]
+    except (OSError, ValueError, KeyError, TypeError):
+        rule = "holds files that are not an analysis by pdsim"
+        raise InputError(Problem(file=str(folder), rule=rule, cure=cure)) from None
+    if identity != _identity(study):
+        rule = f"holds the analysis of another study, {name!r}"
+        raise InputError(Problem(file=str(folder), rule=rule, cure=cure))
+
+
+def _publish(stage: Path, folder: Path) -> None:
+    """Move the finished files to their place; ``run.json``, which vouches for them, last."""
+    if not folder.exists():
+        stage.rename(folder)
+        sync_folder(folder.parent)
+        return
+    for file in sorted(stage.iterdir(), key=lambda path: path.name == "run.json"):
+        file.replace(folder / file.name)
+    sync_folder(folder)

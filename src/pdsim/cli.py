@@ -1,0 +1,381 @@
+"""The command line: arguments in, one call of the library, text out."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pdsim.study import Study
+
+app = typer.Typer(
+    name="pdsim",
+    help="Who improved most and least, how sure are we, and would we choose them again?",
+    no_args_is_help=True,
+    add_completion=False,
+    # names in messages may look like markup, and tracebacks are not for users
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+type Advance = Callable[[str, int, int], None]
+
+
+class EngineName(StrEnum):
+    """Inference engines."""
+
+    NUTS = "nuts"
+    LAPLACE = "laplace"
+
+
+class ExecutorName(StrEnum):
+    """What runs a sweep."""
+
+    SERIAL = "serial"
+    PROCESSES = "processes"
+
+
+Source = Annotated[
+    Path,
+    typer.Argument(help="study.toml, a folder that holds one, or a table (CSV, XLSX, Parquet)."),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; default: the study's own.")]
+Correlation = Annotated[
+    float | None, typer.Option(help="Within-case correlation that you assume, 0 to 0.9.")
+]
+Trials = Annotated[int | None, typer.Option(help="Assumed number of cases behind percentages.")]
+ItemCount = Annotated[int | None, typer.Option(help="Items scored on every case, for composites.")]
+Indicators = Annotated[Path | None, typer.Option(help="Indicator table.")]
+Baseline = Annotated[str | None, typer.Option(help="Label of the baseline period.")]
+Endline = Annotated[str | None, typer.Option(help="Label of the endline period.")]
+NamedCount = Annotated[int | None, typer.Option("--m", help="Facilities to name at each end.")]
+Suppress = Annotated[
+    int | None, typer.Option(help="Do not print counts above 0 and below this number.")
+]
+Formats = Annotated[list[str], typer.Option("--format", "-f", help="Format of the report.")]
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exits with 2 when an input is at fault, 1 when a file cannot be written, 130 on Ctrl-C.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        app(prog_name="pdsim")
+    except PdsimError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    """Print lines on stderr; whatever names they hold cannot colour or move anything."""
+    from pdsim.reports.escape import plain
+
+    for line in text.split("\n"):
+        sys.stderr.write(f"{plain(line)}\n")
+    sys.stderr.flush()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, PdsimWarning):
+        _complain(f"Warning: {message}")
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def _study(
+    path: Path,
+    *,
+    indicators: Path | None,
+    baseline: str | None,
+    endline: str | None,
+    m: int | None,
+    case_correlation: float | None,
+    trials: int | None,
+    items: int | None,
+    suppress_below: int | None,
+) -> "Study":
+    from pdsim.study import read_study
+
+    periods = [label for label in (baseline, endline) if label is not None]
+    return read_study(
+        path,
+        indicators=indicators,
+        periods=periods or None,
+        m=m,
+        case_correlation=case_correlation,
+        trials=trials,
+        items=items,
+        suppress_below=suppress_below,
+    )
+
+
+@app.command()
+def check(
+    study: Source,
+    indicators: Indicators = None,
+    baseline: Baseline = None,
+    endline: Endline = None,
+    m: NamedCount = None,
+    case_correlation: Correlation = None,
+    trials: Trials = None,
+    items: ItemCount = None,
+    suppress_below: Suppress = None,
+) -> None:
+    """Read a study, say what was read and what it assumes; write nothing."""
+    from pdsim.reports.terminal import study_lines
+
+    found = _study(
+        study, indicators=indicators, baseline=baseline, endline=endline, m=m,
+        case_correlation=case_correlation, trials=trials, items=items,
+        suppress_below=suppress_below,
+    )  # fmt: skip
+    _say("\n".join(study_lines(found)))
+
+
+@app.command()
+def analyse(
+    study: Source,
+    out: Out,
+    engine: Annotated[EngineName | None, typer.Option(help="Inference engine.")] = None,
+    seed: Seed = None,
+    delta: Annotated[
+        float, typer.Option(help="State the probability of an improvement above this too.")
+    ] = 0.0,
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
+    indicators: Indicators = None,
+    baseline: Baseline = None,
+    endline: Endline = None,
+    m: NamedCount = None,
+    case_correlation: Correlation = None,
+    trials: Trials = None,
+    items: ItemCount = None,
+    suppress_below: Suppress = None,
+) -> None:
+    """Fit a study, rank its facilities, and write tables, figures and sentences to a folder."""
+    found = _study(
+        study, indicators=indicators, baseline=baseline, endline=endline, m=m,
+        case_correlation=case_correlation, trials=trials, items=items,
+        suppress_below=suppress_below,
+    )  # fmt: skip
+    with _bar() as advance:
+        from pdsim.analysis import AnalysisProgress
+        from pdsim.analysis import analyse as analyse_study
+
+        def tell(event: AnalysisProgress) -> None:
+            advance(event.stage, event.done, event.total)
+
+        folder = analyse_study(
+            found,
+            out=out,
+            engine=None if engine is None else engine.value,
+            seed=seed,
+            delta=delta,
+            formats=tuple(formats),
+            progress=tell,
+        )
+    _say(f"The results lie in {folder}")
+
+
+@app.command()
+def rank(
+    draws: Annotated[
+        Path, typer.Argument(help="netCDF or CSV of draws; or CSV with facility, estimate, se.")
+    ],
+    m: Annotated[int, typer.Option("--m", min=1, help="Facilities to name at each end.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for tables and report.")
+    ] = None,
+    variable: Annotated[str | None, typer.Option(help="Variable of a netCDF file.")] = None,
+    lower_is_better: Annotated[bool, typer.Option(help="The smallest score is the best.")] = False,
+    estimand: Annotated[
+        str, typer.Option(help="What is ranked: change, level, ...; any other is called a score.")
+    ] = "score",
+    units: Annotated[str, typer.Option(help="Units of the score.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws behind estimates.")] = 1,
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
+) -> None:
+    """Rank facilities by draws that were made elsewhere."""
+    from pdsim.reports.scores import rank_results, read_scores
+    from pdsim.reports.sections import base_tables
+    from pdsim.reports.terminal import terminal_table
+    from pdsim.reports.view import read_results
+
+    score = read_scores(draws, variable=variable, seed=seed)
+    score = -score if lower_is_better else score
+    results = rank_results(score, m=m, name=draws.stem, estimand=estimand, units=units)
+    console = _console()
+    tables = base_tables(read_results(results))
+    for key in ("selection", "improvement"):
+        console.print(terminal_table(tables[key]))
+    if out is not None:
+        from pdsim.reports import write_report
+
+        _new_folder(out)
+        write_report(results, out, formats=tuple(formats))
+        _say(f"The tables and the report lie in {out}")
+
+
+@app.command()
+def sweep(
+    config: Annotated[Path, typer.Argument(help="sweep.toml")],
+    store: Annotated[Path, typer.Option(help="Folder that holds the replicates; it is resumed.")],
+    executor: Annotated[ExecutorName, typer.Option(help="What runs it.")] = ExecutorName.PROCESSES,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:port.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
+    block: Annotated[int, typer.Option(min=1, help="Replicates in one task.")] = 100,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for one task.")] = None,
+    job: Annotated[str | None, typer.Option(help="Array job k/n, counted from 1.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="netCDF file of the summaries.")
+    ] = None,
+) -> None:
+    """Run what is missing of a simulation sweep."""
+    share = _job(job)
+    with _bar() as advance:
+        from pdsim.sweeps import SweepProgress, write_result
+        from pdsim.sweeps import sweep as run_sweep
+
+        def tell(event: SweepProgress) -> None:
+            failed = f", {event.failed:,} failed" if event.failed else ""
+            advance(f"replicates{failed}", event.done, event.total)
+
+        result = run_sweep(
+            config,
+            store=store,
+            executor=scheduler or executor.value,
+            workers=workers,
+            block=block,
+            timeout=timeout,
+            job=share,
+            progress=tell,
+        )
+        if out is not None:
+            write_result(result, out)
+    _say(f"The store is {store}" if out is None else f"The summaries lie in {out}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder that pdsim analyse wrote.")],
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
+    short: Annotated[
+        bool, typer.Option("--short", help="Only the answer and how it was made.")
+    ] = False,
+) -> None:
+    """Write the report of an analysis again, in any format."""
+    from pdsim.reports import report as write_again
+
+    for path in write_again(folder, formats=tuple(formats), long=not short):
+        _say(str(path))
+
+
+@app.command()
+def example(
+    name: Annotated[str, typer.Argument(help="lake_zone, surgical or safe_surgery_like.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    trials: Trials = None,
+    items: ItemCount = None,
+    case_correlation: Correlation = None,
+) -> None:
+    """Write a bundled example, ready to be analysed and changed."""
+    from pdsim.files import write_atomically
+    from pdsim.study import example_files
+
+    content = example_files(name, trials=trials, items=items, case_correlation=case_correlation)
+    _new_folder(folder)
+    for file, data in content.items():
+        write_atomically(folder / file, data)
+    _say(f"The example lies in {folder}: pdsim analyse {folder / 'study.toml'} --out results")
+
+
+def _say(text: str) -> None:
+    from pdsim.reports.escape import plain
+
+    for line in text.split("\n"):
+        sys.stdout.write(f"{plain(line)}\n")
+
+
+def _new_folder(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            Problem(
+                file=str(folder),
+                rule="exists and is not an empty folder",
+                cure="choose another folder, or remove it yourself",
+            )
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _job(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise InputError(
+            Problem(rule=f"--job {text!r:.40} is not of the form k/n", cure="write 1/8")
+        )
+    return int(number), int(count)
+
+
+@contextmanager
+def _bar() -> Iterator[Advance]:
+    """Show one progress bar, or a line for each stage where there is no terminal."""
+    console = _console(stderr=True)
+    try:
+        if not console.is_terminal:
+            yield _lines()
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("starting", total=None)
+
+            def advance(stage: str, done: int, total: int) -> None:
+                progress.update(task, description=stage, completed=done, total=total or None)
+
+            yield advance
+    except KeyboardInterrupt:
+        _complain("Interrupted; nothing half-written is left behind.")
+        raise typer.Exit(130) from None
+
+
+def _lines() -> Advance:
+    stages: list[str] = []
+
+    def advance(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            stages.append(stage)
+            _complain(stage)
+
+    return advance

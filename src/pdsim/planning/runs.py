@@ -1,0 +1,201 @@
+"""Replicates of scenarios for the search: rows of measures, a control variate, worker processes.
+
+A rule that needs a posterior costs thousands of times more than ranking the observed change of
+the same data. The two choose the same facilities in most replicates, so the measure of the
+cheap rule, whose mean many cheap replicates give, is a control variate (Lavenberg and Welch 1981,
+doi 10.1287/mnsc.27.3.322): value - b (control - mean of control), b by regression.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from pdsim.errors import InputError, Problem
+from pdsim.planning.solve import Estimate, Reduce, Run, mean_of
+from pdsim.simulation import MEASURES, Scenario, run_block, summarise
+from pdsim.simulation.measures import PROBABILITIES
+
+type Floats = NDArray[np.float64]
+type Seed = int | tuple[int, ...]
+type Jobs = Callable[[int, range], Sequence[tuple[Scenario, range]]]
+type Task = tuple[Scenario, range]
+type Map = Callable[[Callable[..., Floats], Sequence[tuple[object, ...]]], Sequence[Floats]]
+
+CHEAP_RULE: Final = "observed_change"
+
+_CONTROL_RATIO: Final = 10
+_CONTROL_START: Final = 1_000_000_000
+_CHUNKS: Final = 4
+_USABLE: Final = (1, 2)
+
+
+def serial(function: Callable[..., Floats], arguments: Sequence[tuple[object, ...]]) -> list[Floats]:
+    """Call a function on each tuple of arguments, in this process."""
+    with threadpool_limits(1):
+        return [function(*each) for each in arguments]
+
+
+@contextmanager
+def workers_map(workers: int) -> Iterator[Map]:
+    """Give a map over `workers` processes; with one, over none but this.
+
+    Results do not depend on the number of workers.
+    """
+    if workers == 1:
+        yield serial
+        return
+    # a forked child would keep locks of threads that it does not have
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+
+        def spread(
+            function: Callable[..., Floats], arguments: Sequence[tuple[object, ...]]
+        ) -> list[Floats]:
+            return list(pool.map(function, *zip(*arguments, strict=True)))
+
+        yield spread
+
+
+def _one_thread() -> None:
+    threadpool_limits(1)
+
+
+def measure_rows(jobs: Jobs, measure: str, *, seed: Seed, apply: Map = serial,
+                 workers: int = 1, control: bool = False) -> Run:
+    """Return the function that simulates rows of a measure at a size.
+
+    Parameters
+    ----------
+    jobs : callable
+        ``jobs(size, replicates)`` returns scenarios with the replicate numbers to run of each.
+    measure : str
+        A performance measure. One that is a mean over replicates gives rows (replicate,), others
+        rows (replicate, measure) of all measures.
+    seed : int or tuple of int
+    apply : callable
+        From `workers_map`.
+    workers : int
+        Of `apply`.
+    control : bool
+        Add a column with the same measure under the rule that needs no posterior.
+    """
+
+    def run(size: int, replicates: range) -> Floats:
+        tasks = [
+            (scenario, part, measure, seed, control)
+            for scenario, numbers in jobs(size, replicates)
+            for part in _split(numbers, workers)
+        ]
+        return np.concatenate(apply(_rows, tasks))
+
+    return run
+
+
+def _split(numbers: range, workers: int) -> list[range]:
+    pieces = min(len(numbers), 1 if workers == 1 else workers * _CHUNKS)
+    edges = np.linspace(0, len(numbers), pieces + 1).astype(int)
+    return [numbers[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _rows(scenario: Scenario, numbers: range, measure: str, seed: Seed, control: bool) -> Floats:
+    scenarios = [scenario, replace(scenario, rule=CHEAP_RULE)] if control else [scenario]
+    block = run_block(scenarios, numbers, seed=seed)
+    usable = np.isin(block.status, _USABLE)
+    measures = np.where(usable[:, :, None], block.measures, np.nan)
+    if not is_mean(measure):
+        return measures[0]
+    column = measures[:, :, MEASURES.index(_column(measure))]
+    return column.T if control else column[0]
+
+
+def is_mean(measure: str) -> bool:
+    """Whether a performance measure is a mean over replicates."""
+    return _column(measure) in MEASURES
+
+
+def _column(measure: str) -> str:
+    return "error" if measure == "bias" else measure
+
+
+def reduce_rows(measure: str) -> Reduce:
+    """Return the function that turns the rows of one size into an estimate."""
+
+    def reduce(size: int, rows: Floats) -> Estimate:
+        if rows.ndim == 1:
+            return mean_of(size, rows)
+        usable = ~np.isnan(rows[:, 0])
+        summary = summarise(rows, usable.astype(np.uint8))
+        value, error = float(summary[measure]), float(summary[f"{measure}_mcse"])
+        return Estimate(value, error, int(usable.sum()))
+
+    return _stated(reduce, measure)
+
+
+def reduce_with_control(measure: str, cheap: Run) -> Reduce:
+    """Return the function that adjusts the measure (column 0) by its control (column 1).
+
+    Parameters
+    ----------
+    measure : str
+    cheap : callable
+        Gives rows of the control alone, for its mean.
+    """
+    known: dict[int, list[Floats]] = {}
+    moments: dict[int, tuple[float, float]] = {}
+
+    def reduce(size: int, rows: Floats) -> Estimate:
+        value, control = rows[~np.isnan(rows).any(axis=1)].T
+        count = value.size
+        if count < 2:
+            return Estimate(np.nan, np.nan, count)
+        have = sum(part.size for part in known.setdefault(size, []))
+        if have < _CONTROL_RATIO * count:
+            first = _CONTROL_START + have
+            more = range(first, first + _CONTROL_RATIO * count - have)
+            known[size].append(cheap(size, more))
+        mean = mean_of(size, np.concatenate(known[size]))
+        apart = control - control.mean()
+        moments[size] = float(apart @ (value - value.mean())), float(apart @ apart)
+        # pooled over sizes, since a slope of few replicates is noise
+        top, bottom = np.sum(list(moments.values()), axis=0)
+        slope = top / bottom if bottom > 0 else 0.0
+        adjusted = value - slope * (control - mean.value)
+        error = np.hypot(adjusted.std(ddof=1) / np.sqrt(count), slope * mean.error)
+        return Estimate(float(adjusted.mean()), float(error), count)
+
+    return _stated(reduce, measure)
+
+
+def _stated(reduce: Reduce, measure: str) -> Reduce:
+    """Say so when a rule states no such measure."""
+
+    def checked(size: int, rows: Floats) -> Estimate:
+        found = reduce(size, rows)
+        if found.replicates < 2 or np.isnan(found.value):
+            raise InputError(
+                Problem(
+                    rule=f"at size {size} no replicate gives {measure}",
+                    cure="choose a rule that states it, such as p_top, or another target",
+                )
+            )
+        return found
+
+    return checked
+
+
+def has_control(scenario: Scenario, measure: str) -> bool:
+    """Whether a control variate exists: a dear rule, and a mean that the cheap rule states too."""
+    return scenario.needs_posterior and measure in _CONTROLLED
+
+
+_CONTROLLED: Final = (
+    *(name for name in PROBABILITIES if name not in ("power", "false_flag")),
+    "regret_top", "regret_bottom", "contrast", "rank_correlation",
+)  # fmt: skip

@@ -1,0 +1,151 @@
+"""A scenario at another size, and what a study of that size costs."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+
+from pdsim.errors import InputError, Problem
+from pdsim.settings import FORBID_EXTRA
+from pdsim.simulation import Scenario
+
+type Over = Literal["trials", "facilities", "indicators", "rounds"]
+
+OVER: Final = ("trials", "facilities", "indicators", "rounds", "cost")
+
+_PER_INDICATOR: Final = ("baseline_level", "improvement", "weights", "target_weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a study costs, in any currency or in hours.
+
+    A case is one operation (or patient) observed in one facility in one period, scored on every
+    indicator; a visit is one round of observation of one facility in one period.
+
+    Attributes
+    ----------
+    fixed : float
+    per_facility, per_visit, per_case : float
+    per_score : float
+        Of scoring one indicator in one case.
+
+    Examples
+    --------
+    >>> costs = Costs(per_facility=1000, per_visit=300, per_case=20)
+    >>> costs.of(Scenario(facilities=10, trials=40))
+    32000.0
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    fixed: float = 0.0
+    per_facility: float = 0.0
+    per_visit: float = 0.0
+    per_case: float = 0.0
+    per_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        values = (self.fixed, self.per_facility, self.per_visit, self.per_case, self.per_score)
+        if not all(np.isfinite(value) and value >= 0 for value in values):
+            raise ValueError("costs must be finite and not negative")
+        if not self.per_case + self.per_score > 0:
+            raise ValueError("a case must cost something: set per_case or per_score")
+
+    def of(self, scenario: Scenario, *, rounds: int = 1) -> float:
+        """Return the cost of the study of a scenario.
+
+        Parameters
+        ----------
+        scenario : Scenario
+            Its `trials` are those of all rounds together.
+        rounds : int
+            Visits to each facility in each period.
+        """
+        periods = 1 if scenario.kind == "normal" else 2
+        return (
+            self.fixed
+            + scenario.facilities * self.per_facility
+            + scenario.facilities * periods * rounds * self.per_visit
+            + mean_trials(scenario) * self._of_a_case_everywhere(scenario)
+        )
+
+    def affordable(self, scenario: Scenario, budget: float, *, rounds: int = 1) -> int:
+        """Return the most trials per cell, over all rounds, that a budget pays for; 0 if none."""
+        free = self.of(with_trials(scenario, 1), rounds=rounds)
+        each = self._of_a_case_everywhere(scenario)
+        return max(0, int(np.floor((budget - free) / each + 1 + 1e-9)))
+
+    def _of_a_case_everywhere(self, scenario: Scenario) -> float:
+        """Return the cost of one more trial in every cell."""
+        periods = 1 if scenario.kind == "normal" else 2
+        one = self.per_case + scenario.indicators * self.per_score
+        return scenario.facilities * periods * one
+
+
+def mean_trials(scenario: Scenario) -> float:
+    """Return the mean number of trials of a cell."""
+    return float(np.mean([np.mean(row) for row in np.atleast_1d(np.asarray(scenario.trials))]))
+
+
+def with_trials(scenario: Scenario, trials: float) -> Scenario:
+    """Return the scenario with another mean number of trials; unequal ones keep their shape."""
+    if isinstance(scenario.trials, int):
+        return replace(scenario, trials=max(1, round(trials)))
+    factor = trials / mean_trials(scenario)
+
+    def scaled(value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(value, int):
+            return max(1, round(value * factor))
+        return tuple(max(1, round(item * factor)) for item in value)
+
+    rows = tuple(scaled(row) for row in scenario.trials)
+    return replace(scenario, trials=rows)  # type: ignore[arg-type]
+
+
+def resize(scenario: Scenario, over: str, size: int) -> Scenario:
+    """Return the scenario at another size.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    over : {"trials", "facilities", "indicators", "rounds"}
+        ``rounds``: every facility is visited `size` times a period, with the scenario's trials
+        at each visit.
+    size : int
+
+    Raises
+    ------
+    InputError
+        If the scenario gives something for each facility or indicator and their number changes.
+
+    Examples
+    --------
+    >>> resize(Scenario(trials=20), "rounds", 3).trials
+    60
+    """
+    if over == "trials":
+        return with_trials(scenario, size)
+    if over == "rounds":
+        return with_trials(scenario, size * mean_trials(scenario))
+    if size == getattr(scenario, over):
+        return scenario
+    fixed = [name for name in _listed(scenario, over) if isinstance(getattr(scenario, name), tuple)]
+    if fixed:
+        raise InputError(
+            Problem(
+                rule=f"{', '.join(fixed)} has one value for each of {getattr(scenario, over)} "
+                f"{over}, so the number of {over} cannot be planned",
+                cure="give one value for all",
+            )
+        )
+    if over == "facilities":
+        return replace(scenario, facilities=size)
+    return replace(scenario, indicators=size, domains=min(scenario.domains, size))
+
+
+def _listed(scenario: Scenario, over: str) -> tuple[str, ...]:
+    """Return the settings that may have one value for each facility or indicator."""
+    if over == "facilities":
+        return ("trials", "levels", "means")
+    by_cell = isinstance(scenario.trials, tuple) and not isinstance(scenario.trials[0], int)
+    return (*_PER_INDICATOR, "trials") if by_cell else _PER_INDICATOR

@@ -1,0 +1,160 @@
+"""Reliability of a scenario's scores, and a guess of the answer from normal theory."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from pdsim.errors import InputError
+from pdsim.planning.closed import pcs_means
+from pdsim.planning.runs import measure_rows, reduce_rows
+from pdsim.planning.sizes import mean_trials, resize
+from pdsim.planning.solve import Search, solve
+from pdsim.planning.target import Target
+from pdsim.simulation import Scenario
+from pdsim.simulation.estimands import target_weights, true_values
+from pdsim.simulation.truth import draw_truth
+
+type Floats = NDArray[np.float64]
+
+_TRUTHS: Final = 256
+_COARSE: Final = 0.3
+_BATCH: Final = 200
+_IN_UNITS: Final = (
+    "regret_top", "regret_bottom", "contrast", "contrast_best", "contrast_estimated",
+    "curse_top", "curse_bottom", "width", "bias", "rmse", "empirical_sd", "stated_sd",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """How far facilities lie apart, and how far one case leaves their scores off.
+
+    Attributes
+    ----------
+    between : float
+        Standard deviation of the true values between facilities, in units of the estimand.
+    single : float
+        Standard error of a facility's observed score at one case per cell and period.
+    """
+
+    between: float
+    single: float
+
+    def reliability(self, trials: float) -> float:
+        """Return the share of the variance of observed scores that is true."""
+        return self.between**2 / (self.between**2 + self.single**2 / trials)
+
+
+def signal_of(scenario: Scenario, *, seed: int) -> Signal:
+    """Return signal and noise of a scenario by the delta method over some drawn truths.
+
+    Within-case correlation, unequal and missing cases are allowed for roughly; misclassification
+    and observer effects are not.
+
+    Examples
+    --------
+    >>> signal = signal_of(Scenario(facilities=10, indicators=14, trials=40), seed=1)
+    >>> 0.9 < signal.reliability(40) < 1
+    True
+    """
+    truth = draw_truth(scenario, range(_TRUTHS), seed)
+    value = true_values(scenario, truth)
+    between = float(np.sqrt(value.var(axis=1, ddof=1).mean()))
+    if scenario.kind == "normal":
+        return Signal(between=between, single=scenario.unit_sd)
+    weights = target_weights(scenario)
+    level = np.clip(truth.level, 1e-9, 1 - 1e-9)
+    root = weights[:, None] * np.sqrt(level * (1 - level))
+    r = scenario.case_correlation
+    variance = (1 - r) * (root**2).sum(axis=2) + r * root.sum(axis=2) ** 2
+    overall = np.einsum("k,rfkt->rft", weights, level)
+    slope = _slopes(scenario.estimand, overall[..., 0], overall[..., 1])
+    single = (slope[0] ** 2 * variance[..., 0] + slope[1] ** 2 * variance[..., 1]).mean()
+    loss = (1 + scenario.trials_cv**2) / (1 - scenario.missing)
+    return Signal(between=between, single=float(np.sqrt(single * loss)))
+
+
+def _slopes(estimand: str, before: Floats, after: Floats) -> tuple[Floats, Floats]:
+    """Return the derivatives of an estimand by the composite at baseline and at endline."""
+    one = np.ones_like(before)
+    match estimand:
+        case "change":
+            return -100 * one, 100 * one
+        case "endline":
+            return 0 * one, 100 * one
+        case "change_logit":
+            return -1 / (before * (1 - before)), 1 / (after * (1 - after))
+        case "gap_closed":
+            return -(1 - after) / (1 - before) ** 2, 1 / (1 - before)
+        case _:
+            return -after / before**2, 1 / before
+
+
+def guess_trials(
+    scenario: Scenario, target: Target, *, low: int, high: int, seed: int
+) -> float | None:
+    """Return trials at which normal theory reaches the target; None where it has no answer.
+
+    Given true values and normal data: the exact probability of correct selection. Otherwise the
+    target is sought in a normal twin of the scenario, with its signal and its noise, by the
+    observed ranking.
+
+    Examples
+    --------
+    >>> from pdsim.planning.target import parse_target
+    >>> lead = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
+    >>> guess = guess_trials(lead, parse_target("pcs_top >= 0.95"), low=2, high=1000, seed=1)
+    >>> round(guess, 2)
+    59.42
+    """
+    if scenario.kind == "normal" and scenario.means is not None and target.measure == "pcs_top":
+        return _exact(scenario, target, low, high)
+    signal = signal_of(scenario, seed=seed)
+    if not signal.between > 0:
+        return None
+    twin = Scenario(
+        kind="normal",
+        facilities=scenario.facilities,
+        m=scenario.m,
+        sd_change_facility=1.0,
+        unit_sd=signal.single / signal.between,
+    )
+    scaled = target.value / signal.between if target.measure in _IN_UNITS else target.value
+    search = Search(
+        value=scaled,
+        at_least=target.at_least,
+        link=target.link,
+        low=low,
+        high=high,
+        precision=_COARSE,
+        batch=_BATCH,
+        most=100 * _BATCH,
+    )
+    run = measure_rows(lambda size, numbers: [(resize(twin, "trials", size), numbers)],
+                       target.measure, seed=seed)
+    try:
+        found = solve(run, search, reduce=reduce_rows(target.measure)).crossing.n
+    except InputError:
+        # the observed ranking states no such measure
+        return None
+    return found if np.isfinite(found) else None
+
+
+def _exact(scenario: Scenario, target: Target, low: int, high: int) -> float | None:
+    means = np.array(scenario.means)
+    means[: len(scenario.outlying)] += scenario.outlying
+    relative = np.asarray(scenario.trials, dtype=float) / mean_trials(scenario)
+
+    def excess(log_trials: float) -> float:
+        se = scenario.unit_sd / np.sqrt(relative * np.exp(log_trials))
+        found = pcs_means(means, np.broadcast_to(se, means.shape), m=scenario.m)
+        return found - target.value
+
+    ends = np.log(low), np.log(high)
+    if excess(ends[0]) * excess(ends[1]) > 0:
+        return None
+    return float(np.exp(brentq(excess, *ends, xtol=1e-8)))
+

@@ -1,0 +1,178 @@
+"""Frequentist confidence sets of ranks and of the best or worst m."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pdsim.conventions import CI_PROB, DEFAULT_M, Side
+from pdsim.errors import InputError, Problem
+from pdsim.ranking.correlated import as_covariance, draw_normal
+from pdsim.ranking.draws import check_m, check_probability, check_side
+
+type Floats = NDArray[np.float64]
+type Bools = NDArray[np.bool_]
+
+_RUN = 1000
+"""Draws of the runs whose disagreement shows what another seed would change."""
+
+_MOST_RUNS = 200
+_WORK = 300_000_000
+"""Differences drawn by default (never less than 20 runs)."""
+
+_BORDER = 0.01
+"""A facility is borderline if this share of runs, or more, puts it on the other side."""
+
+
+def rank_confidence_set(
+    estimate: xr.DataArray,
+    covariance: xr.DataArray | Floats,
+    *,
+    m: int = DEFAULT_M,
+    side: Side = "top",
+    coverage: float = CI_PROB,
+    draws: int | None = None,
+    seed: int,
+) -> xr.Dataset:
+    """Return the facilities that may be among the m best (or worst), and intervals of ranks.
+
+    All ordered pairs are tested, whether one is ahead of the other, by studentised differences
+    and step-down critical values of their maximum, drawn from the normal distribution. Whoever is
+    surely ahead of, or behind, a facility bounds its rank. In repeated studies the set holds
+    all of the true m best, and the simultaneous intervals all true ranks, with probability
+    `coverage` or more.
+
+    Parameters
+    ----------
+    estimate : DataArray
+        Over ``facility``, larger is better.
+    covariance : DataArray or ndarray
+        Over ``facility`` and one more dimension with the same labels; over ``facility`` alone,
+        the variances of independent estimates.
+    m : int
+    side : {"top", "bottom"}
+    coverage : float
+    draws : int, optional
+        A multiple of 1,000 (at least 20,000); by default up to 200,000.
+    seed : int
+
+    Returns
+    -------
+    Dataset
+        Over ``facility``: ``in_set``; ``rank_lower`` and ``rank_upper``, simultaneous;
+        ``rank_lower_marginal`` and ``rank_upper_marginal``, each with `coverage` alone;
+        ``in_set_share``, the share of runs of 1,000 draws that put it into the set; and
+        ``borderline``, where this share is between 1 % and 99 %, or the runs outvote ``in_set``.
+
+    Raises
+    ------
+    InputError
+        If the covariance is none, or an argument is out of range.
+
+    References
+    ----------
+    Mogstad, Romano, Shaikh and Wilhelm (2023), doi 10.1093/restud/rdad006.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> estimate = xr.DataArray([9.0, 5.0, 4.0, 0.0], dims="facility",
+    ...                         coords={"facility": ["A", "B", "C", "D"]})
+    >>> sets = rank_confidence_set(estimate, 0 * estimate + 1, m=2, seed=1)
+    >>> sets.in_set.values.tolist(), sets.rank_lower.values.tolist()
+    ([True, True, True, False], [1, 2, 2, 4])
+    """
+    check_side(side)
+    check_probability("coverage", coverage)
+    matrix = as_covariance(estimate, covariance)
+    size = len(matrix)
+    check_m(m, size)
+    draws = _default_draws(size) if draws is None else draws
+    if draws < 20 * _RUN or draws % _RUN:
+        raise InputError(
+            Problem(rule=f"draws is a multiple of {_RUN} from {20 * _RUN} on (received {draws})")
+        )
+    variances = np.diag(matrix)
+    spread = np.sqrt(np.maximum(variances + variances[:, np.newaxis] - 2.0 * matrix, 0.0))
+    values = np.asarray(estimate.values, dtype=np.float64)
+    if (spread[~np.eye(size, dtype=bool)] <= 0).any():
+        raise InputError(Problem(rule="two estimates are perfectly correlated with equal variance"))
+    np.fill_diagonal(spread, 1.0)
+    statistic = (values[:, np.newaxis] - values) / spread
+    noise = np.ascontiguousarray(draw_normal(matrix, draws, np.random.default_rng(seed)).T)
+
+    every = ~np.eye(size, dtype=bool)
+    ahead, critical = _step_down(statistic, spread, noise, every, coverage)
+    lower, upper = _bounds(ahead)
+    marginal = np.empty((2, size), dtype=np.int64)
+    for i in range(size):
+        own = np.zeros_like(every)
+        own[i], own[:, i] = every[i], every[:, i]
+        found, _ = _step_down(statistic, spread, noise, own, coverage)
+        marginal[:, i] = [bound[i] for bound in _bounds(found)]
+    runs = [
+        _members(*_bounds(_step_down(statistic, spread, part, every, coverage)[0]), m, side)
+        for part in np.split(noise, draws // _RUN, axis=1)
+    ]
+    share = np.mean(runs, axis=0)
+    inside = _members(lower, upper, m, side)
+    borderline = ((share >= _BORDER) & (share <= 1.0 - _BORDER)) | ((share > 0.5) != inside)
+    over = ("facility",)
+    return xr.Dataset(
+        {
+            "in_set": (over, inside),
+            "in_set_share": (over, share),
+            "borderline": (over, borderline),
+            "rank_lower": (over, lower),
+            "rank_upper": (over, upper),
+            "rank_lower_marginal": (over, marginal[0]),
+            "rank_upper_marginal": (over, marginal[1]),
+        },
+        coords=estimate.coords,
+        attrs={
+            "m": m,
+            "side": side,
+            "coverage": coverage,
+            "draws": draws,
+            "seed": seed,
+            "critical_value": critical,
+            "estimand": str(estimate.attrs.get("estimand", "score")),
+        },
+    )
+
+
+def _default_draws(size: int) -> int:
+    runs = _WORK // (size * (size - 1) * _RUN)
+    return int(np.clip(runs, 20, _MOST_RUNS)) * _RUN
+
+
+def _step_down(
+    statistic: Floats, spread: Floats, noise: Floats, family: Bools, coverage: float
+) -> tuple[Bools, float]:
+    """Return which of the pairs (a, b) of the family have a surely ahead, and the last bound.
+
+    Whatever was rejected no longer counts to the maximum, which lowers the bound for the rest.
+    """
+    from pdsim.ranking.kernels import largest_differences
+
+    left = family.copy()
+    rejected = np.zeros_like(family)
+    critical = np.inf
+    while left.any():
+        first, second = np.nonzero(left)
+        largest = largest_differences(noise, first, second, 1.0 / spread[left])
+        critical = float(np.quantile(largest, coverage))
+        fresh = left & (statistic > critical)
+        if not fresh.any():
+            break
+        rejected |= fresh
+        left &= ~fresh
+    return rejected, critical
+
+
+def _bounds(ahead: Bools) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the bounds of the ranks from who is surely ahead of whom."""
+    return 1 + ahead.sum(axis=0), len(ahead) - ahead.sum(axis=1)
+
+
+def _members(lower: NDArray[np.int64], upper: NDArray[np.int64], m: int, side: Side) -> Bools:
+    return np.asarray(lower <= m if side == "top" else upper > len(upper) - m)

@@ -1,0 +1,85 @@
+"""The report as one self-contained HTML file."""
+
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from pdsim.reports.document import (
+    Block,
+    Document,
+    Explorer,
+    Items,
+    Name,
+    Number,
+    Paragraph,
+    Picture,
+    Table,
+    Text,
+)
+from pdsim.reports.escape import plain
+from pdsim.reports.explorer import payload_json
+from pdsim.reports.plainwords import number_sections, words_of
+from pdsim.reports.svg import inline_svg
+
+
+def to_html(document: Document) -> str:
+    """Return the report as HTML that asks for nothing from outside.
+
+    Styles, figures and scripts are inside; it works without JavaScript.
+    """
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(template),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"text": html_text, "words": words_of}
+    environment.globals |= {"kind": block_kind, "svg": _svg, "is_number": _is_number}
+    environment.globals["payload"] = _payload
+    page = environment.get_template("report.html")
+    return page.render(
+        document=document,
+        style=Markup(template("report.css")),
+        script=Markup(template("explorer.js")),
+        numbers=number_sections(document.sections),
+    )
+
+
+def template(name: str) -> str:
+    """Return the text of a file of the package's templates."""
+    return files("pdsim.reports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def html_text(text: Text) -> Markup:
+    """Return a text with every piece escaped; names are isolated from the text around them."""
+    return Markup("").join(_piece(piece) for piece in text)
+
+
+def _piece(piece: str | Name | Number) -> Markup:
+    if isinstance(piece, Name):
+        return Markup("<bdi>{}</bdi>").format(plain(piece.text))
+    if isinstance(piece, Number):
+        cell = plain("/".join(piece.cell))
+        mark = Markup('<sup class="mark">{}</sup>').format(piece.mark) if piece.mark else ""
+        return Markup('<span class="n" data-cell="{}">{}</span>{}').format(cell, piece.text, mark)
+    return escape(piece)
+
+
+def block_kind(block: Block) -> str:
+    """Return which part of the template renders a block."""
+    kinds: dict[type, str] = {Paragraph: "paragraph", Items: "items", Table: "table"}
+    return kinds.get(type(block), "picture" if isinstance(block, Picture) else "explorer")
+
+
+def _svg(picture: Picture) -> Markup:
+    return inline_svg(picture.figure, key=picture.key, alt=words_of(picture.alt))
+
+
+def _payload(block: Explorer) -> Markup:
+    return payload_json(block.payload)
+
+
+def _is_number(cell: Text) -> bool:
+    return any(isinstance(piece, Number) for piece in cell)

@@ -1,0 +1,29 @@
+"""Text without a format, and the numbers of tables and figures: what all renderers share."""
+
+from pdsim.reports.document import Picture, Section, Table, Text
+from pdsim.reports.escape import plain
+
+
+def words_of(text: Text) -> str:
+    """Return a text as plain words without control characters."""
+    return "".join(
+        plain(piece)
+        if isinstance(piece, str)
+        else f"{plain(piece.text)}{getattr(piece, 'mark', '')}"
+        for piece in text
+    )
+
+
+def number_sections(sections: tuple[Section, ...]) -> dict[str, int]:
+    """Return the number of every ``table KEY`` and ``figure KEY``, in order."""
+    numbers: dict[str, int] = {}
+    tables = figures = 0
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                tables += 1
+                numbers[f"table {block.key}"] = tables
+            elif isinstance(block, Picture):
+                figures += 1
+                numbers[f"figure {block.key}"] = figures
+    return numbers

@@ -1,0 +1,17 @@
+"""Figures as PNG, for formats that cannot hold SVG."""
+
+import io
+from typing import TYPE_CHECKING
+
+from pdsim.reports.svg import quiet_glyphs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figure_to_png(figure: "Figure", *, dpi: int = 160) -> bytes:
+    """Return a figure as PNG, the same bytes every time on one machine."""
+    buffer = io.BytesIO()
+    with quiet_glyphs():
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()

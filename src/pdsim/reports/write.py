@@ -1,0 +1,165 @@
+"""Results to files: the only module of the reports that writes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import xarray as xr
+
+from pdsim.errors import InputError, Problem
+from pdsim.files import write_atomically
+from pdsim.reports.csvfiles import frame_to_csv, table_to_csv
+from pdsim.reports.document import Document
+from pdsim.reports.html import to_html
+from pdsim.reports.latextables import to_latex
+from pdsim.reports.markdown import FIGURES, to_markdown
+from pdsim.reports.sections import base_tables, build_document
+from pdsim.reports.svg import figure_to_svg
+from pdsim.reports.view import read_results
+
+type Renderer = Callable[[Document], dict[str, str | bytes]]
+
+RESULTS_FILE: Final = "results.nc"
+
+_CSV: Final = ("selection", "improvement")
+
+
+def _html(document: Document) -> dict[str, str | bytes]:
+    return {"report.html": to_html(document)}
+
+
+def _markdown(document: Document) -> dict[str, str | bytes]:
+    figures = {
+        f"{FIGURES}/{picture.key}.svg": figure_to_svg(picture.figure, key=picture.key)
+        for picture in document.pictures
+    }
+    return {"report.md": to_markdown(document), **figures}
+
+
+def _word(document: Document) -> dict[str, str | bytes]:
+    from pdsim.reports.word import to_word
+
+    return {"report.docx": to_word(document)}
+
+
+def _latex(document: Document) -> dict[str, str | bytes]:
+    return {"tables.tex": to_latex(document)}
+
+
+def _csv(document: Document) -> dict[str, str | bytes]:
+    convergence = document.failed or "passed"
+    tables = {
+        f"tables/{key}.csv": table_to_csv(table, convergence=convergence)
+        for key, table in document.tables.items()
+    }
+    drawn = {
+        f"{FIGURES}/{picture.key}.csv": frame_to_csv(picture.data) for picture in document.pictures
+    }
+    return {**tables, **drawn}
+
+
+_RENDERERS: Final[dict[str, Renderer]] = {
+    "html": _html,
+    "docx": _word,
+    "md": _markdown,
+    "tex": _latex,
+    "csv": _csv,
+}
+
+FORMATS: Final = tuple(_RENDERERS)
+"""Formats of a report."""
+
+
+def write_report(
+    results: xr.DataTree,
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("html",),
+    long: bool = True,
+) -> list[Path]:
+    """Write the report of an analysis into a folder.
+
+    Parameters
+    ----------
+    results : xr.DataTree
+        From `pdsim.analysis.gather`.
+    folder : str or Path
+        Must exist. Each file is written whole or not at all, and only after every one of them
+        could be made.
+    formats : sequence of str
+        ``html`` (report.html), ``docx`` (report.docx), ``md`` (report.md and figures),
+        ``tex`` (tables.tex), ``csv`` (every table, and the data of every figure).
+        ``selection.csv`` and ``improvement.csv`` are always written.
+    long : bool
+        Whether every section is wanted, or only the answer and how it was made.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    InputError
+        If a format is unknown or the results lack what a report needs.
+    """
+    unknown = [name for name in formats if name not in _RENDERERS]
+    if unknown:
+        raise InputError(
+            Problem(
+                rule=f"there is no report format {', '.join(map(repr, unknown))}",
+                cure=f"use any of: {', '.join(_RENDERERS)}",
+            )
+        )
+    view = read_results(results)
+    tables = base_tables(view)
+    convergence = view.failed or "passed"
+    contents: dict[str, str | bytes] = {
+        f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
+    }
+    document = build_document(view, long=long)
+    for name in formats:
+        contents |= _RENDERERS[name](document)
+    target = Path(folder)
+    for file, content in contents.items():
+        (target / file).parent.mkdir(exist_ok=True)
+        write_atomically(target / file, content)
+    return [target / file for file in contents]
+
+
+def report(
+    folder: str | Path, *, formats: Sequence[str] = ("html",), long: bool = True
+) -> list[Path]:
+    """Write the report of an analysis again, from the results in its folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder that `pdsim.analyse` wrote, with ``results.nc``.
+    formats : sequence of str
+        See `write_report`.
+    long : bool
+        Whether every section is wanted, or only the answer and how it was made.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no results.
+    """
+    path = Path(folder) / RESULTS_FILE
+    if not path.is_file():
+        raise InputError(
+            Problem(
+                file=str(path),
+                rule="there are no results to report",
+                cure="give a folder that pdsim analyse wrote",
+            )
+        )
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        results = tree.load()
+    return write_report(results, folder, formats=formats, long=long)

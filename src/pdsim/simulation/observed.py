@@ -1,0 +1,187 @@
+"""Rules that read the observed proportions and need no model."""
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from pdsim.conventions import CI_PROB
+from pdsim.simulation.cases import Observed
+from pdsim.simulation.decide import ERROR, OK, Decision
+from pdsim.simulation.estimands import analysis_weights
+from pdsim.simulation.kernel import Floats, compiled
+from pdsim.simulation.scenario import Scenario
+
+
+def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
+    """Apply ``observed_change``, ``z_score`` or ``shrunken_mean``.
+
+    Indicators seen in both periods count, with weights divided by their sum; a facility without
+    any makes the replicate an error. Intervals are estimate +- 1.96 stated standard deviations.
+    """
+    estimate, variance = _observed_change(scenario, observed)
+    failed = np.isnan(estimate).any(axis=1)
+    status = np.where(failed, ERROR, OK).astype(np.uint8)
+    nothing = np.full(estimate.shape, np.nan)
+    flagged = nothing
+    score = estimate
+    if scenario.rule == "observed_change":
+        flagged = _clearly_above(scenario, observed, estimate, variance)
+    elif scenario.rule == "shrunken_mean":
+        estimate, variance = _shrink(estimate, variance)
+        score = estimate
+    else:
+        score = np.empty(estimate.shape)
+        _z_score_kernel(observed.value, observed.size, analysis_weights(scenario), score)
+        estimate, variance = nothing, nothing
+    sd = np.sqrt(variance)
+    half = ndtri(0.5 + CI_PROB / 2) * sd
+    return Decision(
+        top=score,
+        bottom=-score,
+        estimate=estimate,
+        sd=sd,
+        lower=estimate - half,
+        upper=estimate + half,
+        p_top=nothing,
+        flagged=flagged,
+        status=status,
+    )
+
+
+def _observed_change(scenario: Scenario, observed: Observed) -> tuple[Floats, Floats]:
+    """Return the observed change in pp (normal data: the value) and its variance, (R, F)."""
+    if scenario.kind == "normal":
+        return observed.value[:, :, 0, 0], observed.size[:, :, 0, 0] ** 2
+    change = np.empty(observed.value.shape[:2])
+    variance = np.empty_like(change)
+    _change_kernel(
+        observed.value,
+        observed.size,
+        analysis_weights(scenario),
+        scenario.analysed_case_correlation,
+        change,
+        variance,
+    )
+    return change, variance
+
+
+def _clearly_above(
+    scenario: Scenario, observed: Observed, estimate: Floats, variance: Floats
+) -> Floats:
+    """Return 1 where a facility is above the mean of the others at the flag threshold, else 0.
+
+    A t-test with pooled degrees of freedom where the standard error is estimated from the sample,
+    which for two facilities of equal size is the two-sample t-test.
+    """
+    others = estimate.shape[1] - 1
+    gap = estimate - (_row_sum(estimate) - estimate) / others
+    spread = variance + (_row_sum(variance) - variance) / others**2
+    limit: float | Floats = ndtri(scenario.flag_threshold)
+    if scenario.kind == "normal" and not scenario.known_se:
+        freedom = (observed.trials[:, :, 0, 0] - 1).sum(axis=1, keepdims=True)
+        limit = stdtrit(freedom.astype(float), scenario.flag_threshold)
+    return np.where(gap > limit * np.sqrt(spread), 1.0, 0.0)
+
+
+def _row_sum(values: Floats) -> Floats:
+    """Return the sums over facilities (R, 1), added in the same order for any number of rows."""
+    total = np.zeros((values.shape[0], 1))
+    for i in range(values.shape[1]):
+        total += values[:, i : i + 1]
+    return total
+
+
+def _shrink(estimate: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Return empirical Bayes means and variances of exchangeable normal effects.
+
+    Between-facility variance by moments (DerSimonian and Laird 1986,
+    doi 10.1016/0197-2456(86)90046-2); the variance includes that of the estimated mean (Morris
+    1983, doi 10.1080/01621459.1983.10477920, first-order term).
+    """
+    facilities = estimate.shape[1]
+    # a facility seen without error has no finite weight: give it that of a tiny error
+    floor = np.maximum(variance, 1e-9 * np.maximum(_row_sum(variance) / facilities, 1e-12))
+    weight = 1 / floor
+    total = _row_sum(weight)
+    mean = _row_sum(weight * estimate) / total
+    excess = _row_sum(weight * (estimate - mean) ** 2) - (facilities - 1)
+    between = np.maximum(0.0, excess / (total - _row_sum(weight**2) / total))
+    weight = 1 / (floor + between)
+    total = _row_sum(weight)
+    mean = _row_sum(weight * estimate) / total
+    share = between / (floor + between)
+    return mean + share * (estimate - mean), share * floor + (1 - share) ** 2 / total
+
+
+@compiled
+def _change_kernel(
+    value: Floats,
+    size: Floats,
+    weights: Floats,
+    correlation: float,
+    change: Floats,
+    variance: Floats,
+) -> None:
+    """Weighted change in pp over indicators seen in both periods, and its variance.
+
+    The variance of a mean of K indicators of the same cases is (1 - r) times that of independent
+    ones plus r times that of perfectly dependent ones.
+    """
+    rows, facilities, indicators, _ = value.shape
+    for r in range(rows):
+        for i in range(facilities):
+            moved = total = plain = rooted_0 = rooted_1 = 0.0
+            for k in range(indicators):
+                n_0, n_1 = size[r, i, k, 0], size[r, i, k, 1]
+                if n_0 == 0.0 or n_1 == 0.0:
+                    continue
+                p_0, p_1 = value[r, i, k, 0] / n_0, value[r, i, k, 1] / n_1
+                w = weights[k]
+                total += w
+                moved += w * (p_1 - p_0)
+                v_0 = w * w * p_0 * (1.0 - p_0) / n_0
+                v_1 = w * w * p_1 * (1.0 - p_1) / n_1
+                plain += v_0 + v_1
+                if correlation > 0.0:
+                    rooted_0 += np.sqrt(v_0)
+                    rooted_1 += np.sqrt(v_1)
+            if total == 0.0:
+                change[r, i], variance[r, i] = np.nan, np.nan
+                continue
+            change[r, i] = 100.0 * moved / total
+            joint = rooted_0 * rooted_0 + rooted_1 * rooted_1
+            spread = (1.0 - correlation) * plain + correlation * joint
+            variance[r, i] = 1e4 * spread / (total * total)
+
+
+@compiled
+def _z_score_kernel(value: Floats, size: Floats, weights: Floats, score: Floats) -> None:
+    """Weighted change of each indicator over its standard deviation (n - 1) across all cells.
+
+    The reference is every facility and period, before and after together; an indicator that does
+    not vary counts 0.
+    """
+    rows, facilities, indicators, _ = value.shape
+    total = np.empty(facilities)
+    for r in range(rows):
+        score[r] = 0.0
+        total[:] = 0.0
+        for k in range(indicators):
+            count, mean, squares = 0, 0.0, 0.0
+            for i in range(facilities):
+                if size[r, i, k, 0] == 0.0 or size[r, i, k, 1] == 0.0:
+                    continue
+                for t in range(2):
+                    count += 1
+                    p = value[r, i, k, t] / size[r, i, k, t]
+                    step = p - mean
+                    mean += step / count
+                    squares += step * (p - mean)
+            unit = np.sqrt(squares / (count - 1)) if count > 1 and squares > 1e-18 else np.inf
+            for i in range(facilities):
+                n_0, n_1 = size[r, i, k, 0], size[r, i, k, 1]
+                if n_0 > 0.0 and n_1 > 0.0:
+                    moved = value[r, i, k, 1] / n_1 - value[r, i, k, 0] / n_0
+                    score[r, i] += weights[k] * moved / unit
+                    total[i] += weights[k]
+        for i in range(facilities):
+            score[r, i] = score[r, i] / total[i] if total[i] > 0.0 else np.nan

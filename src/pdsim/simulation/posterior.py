@@ -1,0 +1,179 @@
+"""Rules that need a posterior: one fit serves every weighting and rule."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdsim.conventions import CI_PROB
+from pdsim.errors import ConvergenceWarning
+from pdsim.model import composite, fit
+from pdsim.model.data import ModelData, model_data
+from pdsim.model.laplace import fit_many
+from pdsim.ranking.kernels import count_ranks
+from pdsim.simulation.cases import Observed
+from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
+from pdsim.simulation.estimands import analysis_weights
+from pdsim.simulation.kernel import Floats
+from pdsim.simulation.philox import Seed, replicate_seed
+from pdsim.simulation.scenario import Scenario, ScenarioEstimand
+from pdsim.simulation.study import study_of
+
+type Status = NDArray[np.uint8]
+
+_LOG = logging.getLogger(__name__)
+
+
+def decide_posterior(
+    scenarios: Sequence[Scenario], observed: Observed, replicates: range, seed: Seed
+) -> list[Decision]:
+    """Fit once and apply the rule of every scenario; all of them share the fit key."""
+    first = scenarios[0]
+    seeds = [replicate_seed(first.fit_key, replicate, seed) for replicate in replicates]
+    decisions: dict[int, Decision] = {}
+    for estimand in dict.fromkeys(scenario.estimand for scenario in scenarios):
+        members = [i for i, scenario in enumerate(scenarios) if scenario.estimand == estimand]
+        weightings = [analysis_weights(scenarios[i]) for i in members]
+        unique, which = np.unique(np.stack(weightings), axis=0, return_inverse=True)
+        sample = _sample_nuts if first.engine == "nuts" else _sample_laplace
+        draws, status = sample(first, observed, seeds, unique, estimand)
+        for i, w in zip(members, which.tolist(), strict=True):
+            decisions[i] = _decide(scenarios[i], draws[:, w], status)
+    return [decisions[i] for i in range(len(scenarios))]
+
+
+def _sample_laplace(
+    scenario: Scenario,
+    observed: Observed,
+    seeds: Sequence[int],
+    weights: Floats,
+    estimand: ScenarioEstimand,
+) -> tuple[Floats, Status]:
+    """Return draws (R, weighting, draw, F) and a status for each replicate."""
+    if scenario.kind == "normal":
+        return _sample_normal(scenario, observed, seeds)
+    template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
+    return _fit_each(
+        template, observed.value, observed.size, seeds, weights, estimand, scenario.draws
+    )
+
+
+def _sample_normal(
+    scenario: Scenario, observed: Observed, seeds: Sequence[int]
+) -> tuple[Floats, Status]:
+    """Standardise every data set by itself, as `pdsim.fit` does, and turn the draws back."""
+    rows = len(seeds)
+    sets = [model_data(study_of(scenario, observed, row=r), scenario.priors) for r in range(rows)]
+    draws, status = _fit_each(
+        ModelData(**{name: getattr(sets[0], name) for name in ModelData.__slots__}),
+        np.stack([data.observed for data in sets]),
+        np.stack([data.size for data in sets]),
+        seeds,
+        np.ones((1, 1)),
+        "level",
+        scenario.draws,
+    )
+    for r, data in enumerate(sets):
+        standard = (draws[r] - sets[0].center[0]) / sets[0].scale[0]
+        draws[r] = data.center[0] + data.scale[0] * standard
+    return draws, status
+
+
+def _complete(observed: Observed) -> Observed:
+    """Return one data set of the same shape without missing cells: only its shape is used."""
+    ones = np.ones((1, *observed.value.shape[1:]))
+    return Observed(value=ones, size=2 * ones, trials=observed.trials[:1])
+
+
+def _fit_each(
+    template: ModelData,
+    value: Floats,
+    size: Floats,
+    seeds: Sequence[int],
+    weights: Floats,
+    estimand: ScenarioEstimand,
+    draws: int,
+) -> tuple[Floats, Status]:
+    """Fit all data sets in one call, or one by one where the call fails."""
+    try:
+        result = fit_many(
+            template,
+            value,
+            size=size,
+            seeds=np.array(seeds, dtype=np.int64),
+            weights=weights,
+            estimand=estimand,
+            draws=draws,
+            keep_draws=True,
+        )
+    except Exception as error:
+        if len(seeds) > 1:
+            parts = [
+                _fit_each(
+                    template, value[r : r + 1], size[r : r + 1], [s], weights, estimand, draws
+                )
+                for r, s in enumerate(seeds)
+            ]
+            return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        # the replicate is a labelled failure of the sweep, not its end
+        _LOG.warning("a fit failed: %s: %s", type(error).__name__, error)
+        shape = (1, len(weights), draws, value.shape[1])
+        return np.full(shape, np.nan), np.array([ERROR], dtype=np.uint8)
+    status = np.where(result["escalated"], WARNED, OK)
+    status = np.where(result["reliable"], status, NOT_CONVERGED).astype(np.uint8)
+    dims = ("replicate", "weighting", "draw", "facility")
+    return result["draws"].transpose(*dims).to_numpy(), status
+
+
+def _sample_nuts(
+    scenario: Scenario,
+    observed: Observed,
+    seeds: Sequence[int],
+    weights: Floats,
+    estimand: ScenarioEstimand,
+) -> tuple[Floats, Status]:
+    """Return draws (R, weighting, draw, F) by NUTS, study by study."""
+    parts, status = [], []
+    for row, one in enumerate(seeds):
+        study = study_of(scenario, observed, row=row)
+        with warnings.catch_warnings():
+            # the status carries it
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            # PyMC takes 32-bit seeds
+            tree = fit(study, engine="nuts", seed=one % 2**32, draws=scenario.draws)
+        name: ScenarioEstimand = "level" if scenario.kind == "normal" else estimand
+        scores = [composite(tree, estimand=name, weights=list(w)) for w in weights]
+        parts.append([s.stack(sample=("chain", "draw")).transpose("sample", ...) for s in scores])
+        status.append(OK if tree.attrs["convergence"] == "passed" else NOT_CONVERGED)
+    return np.array(parts), np.array(status, dtype=np.uint8)
+
+
+def _decide(scenario: Scenario, draws: Floats, status: Status) -> Decision:
+    """Apply a rule to draws (R, draw, F)."""
+    draws = np.ascontiguousarray(draws)
+    count, facilities = draws.shape[1:]
+    estimate, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
+    tail = (1 - CI_PROB) / 2
+    lower, upper = np.quantile(draws, [tail, 1 - tail], axis=1)
+    ranks = count_ranks(draws) / count
+    p_top = ranks[:, :, : scenario.m].sum(axis=2)
+    if scenario.rule == "p_top":
+        top, bottom = p_top, ranks[:, :, facilities - scenario.m :].sum(axis=2)
+    elif scenario.rule == "expected_rank":
+        bottom = ranks @ np.arange(1.0, facilities + 1)
+        top = -bottom
+    else:
+        top, bottom = estimate, -estimate
+    return Decision(
+        top=top,
+        bottom=bottom,
+        estimate=estimate,
+        sd=sd,
+        lower=lower,
+        upper=upper,
+        p_top=p_top,
+        flagged=np.where(p_top >= scenario.flag_threshold, 1.0, 0.0),
+        status=status,
+    )

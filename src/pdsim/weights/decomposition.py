@@ -1,0 +1,277 @@
+"""What the choice hangs on: the posterior, the weights, the scale, the indicators, or a mixture."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from pdsim.conventions import CERTAIN, Side
+from pdsim.errors import InputError
+from pdsim.scoring.aggregate import Aggregation
+from pdsim.scoring.normalise import Normalisation
+from pdsim.weights.grid import POSTERIOR, Grid, Sums, build_grid, squared_means, subsets, sum_grid
+from pdsim.weights.samples import Floats
+
+JOIN: Final = " × "
+SET: Final = "set"
+
+_NOTHING: Final = 1e-12
+
+
+def decompose(
+    levels: xr.DataArray,
+    weights: xr.DataArray,
+    *,
+    m: int | None = None,
+    side: Side = "top",
+    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank"),
+    aggregations: Sequence[Aggregation] = ("arithmetic",),
+    left_out: bool = False,
+    reference: xr.DataArray | None = None,
+    trials: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Divide the variance of the choice over posterior, weights and choices, with interactions.
+
+    Every posterior draw is crossed with every weight vector, every normalisation and
+    aggregation, and every left-out indicator. On that complete grid the analysis of variance is
+    exact: components are not negative and sum to the variance, and a factor that does nothing
+    has none.
+
+    Parameters
+    ----------
+    levels : DataArray (..., facility, indicator, period)
+        As from `pdsim.levels`; leading dimensions are samples. Thin them first if memory is
+        short: 500 draws and 500 weights are plenty.
+    weights : DataArray (weight_draw, indicator)
+    m : int, optional
+        Default as in `acceptability`.
+    side : {"top", "bottom"}
+    normalisations, aggregations : sequences of str
+        See `pdsim.scoring`. Where not all their pairs are defined, the defined ones make one
+        factor ``scoring``.
+    left_out : bool
+        Cross with leaving out each indicator in turn (and none).
+    reference, trials : see `pdsim.scoring.score`
+
+    Returns
+    -------
+    Dataset
+        ``probability`` (facility), membership over the whole grid. ``variance`` (outcome), over
+        the facilities (of membership p(1-p) and less where shared) and ``"set"``, the chosen set
+        (1 - sum of squared set probabilities). ``share`` (outcome, component) and
+        ``share_mcse``, NaN where the variance is 0; a component is a factor or factors joined
+        by " × ". ``first`` and ``total`` (outcome, factor): the share of a factor alone, and
+        with all interactions it is part of, each with ``_mcse`` (delete-a-group jackknife over
+        draws and weights; the choices are what they are). Attributes ``m``, ``side``,
+        ``estimand``, ``draws``, ``weight_draws``, ``unlisted_sets``: probability of sets too
+        rare to be told apart.
+
+    Raises
+    ------
+    InputError
+        If the inputs are not as described.
+
+    References
+    ----------
+    Hoeffding decomposition and Sobol indices: Efron and Stein (1981),
+    doi 10.1214/aos/1176345462; Saisana, Saltelli and Tarantola (2005),
+    doi 10.1111/j.1467-985X.2005.00350.x.
+
+    Examples
+    --------
+    >>> from pdsim.weights import weight_space
+    >>> rng = np.random.default_rng(0)
+    >>> levels = xr.DataArray(
+    ...     rng.uniform(size=(50, 5, 3, 2)), dims=("sample", "facility", "indicator", "period")
+    ... )
+    >>> weights = weight_space.flat(["a", "b", "c"], size=40, seed=0)
+    >>> parts = decompose(levels, weights, m=2, normalisations=["pp", "z"])
+    >>> parts.share.sum("component").round(9).values.tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    grid = build_grid(
+        levels,
+        weights,
+        m=m,
+        side=side,
+        normalisations=normalisations,
+        aggregations=aggregations,
+        left_out=left_out,
+        reference=reference,
+        trials=trials,
+    )
+    sums = sum_grid(grid)
+    factors = grid.factors
+    components = subsets(len(factors))[1:]
+    whole = _shares(sums, grid, components)
+    errors = _jackknife(sums, grid, components, whole)
+    facilities = grid.labels.facility.values.astype(str)
+    outcome = np.append(facilities, SET)
+    number = len(factors)
+    single, total = len(components), len(components) + number
+    samples, drawn = grid.after.shape[1], grid.weights.shape[2]
+    mean = sums.by_draw.mean(axis=(1, 2)).sum(axis=0) / drawn
+    return xr.Dataset(
+        {
+            "probability": ("facility", mean[: len(facilities)]),
+            "variance": ("outcome", whole[:, -1]),
+            "share": (("outcome", "component"), whole[:, :single]),
+            "share_mcse": (("outcome", "component"), errors[:, :single]),
+            "first": (("outcome", "factor"), whole[:, single:total]),
+            "first_mcse": (("outcome", "factor"), errors[:, single:total]),
+            "total": (("outcome", "factor"), whole[:, total : total + number]),
+            "total_mcse": (("outcome", "factor"), errors[:, total : total + number]),
+        },
+        coords={
+            "facility": grid.labels.facility,
+            "outcome": outcome,
+            "component": [JOIN.join(factors[at] for at in part) for part in components],
+            "factor": list(factors),
+        },
+        attrs={
+            "m": grid.m,
+            "side": side,
+            "estimand": grid.labels.estimand,
+            "draws": samples,
+            "weight_draws": drawn,
+            "choices": grid.margins.shape[1],
+            "unlisted_sets": max(0.0, float(mean[-1])),
+        },
+    )
+
+
+def _shares(sums: Sums, grid: Grid, components: list[tuple[int, ...]]) -> Floats:
+    by_draw = sums.by_draw.sum(axis=0) / grid.weights.shape[2]
+    by_weight = sums.by_weight.sum(axis=0) / grid.after.shape[1]
+    cells = grid.after.shape[1] * grid.weights.shape[2]
+    squares = sums.squares.sum(axis=(0, 1)) / cells
+    return _table(squared_means(by_draw, by_weight, squares, grid), grid, components)
+
+
+def _table(
+    squared: dict[tuple[int, ...], Floats], grid: Grid, components: list[tuple[int, ...]]
+) -> Floats:
+    """Return (outcome, column): components, first-order and total shares, the variance."""
+    facilities = grid.after.shape[2]
+    parts = []
+    for component in components:
+        part = np.zeros_like(squared[()])
+        for size in range(len(component) + 1):
+            sign = (-1.0) ** (len(component) - size)
+            for inner in itertools.combinations(component, size):
+                part += sign * squared[inner]
+        # the variance of a set is that of the indicators of all sets
+        parts.append(np.append(part[:facilities], part[facilities:].sum()))
+    variance = np.array(parts).T
+    # what is not there is rounding of the inclusion and exclusion
+    variance = np.where(variance > _NOTHING, variance, 0.0)
+    total = variance.sum(axis=1, keepdims=True)
+    share = variance / np.where(total > _NOTHING, total, np.nan)
+    holds = np.array([[f in part for part in components] for f in range(len(grid.factors))])
+    alone = np.array([[part == (f,) for part in components] for f in range(len(grid.factors))])
+    return np.hstack((share, share @ alone.T, share @ holds.T, total))
+
+
+def _jackknife(sums: Sums, grid: Grid, components: list[tuple[int, ...]], whole: Floats) -> Floats:
+    """Return errors: each group of draws, then each of weights, left out in turn."""
+    variance = np.zeros_like(whole)
+    for replicates in (_without_draws(sums, grid), _without_weights(sums, grid)):
+        tables = np.array([_table(squared, grid, components) for squared in replicates])
+        if len(tables) > 1:
+            spread = ((tables - tables.mean(axis=0)) ** 2).sum(axis=0)
+            variance += (len(tables) - 1) / len(tables) * spread
+    return np.sqrt(variance)
+
+
+def _without_draws(sums: Sums, grid: Grid) -> Iterator[dict[tuple[int, ...], Floats]]:
+    by_draw = sums.by_draw.sum(axis=0) / grid.weights.shape[2]
+    by_weight = sums.by_weight.sum(axis=0)
+    squares = sums.squares.sum(axis=1)
+    samples, drawn = grid.after.shape[1], grid.weights.shape[2]
+    for at, group in enumerate(sums.draw_groups if len(sums.draw_groups) > 1 else []):
+        left = samples - (group.stop - group.start)
+        yield squared_means(
+            np.delete(by_draw, np.r_[group], axis=0),
+            (by_weight - sums.by_weight[at]) / left,
+            (squares.sum(axis=0) - squares[at]) / (left * drawn),
+            grid,
+        )
+
+
+def _without_weights(sums: Sums, grid: Grid) -> Iterator[dict[tuple[int, ...], Floats]]:
+    by_draw = sums.by_draw.sum(axis=0)
+    by_weight = sums.by_weight.sum(axis=0) / grid.after.shape[1]
+    squares = sums.squares.sum(axis=0)
+    samples, drawn = grid.after.shape[1], grid.weights.shape[2]
+    for at, group in enumerate(sums.weight_groups if len(sums.weight_groups) > 1 else []):
+        left = drawn - (group.stop - group.start)
+        yield squared_means(
+            (by_draw - sums.by_draw[at]) / left,
+            np.delete(by_weight, np.r_[group], axis=2),
+            (squares.sum(axis=0) - squares[at]) / (samples * left),
+            grid,
+        )
+
+
+def settle_sentence(parts: xr.Dataset, outcome: str = SET) -> str:
+    """Say whether more data would settle the choice, and why.
+
+    What perfect data would take away on average is the first-order share of the posterior; what
+    agreement on weights and choices would take away is the sum of the components without the
+    posterior; the rest needs both.
+
+    Parameters
+    ----------
+    parts : Dataset
+        From `decompose`.
+    outcome : str
+        A facility, or ``"set"``.
+
+    Returns
+    -------
+    str
+        One sentence; the numbers are those of `parts`.
+
+    Raises
+    ------
+    InputError
+        If the outcome is not in `parts`.
+
+    Examples
+    --------
+    >>> from pdsim.weights import weight_space
+    >>> levels = xr.DataArray(
+    ...     [[[0.1, 0.9]], [[0.1, 0.2]]], dims=("facility", "indicator", "period")
+    ... )
+    >>> weights = weight_space.flat(["a"], size=2, seed=0)
+    >>> settle_sentence(decompose(levels, weights, m=1, normalisations=["pp"]))
+    'There is nothing to settle: the top 1 is the same under all draws, weights and choices.'
+    """
+    if outcome not in parts["outcome"].values.tolist():
+        raise InputError(f"{outcome!r} is not an outcome of the decomposition")
+    row = parts.sel(outcome=outcome)
+    m, side = parts.attrs["m"], parts.attrs["side"]
+    what = f"the {side} {m}" if outcome == SET else f"whether {outcome} is in the {side} {m}"
+    variance = float(row["variance"])
+    if variance == 0.0:
+        verb = "is the same"
+        return f"There is nothing to settle: {what} {verb} under all draws, weights and choices."
+    likeliest = 1.0 - variance
+    alone = float(row["first"].sel(factor=POSTERIOR))
+    error = float(row["first_mcse"].sel(factor=POSTERIOR))
+    names = row["component"].values.tolist()
+    without = [name for name in names if POSTERIOR not in name.split(JOIN)]
+    agreed = float(row["share"].sel(component=without).sum())
+    both = max(0.0, 1.0 - alone - agreed)
+    largest = str(row["component"].values[int(np.argmax(row["share"].values))])
+    verdict = "would" if alone >= 0.5 else "would not"
+    close = " (a close call)" if abs(alone - 0.5) < 2.0 * error else ""
+    settled = " though little is open" if outcome == SET and likeliest >= CERTAIN else ""
+    return (
+        f"More data {verdict} settle {what}{settled}{close}, because {100 * alone:.0f} % (MCSE "
+        f"{100 * error:.1f}) of the variance comes from the posterior alone, "
+        f"{100 * agreed:.0f} % from weights and choices alone and {100 * both:.0f} % from both "
+        f"together; the largest component is {largest}."
+    )

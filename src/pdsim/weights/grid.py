@@ -1,0 +1,287 @@
+"""The crossed grid of choices: what is crossed, the sums over it, and its analysis of variance."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pdsim.errors import InputError
+from pdsim.ranking.draws import check_side
+from pdsim.weights.acceptability import sample_blocks
+from pdsim.weights.grid_kernels import add_cells
+from pdsim.weights.samples import Floats, Values, as_weights, blocks, in_threads, resolve_m
+from pdsim.weights.schemes import LINEAR, Scheme, schemes
+from pdsim.weights.set_kernels import facility_keys, sample_keys
+
+POSTERIOR: Final = "posterior"
+WEIGHTS: Final = "weights"
+NONE_LEFT_OUT: Final = "none"
+
+_GROUPS: Final = 10
+_BYTES: Final = 200_000_000
+_MOST_SETS: Final = 120
+_LOOK: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Everything that is crossed, as arrays.
+
+    Attributes
+    ----------
+    labels : Values
+        Facilities, indicators and samples.
+    m : int
+    choices : dict of str to tuple of str
+        The levels of every choice factor with more than one, slowest first.
+    margins : ndarray (margin, choice)
+        Per subset of the choice factors (as in `subsets`) the level of each choice.
+    kinds, after, before, sizes, two : see `add_cells`
+    weights : ndarray (left_out, indicator, weight)
+    keys, known : ndarray
+        Numbers of the facilities, and of the listed sets.
+    """
+
+    labels: Values
+    m: int
+    choices: dict[str, tuple[str, ...]]
+    margins: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    after: Floats
+    before: Floats
+    sizes: Floats
+    two: bool
+    weights: Floats
+    keys: NDArray[np.uint64]
+    known: NDArray[np.uint64]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """All factors, the sampled ones first."""
+        return (POSTERIOR, WEIGHTS, *self.choices)
+
+
+def build_grid(
+    levels: xr.DataArray,
+    weights: xr.DataArray,
+    *,
+    m: int | None,
+    side: str,
+    normalisations: Sequence[str],
+    aggregations: Sequence[str],
+    left_out: bool,
+    reference: xr.DataArray | None,
+    trials: xr.DataArray | None,
+) -> Grid:
+    """Return the grid of samples, weights, ways to score and left-out indicators.
+
+    Normalisation and aggregation are two factors where all their pairs are defined, else one
+    factor ``scoring``.
+    """
+    check_side(side)
+    built, labels = schemes(
+        levels, normalisations, aggregations, side=side, reference=reference, trials=trials
+    )
+    chosen = resolve_m(m, labels)
+    drawn = as_weights(weights, labels)
+    choices = _factors(built)
+    indicators = labels.indicator.values.astype(str)
+    stacked = np.ascontiguousarray(drawn.T)[None]
+    if left_out:
+        if len(indicators) < 3:
+            raise InputError("leaving one indicator out needs three of them")
+        choices["left_out"] = (NONE_LEFT_OUT, *indicators.tolist())
+        stacked = np.concatenate((stacked, _left_out(drawn)))
+    kinds = np.array([scheme.kind for scheme in built])
+    after = np.stack([scheme.after for scheme in built])
+    two = bool((kinds != LINEAR).any()) and levels.sizes["period"] == 2
+    before = np.zeros((len(built), 0, *after.shape[2:]))
+    if two:
+        before = np.zeros_like(after)
+        for at, scheme in enumerate(built):
+            if scheme.kind != LINEAR:
+                before[at] = scheme.before
+    keys = facility_keys(after.shape[2])
+    cells = len(built) * len(stacked)
+    sample = after.shape[1]
+    per_outcome = 8 * _GROUPS * cells * (sample + len(drawn))
+    room = int(_BYTES // per_outcome) - after.shape[2] - 1
+    return Grid(
+        labels=labels,
+        m=chosen,
+        choices=choices,
+        margins=_margins([len(names) for names in choices.values()]),
+        kinds=kinds,
+        after=after,
+        before=before,
+        sizes=np.stack([scheme.sizes for scheme in built]),
+        two=two,
+        weights=stacked,
+        keys=keys,
+        known=_likely_sets(built, stacked, chosen, keys, max(1, min(_MOST_SETS, room))),
+    )
+
+
+def _factors(built: list[Scheme]) -> dict[str, tuple[str, ...]]:
+    normalisations = tuple(dict.fromkeys(scheme.name[0] for scheme in built))
+    aggregations = tuple(dict.fromkeys(scheme.name[1] for scheme in built))
+    if len(built) < len(normalisations) * len(aggregations):
+        return {"scoring": tuple(", ".join(scheme.name) for scheme in built)}
+    both = {"normalisation": normalisations, "aggregation": aggregations}
+    return {name: levels for name, levels in both.items() if len(levels) > 1}
+
+
+def _left_out(drawn: Floats) -> Floats:
+    """Return (indicator, indicator, weight): each indicator's weight given to the others."""
+    indicators = drawn.shape[1]
+    result = np.repeat(drawn.T[None], indicators, axis=0)
+    for k in range(indicators):
+        result[k, k] = 0.0
+        rest = result[k].sum(axis=0)
+        # where one indicator had all the weight the others share it equally
+        result[k] = np.where(rest > 0, result[k], np.arange(indicators)[:, None] != k)
+        result[k] /= result[k].sum(axis=0)
+    return result
+
+
+def subsets(count: int) -> list[tuple[int, ...]]:
+    """Return all subsets of 0..count-1, from none to all."""
+    return [s for size in range(count + 1) for s in itertools.combinations(range(count), size)]
+
+
+def _margins(sizes: list[int]) -> NDArray[np.int64]:
+    cells = int(np.prod(sizes, dtype=int))
+    places = np.indices(sizes).reshape(len(sizes), cells)
+    rows = []
+    for chosen in subsets(len(sizes)):
+        level = np.zeros(cells, dtype=np.int64)
+        for factor in chosen:
+            level = level * sizes[factor] + places[factor]
+        rows.append(level)
+    return np.array(rows)
+
+
+def _likely_sets(
+    built: list[Scheme], weights: Floats, m: int, keys: NDArray[np.uint64], most: int
+) -> NDArray[np.uint64]:
+    """Return the commonest sets in a thinned grid; all sets of a small study are among them."""
+    found = []
+    thin = weights[0][:, :: max(1, weights.shape[2] // _LOOK)]
+    columns = np.ascontiguousarray(thin)
+    for scheme in built:
+        # a linear score finds the same sets often enough to list them
+        values = scheme.after
+        if scheme.kind != LINEAR and len(scheme.before):
+            values = np.exp(scheme.after) - np.exp(scheme.before)
+        values = np.ascontiguousarray(values[:: max(1, len(values) // _LOOK)])
+        out = np.empty((len(values), columns.shape[1]), dtype=np.uint64)
+        sample_keys(values, columns, m, keys, out)
+        found.append(out.ravel())
+    names, counts = np.unique(np.concatenate(found), return_counts=True)
+    names, counts = names[names != 0], counts[names != 0]
+    return np.asarray(names[np.argsort(-counts, kind="stable")[:most]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Sums over the grid, by group of samples and group of weights for the jackknife.
+
+    Attributes
+    ----------
+    by_draw : ndarray (weight group, sample, choice, outcome)
+    by_weight : ndarray (sample group, choice, outcome, weight)
+    squares : ndarray (sample group, weight group, margin, outcome)
+    draw_groups, weight_groups : list of slice
+    """
+
+    by_draw: Floats
+    by_weight: Floats
+    squares: Floats
+    draw_groups: list[slice]
+    weight_groups: list[slice]
+
+
+def sum_grid(grid: Grid) -> Sums:
+    """Run over the grid on all cores; each task owns its part of the results."""
+    samples, facilities = grid.after.shape[1:3]
+    number = grid.weights.shape[2]
+    choices = grid.margins.shape[1]
+    outcomes = facilities + len(grid.known) + 1
+    draw_groups = sample_blocks(grid.labels, min(_GROUPS, samples))
+    weight_groups = blocks(number, _GROUPS)
+    by_draw = np.zeros((len(weight_groups), samples, choices, outcomes))
+    by_weight = np.zeros((len(draw_groups), choices, outcomes, number))
+    squares = np.zeros((len(draw_groups), len(weight_groups), len(grid.margins), outcomes))
+    columns = [np.ascontiguousarray(grid.weights[:, :, group]) for group in weight_groups]
+
+    def run(task: tuple[int, int]) -> None:
+        i, j = task
+        own, group = draw_groups[i], weight_groups[j]
+        sums = np.zeros((choices, outcomes, group.stop - group.start))
+        add_cells(
+            grid.kinds,
+            grid.after,
+            grid.before,
+            grid.sizes,
+            grid.two,
+            np.array([own.start, own.stop]),
+            columns[j],
+            grid.m,
+            grid.keys,
+            grid.known,
+            grid.margins,
+            by_draw[j, own],
+            sums,
+            squares[i, j],
+        )
+        by_weight[i, :, :, group] = sums
+
+    in_threads(run, list(itertools.product(range(len(draw_groups)), range(len(weight_groups)))))
+    return Sums(
+        by_draw=by_draw,
+        by_weight=by_weight,
+        squares=squares,
+        draw_groups=draw_groups,
+        weight_groups=weight_groups,
+    )
+
+
+def squared_means(
+    by_draw: Floats, by_weight: Floats, squares: Floats, grid: Grid
+) -> dict[tuple[int, ...], Floats]:
+    """Return for every subset of the factors E[(mean of the outcome given its levels)^2].
+
+    Parameters
+    ----------
+    by_draw : ndarray (sample, choice, outcome)
+        Means over the weights.
+    by_weight : ndarray (choice, outcome, weight)
+        Means over the samples.
+    squares : ndarray (margin, outcome)
+        Means over samples and weights of squared sums over the choices of a level.
+
+    Returns
+    -------
+    dict of subset to ndarray (outcome,)
+        Factors are numbered as in `Grid.factors`: 0 the posterior, 1 the weights.
+    """
+    choices = grid.margins.shape[1]
+    result: dict[tuple[int, ...], Floats] = {}
+    overall = by_draw.mean(axis=0)
+    for chosen, level in zip(subsets(len(grid.choices)), grid.margins, strict=True):
+        count = int(level.max()) + 1
+        pick = (level[:, None] == np.arange(count)) * (count / choices)
+        factors = tuple(at + 2 for at in chosen)
+        draws = np.tensordot(by_draw, pick, axes=([1], [0]))
+        result[0, *factors] = (draws**2).mean(axis=(0, 2))
+        drawn = np.tensordot(pick, by_weight, axes=([0], [0]))
+        result[1, *factors] = (drawn**2).mean(axis=(0, 2))
+        result[factors] = ((pick.T @ overall) ** 2).mean(axis=0)
+        result[0, 1, *factors] = squares[grid.margins.tolist().index(level.tolist())] * (
+            count / choices**2
+        )
+    return result

@@ -1,0 +1,136 @@
+"""What the house style says of the whole package, held by the code itself."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pdsim
+
+ROOT = Path(pdsim.__file__).parent
+FOUNDATION = ("conventions", "errors", "files", "settings", "provenance", "priors")
+ORDER = (
+    "study",
+    "model",
+    "scoring",
+    "ranking",
+    "weights",
+    "simulation",
+    "sweeps",
+    "planning",
+    "reports",
+    "analysis",
+    "cli",
+)
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path):
+    """Return the top-level package or module of pdsim that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_parts(path):
+    """Return the parts of pdsim that a file imports, other than for annotations."""
+    tree = ast.parse(path.read_text())
+    hidden = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+        for node in ast.walk(block)
+    }
+    parts = set()
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pdsim."):
+            parts.add(node.module.split(".")[1])
+        if isinstance(node, ast.Import):
+            parts |= {a.name.split(".")[1] for a in node.names if a.name.startswith("pdsim.")}
+    return parts
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    part = part_of(path)
+    if part == "__init__":
+        return
+    allowed = set(FOUNDATION) | {part}
+    if part in ORDER:
+        allowed |= set(ORDER[: ORDER.index(part)])
+    assert imported_parts(path) <= allowed
+
+
+def test_every_part_has_its_place():
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts <= set(FOUNDATION) | set(ORDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_are_short_and_plain(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 450
+    tree = ast.parse(text)
+    names = {
+        alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        node.module.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+    if part_of(path) != "model":
+        assert not names & {"pymc", "pytensor", "nutpie"}, "PyMC stays inside model"
+    assert "pickle" not in names
+    calls = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"eval", "exec"}
+    if part_of(path) != "cli":
+        assert "print" not in calls, "the library prints nothing"
+
+
+@pytest.mark.parametrize("name", pdsim.__all__)
+def test_public_names_are_documented_and_have_no_kwargs(name):
+    value = getattr(pdsim, name)
+    text = inspect.getdoc(value)
+    assert text
+    assert len(text.split()) > 10
+    if inspect.isfunction(value):
+        kinds = [p.kind for p in inspect.signature(value).parameters.values()]
+        assert inspect.Parameter.VAR_KEYWORD not in kinds
+        for section in ("Parameters", "Examples"):
+            assert f"{section}\n---" in text, f"{name} has no section {section}"
+
+
+def test_no_package_bears_the_name_of_a_public_function():
+    parts = {part_of(path) for path in MODULES}
+    assert not parts & set(pdsim.__all__)
+
+
+def test_import_is_lazy():
+    heavy = ("numpy", "xarray", "pandas", "pymc", "scipy", "numba", "matplotlib", "pydantic")
+    code = f"import sys, pdsim; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_one_interval_default():
+    conventions = importlib.import_module("pdsim.conventions")
+    assert conventions.CI_PROB == 0.95
+    others = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        if path.name != "conventions.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in (0.89, 0.025, 0.975)
+    ]
+    assert not others, "interval bounds follow from CI_PROB"

@@ -1,0 +1,150 @@
+"""Every number in prose equals its cell in a table, for any study."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pdsim.conventions import CERTAIN
+from pdsim.reports.caveats import caveats
+from pdsim.reports.document import Number, Table, Text
+from pdsim.reports.methods import methods
+from pdsim.reports.plainwords import words_of
+from pdsim.reports.sections import base_tables, build_document
+from pdsim.reports.summary import summary
+from pdsim.reports.view import Results
+
+# what a sentence may say in digits without a table: interval probability and limits of gates
+_ALLOWED = re.compile(
+    r"95 %|99\.8 %|P\((top|bottom) \d+\)|R-hat was below 1\.01|above 400|below 0\.7|above 100"
+)
+
+
+def numbers(text: Text) -> Iterator[Number]:
+    return (piece for piece in text if isinstance(piece, Number))
+
+
+def printed_cells(table: Table) -> dict[tuple[str, str, str], Number]:
+    """Every number that the table prints, by cell."""
+    _, rows = table.grid()
+    return {
+        piece.cell: piece
+        for row in rows
+        for cell in row
+        for piece in cell
+        if isinstance(piece, Number)
+    }
+
+
+class Printed:
+    """The printed numbers of each table, looked up once."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self.tables = tables
+        self.cells = {key: printed_cells(table) for key, table in tables.items()}
+
+
+def check_text(text: Text, printed: Printed) -> None:
+    tables = printed.tables
+    for number in numbers(text):
+        key, row, column = number.cell
+        cell = printed.cells[key][number.cell]
+        assert number.text == cell.text
+        assert number.mark == cell.mark
+        # and the cell is the frame's value
+        assert float(tables[key].value(row, column)) == number.value
+    for piece in text:
+        if isinstance(piece, str):
+            assert not re.search(r"\d", _ALLOWED.sub("", piece)), piece
+
+
+# each example costs a third of a second: the failing one is shown as it is, not shrunk
+@settings(max_examples=25, phases=(Phase.explicit, Phase.generate))
+@given(
+    facilities=st.integers(4, 20),
+    indicators=st.integers(1, 5),
+    domains=st.integers(1, 2),
+    periods=st.integers(1, 2),
+    m=st.integers(1, 2),
+    spread=st.sampled_from([0.5, 4.0, 20.0]),
+    draws=st.sampled_from([40, 300]),
+    failed=st.booleans(),
+    unset=st.booleans(),
+    suppress=st.sampled_from([-1, 5]),
+    seed=st.integers(0, 10_000),
+)
+def test_numbers_in_prose_are_cells(
+    make_results, facilities, indicators, domains, periods, m, spread, draws, failed, unset,
+    suppress, seed,
+) -> None:  # fmt: skip
+    tree = make_results(
+        facilities=facilities, indicators=indicators, domains=min(domains, indicators),
+        periods=periods, m=m, spread=spread, draws=draws, failed=failed, unset=unset,
+        suppress_below=suppress, seed=seed, with_draws=False,
+    )  # fmt: skip
+    results = Results(tree)
+    tables = base_tables(results)
+    printed = Printed(tables)
+    sentences = summary(results, tables)
+    assert len(sentences) == 5
+    for text in (*sentences, *caveats(results, tables), *methods(results, tables)):
+        check_text(text, printed)
+        for number in numbers(text) if failed else ():
+            table = tables[number.cell[0]]
+            assert (number.mark == "\u2020") == (table.marked and number.cell[2] not in table.exact)
+            assert table.marked or table.key == "settings"
+    # certain is said of exactly the memberships with probability 0.95 or more
+    for side, sentence in (("top", sentences[2]), ("bottom", sentences[3])):
+        values = [
+            float(tables["selection"].value(name, f"p_{side}")) for name in results.selected(side)
+        ]
+        said = "certainly" in words_of(sentence)
+        assert said == any(value >= CERTAIN for value in values)
+
+
+@pytest.mark.parametrize("periods", [1, 2])
+@pytest.mark.parametrize("long", [True, False])
+def test_whole_document(make_results, periods: int, long: bool) -> None:
+    results = Results(make_results(facilities=6, m=2, periods=periods, draws=200))
+    document = build_document(results, long=long)
+    tables = base_tables(results) | document.tables
+    printed = Printed(tables)
+    seen = 0
+    for section in document.sections:
+        for block in section.blocks:
+            texts: list[Text] = []
+            if hasattr(block, "text"):
+                texts = [block.text] if block.style != "code" else []
+            elif hasattr(block, "items"):
+                texts = list(block.items) if section.key != "cite" else []
+            elif hasattr(block, "caption"):
+                texts = [block.caption, block.alt]
+            for text in texts:
+                check_text(text, printed)
+                seen += len(list(numbers(text)))
+    assert seen > 30
+
+
+def test_citable_sentence(make_results) -> None:
+    results = Results(make_results(indicators=1, domains=1, spread=0.0, seed=3))
+    tables = base_tables(results)
+    text = words_of(summary(results, tables)[2])
+    assert re.match(
+        r"Hospital \d+ is among the three most improved with probability 0\.\d\d \(MCSE 0\.\d+\), ",
+        text,
+    )
+    assert text.endswith("none of them is certain.")
+
+
+def test_never_programme_effect(make_results) -> None:
+    document = build_document(Results(make_results(facilities=6, m=2, draws=100)))
+    words = " ".join(
+        words_of(block.text)
+        for section in document.sections
+        for block in section.blocks
+        if hasattr(block, "text")
+    )
+    assert "programme effect" not in words
+    assert "effect of the programme" not in words

@@ -1,0 +1,221 @@
+"""Cases become counts and a within-case correlation."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+from pdsim.study import Study, read_study
+from pdsim.study.correlation import estimate_case_correlation
+
+
+def simulated(
+    rng: np.random.Generator,
+    *,
+    facilities: int,
+    cases: int,
+    p: np.ndarray,
+    r: float,
+    scored: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw cases whose items copy a common coin: for equal p the correlation is exactly r."""
+    size = 2 * facilities * cases
+    facility = np.repeat(np.arange(facilities), 2 * cases)
+    period = np.tile(np.repeat([0, 1], cases), facilities)
+    probability = p[facility, period][:, None]
+    coin = rng.random((size, 1)) < probability
+    copies = rng.random((size, 5)) < np.sqrt(r)
+    met = np.where(copies, coin, rng.random((size, 5)) < probability).astype(float)
+    met[rng.random(met.shape) > scored] = np.nan
+    return met, facility, period
+
+
+def all_pairs(size: int) -> np.ndarray:
+    return ~np.eye(size, dtype=bool)
+
+
+def test_one_facility_pair_is_the_plain_correlation() -> None:
+    rng = np.random.default_rng(3)
+    scores = (rng.random((50, 2)) < [[0.4, 0.7]]).astype(float)
+    scores[:20, 1] = scores[:20, 0]
+    zeros = np.zeros(50, dtype=np.int64)
+    result = estimate_case_correlation(scores, zeros, zeros, all_pairs(2))
+    assert result.estimate == pytest.approx(np.corrcoef(scores.T)[0, 1], abs=1e-12)
+
+
+def test_formula_by_hand() -> None:
+    """Two facilities, one period, indicators with pooled variances and summed covariances."""
+    first = np.array([[1, 1], [1, 0], [0, 0], [1, 1]], dtype=float)
+    second = np.array([[0, 0], [0, 1], [0, np.nan]], dtype=float)
+    scores = np.vstack([first, second])
+    facility = np.array([0, 0, 0, 0, 1, 1, 1])
+    zeros = np.zeros(7, dtype=np.int64)
+    # sums of cross products: 0.5 in the first, 0 in the second; degrees of freedom 3 and 1
+    # variances: indicator 1 (0.75 + 0) / (3 + 2), indicator 2 (1 + 0.5) / (3 + 1)
+    expected = 0.5 / ((3 + 1) * np.sqrt(0.15 * 0.375))
+    result = estimate_case_correlation(scores, facility, zeros, all_pairs(2))
+    assert result.estimate == pytest.approx(expected, rel=1e-12)
+    # without the first facility nothing varies in the first indicator
+    assert np.isnan(result.limits).all()
+
+
+def test_jackknife_limits_by_brute_force() -> None:
+    rng = np.random.default_rng(5)
+    p = rng.uniform(0.2, 0.8, (6, 2))
+    scores, facility, period = simulated(rng, facilities=6, cases=9, p=p, r=0.3, scored=0.8)
+    result = estimate_case_correlation(scores, facility, period, all_pairs(5))
+    without = np.array(
+        [
+            estimate_case_correlation(
+                scores[facility != i],
+                np.unique(facility[facility != i], return_inverse=True)[1],
+                period[facility != i],
+                all_pairs(5),
+            ).estimate
+            for i in range(6)
+        ]
+    )
+    error = np.sqrt(5 / 6 * ((without - without.mean()) ** 2).sum())
+    reach = stats.t.ppf(0.975, 5) * error
+    np.testing.assert_allclose(
+        result.limits, [result.estimate - reach, result.estimate + reach], rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("r", [0.0, 0.1, 0.4])
+@pytest.mark.parametrize("scored", [1.0, 0.6])
+def test_estimate_is_right_on_average_and_limits_cover(r: float, scored: float) -> None:
+    """Few cases, facilities at 5 % to 95 %: neither their differences nor sparse cells bias."""
+    rng = np.random.default_rng(11)
+    sets = 200
+    estimates, covered = np.empty(sets), 0
+    p = np.tile(np.linspace(0.05, 0.95, 10)[:, None], (1, 2))
+    # for equal p of all items the estimand is r exactly, whatever the weights of facilities
+    for k in range(sets):
+        scores, facility, period = simulated(rng, facilities=10, cases=8, p=p, r=r, scored=scored)
+        result = estimate_case_correlation(scores, facility, period, all_pairs(5))
+        estimates[k] = result.estimate
+        covered += result.limits[0] <= r <= result.limits[1]
+    error = estimates.std(ddof=1) / np.sqrt(sets)
+    assert abs(estimates.mean() - r) < 3.5 * error
+    assert covered / sets > 0.95 - 3.5 * np.sqrt(0.95 * 0.05 / sets)
+
+
+def test_indicators_of_other_case_groups_are_left_out() -> None:
+    rng = np.random.default_rng(2)
+    scores = (rng.random((60, 1)) < 0.5) * np.ones((1, 3))
+    scores[:, 2] = rng.random(60) < 0.5
+    zeros = np.zeros(60, dtype=np.int64)
+    pairs = np.zeros((3, 3), dtype=bool)
+    pairs[0, 1] = pairs[1, 0] = True
+    assert estimate_case_correlation(scores, zeros, zeros, pairs).estimate == pytest.approx(1)
+
+
+def cases_table(r: float, *, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    scores, facility, period = simulated(
+        rng, facilities=8, cases=15, p=np.full((8, 2), 0.4), r=r, scored=0.9
+    )
+    table = pd.DataFrame(scores, columns=[f"K{k}" for k in range(5)])
+    table.insert(0, "period", np.array(["before", "after"])[period])
+    table.insert(0, "facility", [f"0{i}" for i in facility])
+    table.insert(2, "case", np.arange(len(table)))
+    return table
+
+
+def write(table: pd.DataFrame, folder: Path, **options: object) -> Study:
+    path = folder / "cases.csv"
+    table.to_csv(path, index=False)
+    return read_study(path, format="cases", ignore=["case"], periods=["before", "after"], **options)
+
+
+def test_cases_give_the_counts_of_the_long_table(tmp_path: Path) -> None:
+    table = cases_table(0.3)
+    study = write(table, tmp_path)
+    long = table.drop(columns="case").melt(["facility", "period"], var_name="indicator").dropna()
+    counts = (
+        long.groupby(["facility", "indicator", "period"], sort=False)["value"]
+        .agg(["sum", "count"])
+        .reset_index()
+        .rename(columns={"sum": "successes", "count": "trials"})
+    )
+    expected = Study.from_long(counts, periods=["before", "after"])
+    xr.testing.assert_identical(study.data, expected.data)
+    assert study.case_correlation_source == "estimated"
+    assert study.case_correlation_limits is not None
+    low, high = study.case_correlation_limits
+    assert study.case_correlation is not None
+    assert 0 <= low < study.case_correlation < high <= 0.9
+    assert f"{study.case_correlation:.3f} (95 % jackknife limits" in " ".join(study.assumptions)
+
+
+def test_order_of_cases_does_not_matter(tmp_path: Path) -> None:
+    table = cases_table(0.3)
+    study = write(table, tmp_path)
+    mixed = write(table.sample(frac=1, random_state=1), tmp_path)
+    assert mixed.case_correlation == pytest.approx(study.case_correlation, rel=1e-12)
+    labels = {name: study.data[name] for name in ("facility", "indicator")}
+    xr.testing.assert_equal(mixed.data.sel(labels), study.data)
+
+
+def test_negative_estimates_are_truncated_and_said_so(tmp_path: Path) -> None:
+    table = cases_table(0.0)
+    table["K1"] = 1 - table["K0"]
+    study = write(table[["facility", "period", "case", "K0", "K1"]], tmp_path)
+    assert study.case_correlation == 0.0
+    assert study.case_correlation_limits == (0.0, 0.0)
+    assert any("-1.000 (-1.000 to -1.000), is truncated" in note for note in study.notes)
+
+
+def test_estimates_above_the_range_are_truncated(tmp_path: Path) -> None:
+    table = cases_table(0.0)
+    table["K1"] = table["K0"]
+    study = write(table[["facility", "period", "case", "K0", "K1"]], tmp_path)
+    assert study.case_correlation == 0.9
+
+
+def test_stated_correlation_wins_and_the_estimate_is_told(tmp_path: Path) -> None:
+    study = write(cases_table(0.3), tmp_path, case_correlation=0.05)
+    assert (study.case_correlation, study.case_correlation_source) == (0.05, "stated")
+    assert any("The cases themselves give" in note for note in study.notes)
+
+
+def test_cases_without_variation_leave_the_correlation_unset(tmp_path: Path) -> None:
+    table = cases_table(0.0)
+    table[["K0", "K1", "K2", "K3", "K4"]] = 1
+    study = write(table, tmp_path)
+    assert study.case_correlation is None
+    assert any("do not tell the within-case correlation" in note for note in study.notes)
+
+
+def test_words_for_met_and_an_indicator_table(tmp_path: Path) -> None:
+    path, indicators = tmp_path / "cases.csv", tmp_path / "indicators.csv"
+    path.write_text(
+        "Site;when;operation;hand;team\n"
+        "A;baseline;hernia;Yes;0\nA;endline;hernia;no;\nB;baseline;caesarean;TRUE;1\n"
+        "B;endline;caesarean;false;NA\nB;endline;caesarean;1.0;1\n"
+    )
+    indicators.write_text("indicator,case_group\nteam,\nhand,\n")
+    study = read_study(
+        path,
+        format="cases",
+        indicators=indicators,
+        columns={"facility": "Site", "period": "when"},
+    )
+    data = study.data
+    assert data["indicator"].to_numpy().tolist() == ["team", "hand"]
+    assert data["successes"].to_numpy().tolist() == [[[0, 0], [1, 0]], [[1, 1], [1, 1]]]
+    assert data["trials"].to_numpy().tolist() == [[[1, 0], [1, 1]], [[1, 1], [1, 2]]]
+    assert study.case_correlation is None
+    assert not study.shares_cases
+
+
+def test_one_period_of_cases(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    cases_table(0.3).drop(columns=["period", "case"]).to_csv(path, index=False)
+    study = read_study(path, format="cases")
+    assert study.data.sizes["period"] == 1
+    assert study.case_correlation is not None
