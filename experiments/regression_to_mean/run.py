@@ -19,15 +19,21 @@ def main() -> None:
     with styled():
         figure, axes = new_figure(3.4)
         shown = gain.sel(rule="p_top")
-        curves(axes, shown.regret_top, shown.regret_top_mcse, x="reliability", by="corr_facility")
+        curves(
+            axes,
+            shown.regret_top,
+            shown.regret_top_mcse,
+            x="change_reliability",
+            by="corr_facility",
+        )
         axes.set_ylim(auto=True)
         axes.axhline(0, color="black", linewidth=0.6)
         axes.set_xlabel("reliability of the change")
         axes.set_ylabel("regret of P(top 3) minus that of raw change, pp")
         axes.legend(title="baseline-change correlation")
-        low = gain.sel(rule="p_top", reliability="0.3", corr_facility=-0.4)
+        low = gain.sel(rule="p_top", change_reliability="0.3", corr_facility=-0.4)
         raw, model = (
-            result.sel(rule=rule, reliability="0.3", corr_facility=-0.4)
+            result.sel(rule=rule, change_reliability="0.3", corr_facility=-0.4)
             for rule in ("observed_change", "posterior_mean")
         )
         publish(

@@ -316,3 +316,20 @@ def test_cms_in_full(shared_data: Path) -> None:
     )
     assert dict(study.data.sizes) == {"facility": 2201, "indicator": 14, "period": 2}
     assert int((study.data["trials"] > 0).sum()) == 48_392
+
+
+def test_columns_of_the_indicator_table_are_mapped_too(tmp_path: Path, table: pd.DataFrame) -> None:
+    indicators = tmp_path / "indicators.csv"
+    indicators.write_text("Measure,Better\nK0,lower\nK1,higher\n")
+    columns = {"indicator": "Measure", "direction": "Better"}
+    plain, measures, wide_path = (tmp_path / f"{name}.csv" for name in ("a", "b", "c"))
+    table.to_csv(plain, index=False)
+    table.rename(columns={"indicator": "measure"}).to_csv(measures, index=False)
+    wide(table, lambda value, indicator, period: f"{value}_{indicator}_{period}").to_csv(
+        wide_path, index=False
+    )
+    for path in (plain, measures, wide_path):
+        data = read_study(path, indicators=indicators, columns=columns).data
+        assert data["direction"].to_numpy().tolist() == ["lower", "higher"]
+    with pytest.raises(InputError, match="no column 'Measuer', stated as 'indicator'"):
+        read_study(measures, columns={"indicator": "Measuer"})

@@ -32,10 +32,10 @@ def unit_sd(reliability: float) -> float:
 @pytest.fixture(scope="module")
 def exchangeable(tmp_path_factory):
     settings = {
-        "replicates": 40_000,
+        "replicates": 20_000,
         "seed": 20250301,
         "scenario": {**NORMAL, "sd_change_facility": 1.0},
-        "factors": {"reliability": {r: {"unit_sd": unit_sd(float(r))} for r in RELIABILITY}},
+        "factors": {"change_reliability": {r: {"unit_sd": unit_sd(float(r))} for r in RELIABILITY}},
     }
     store = tmp_path_factory.mktemp("exchangeable")
     return store, sweeps.sweep(settings, store=store, executor="serial", block=5000)
@@ -43,18 +43,18 @@ def exchangeable(tmp_path_factory):
 
 @pytest.mark.parametrize("reliability", RELIABILITY)
 def test_attainable_selection_by_reliability(exchangeable, reliability):
-    cell = exchangeable[1].sel(reliability=reliability)
+    cell = exchangeable[1].sel(change_reliability=reliability)
     for name, expected in zip(NAMES, RELIABILITY[reliability], strict=True):
         error = np.hypot(float(cell[f"{name}_mcse"]), REFERENCE_ERROR)
         assert abs(float(cell[name]) - expected) < 4 * error, name
 
 
 def test_errors_are_those_of_repeated_sweeps(exchangeable):
-    """200 sweeps of 200 replicates: their scatter against the errors they state."""
+    """200 sweeps of 100 replicates: their scatter against the errors they state."""
     store, result = exchangeable
-    keys = [str(result.key.sel(reliability=r).values) for r in ("0.3", "0.7")]
+    keys = [str(result.key.sel(change_reliability=r).values) for r in ("0.3", "0.7")]
     table = sweeps.open_replicates(store, keys=keys)
-    sweep_of = {"replicate": np.arange(40_000) // 200}
+    sweep_of = {"replicate": np.arange(20_000) // 100}
     parts = [
         summarise(part.measures.values, part.status.values)
         for _, part in table.assign_coords(replicate=sweep_of["replicate"]).groupby("replicate")
@@ -86,7 +86,7 @@ def test_quadrature_gives_the_published_values():
 
 
 def test_correct_selection_under_a_fixed_lead(run, tmp_path):
-    leads = {str(lead): lead for lead in (1.0, 2.0, 2.836, 3.0, 3.4649, 3.8541, 4.0)}
+    leads = {str(lead): lead for lead in (1.0, 2.836, 3.8541, 4.0)}
     settings = {
         "replicates": 20_000,
         "seed": 7,
@@ -110,7 +110,7 @@ def test_fit_that_always_fails_is_no_estimate(run, tmp_path):
     settings = {
         "replicates": 50,
         "seed": 1,
-        "scenario": {"indicators": 1, "missing": 0.999999},
+        "scenario": {"indicators": 1, "missing": 0.95},
     }
     result = sweeps.sweep(settings, store=tmp_path / "failing", executor="serial")
     cell = result.isel(scenario=0)

@@ -42,6 +42,18 @@ def test_second_process_is_refused_with_a_clear_message(run, tmp_path, log):
     run(CONFIG)
 
 
+def test_two_sweeps_at_once_on_one_store_are_refused(run, tmp_path):
+    refused = []
+
+    def intrude(event):
+        with pytest.raises(StoreError, match="is in use by process"):
+            run(CONFIG)
+        refused.append(event.done)
+
+    run(CONFIG, progress=intrude)
+    assert len(refused) >= 2
+
+
 def test_store_is_plain_zarr_of_fixed_shape_with_labels(run, tmp_path):
     run({**CONFIG, "replicates": 2500})
     group = zarr.open_group(tmp_path / "store" / "parts" / "0000", mode="r")

@@ -194,6 +194,20 @@ def test_array_jobs_own_their_stores_and_open_as_one(run, log, tmp_path):
     xr.testing.assert_identical(sweeps.open_sweep(together), fresh)
 
 
+def test_array_jobs_divide_all_there_is_among_them_about_evenly(log):
+    from pdsim.sweeps.contract import load_simulation
+    from pdsim.sweeps.grid import expand
+    from pdsim.sweeps.tasks import wanted
+
+    settings = sweeps.SweepSettings(replicates=90, seed=1, factors={"trials": list(range(1, 101))})
+    cells = expand(settings, load_simulation("fake_simulation")).by_data()
+    shares = [wanted(cells, replicates=90, job=(number, 4)) for number in (1, 2, 3, 4)]
+    owners = [[key for key in share if share[key].count(0, 90)] for share in shares]
+    assert sorted(key for owned in owners for key in owned) == sorted(cells)
+    # a hundred cells fall on four jobs by their digest: 25 each, with a standard deviation of 4.3
+    assert all(8 <= len(owned) <= 42 for owned in owners)
+
+
 def test_array_jobs_of_different_sweeps_do_not_open_as_one(run, tmp_path):
     run(CONFIG, store=tmp_path / "jobs", job=(1, 2))
     run({**CONFIG, "replicates": 70}, store=tmp_path / "jobs", job=(2, 2))

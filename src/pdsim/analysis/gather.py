@@ -179,7 +179,7 @@ def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
         found = disagreement(score, m=study.m, side=side, observed=observed)
         table[f"selected_{side}"] = found["selected"]
         table[f"criterion_{side}"] = found["criterion"]
-        words[f"disagreement_{side}"] = json.dumps(disagreement_words(found))
+        words[f"disagreement_{side}"] = " ".join(disagreement_words(found))
     return table.assign(label=found["label"]).assign_attrs(words)
 
 

@@ -24,6 +24,8 @@ type Link = Literal["probit", "log", "identity"]
 BEND: Final = 0.6
 """Standard deviation of the relative change of slope over one unit of log n."""
 
+_BEND_SPREAD: Final = 0.7
+_SHARES: Final = BEND * np.exp(_BEND_SPREAD * np.linspace(-1.5, 4.0, 12))
 _GRID: Final = 2001
 _ROUNDS: Final = 12
 _STEPS: Final = 50
@@ -149,15 +151,16 @@ def fit_curve(
     for _ in range(_ROUNDS):
         current = _most_likely(current, points, bend, kernel, value, weight, link)
         _, score, information = _likelihood(current, value, weight, link)
-        response = current + score / information
-        inverse = np.linalg.inv(bend**2 * kernel + np.diag(1 / information))
-        covariance = np.linalg.inv(points.T @ inverse @ points)
-        line = covariance @ points.T @ inverse @ response
+        response, noise = current + score / information, 1 / information
         centre = x - (information * x).sum() / information.sum()
-        slope = (information * centre * current).sum() / (information * centre**2).sum()
-        if abs(bend - BEND * abs(slope)) < _TOLERANCE * bend:
+        slope = abs((information * centre * current).sum() / (information * centre**2).sum())
+        previous, bend = bend, max(
+            (slope * share for share in _SHARES),
+            key=lambda bend: _evidence(bend, slope, points, kernel, response, noise),
+        )
+        if abs(bend - previous) < _TOLERANCE * bend:
             break
-        bend = BEND * abs(float(slope))
+    line, covariance, inverse = _line(bend, points, kernel, response, noise)
     return Curve(
         link=link,
         x=x,
@@ -168,6 +171,26 @@ def fit_curve(
         line=line,
         line_covariance=covariance,
     )
+
+
+def _line(
+    bend: float, points: Floats, kernel: Floats, response: Floats, noise: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return a and b, their covariance, and the inverse covariance of the responses."""
+    inverse = np.linalg.inv(bend**2 * kernel + np.diag(noise))
+    covariance = np.linalg.inv(points.T @ inverse @ points)
+    return covariance @ points.T @ inverse @ response, covariance, inverse
+
+
+def _evidence(
+    bend: float, slope: float, points: Floats, kernel: Floats, response: Floats, noise: Floats
+) -> float:
+    """Return the restricted log likelihood of tau, plus the logarithm of its prior."""
+    line, covariance, inverse = _line(bend, points, kernel, response, noise)
+    rest = response - points @ line
+    fit = np.linalg.slogdet(inverse)[1] + np.linalg.slogdet(covariance)[1] - rest @ inverse @ rest
+    apart = (np.log(bend) - np.log(BEND * slope)) / _BEND_SPREAD
+    return float(0.5 * fit - 0.5 * apart**2)
 
 
 def _dispersion(value: Floats, error: Floats, count: Floats, link: Link) -> float:

@@ -101,7 +101,7 @@ def observed_from_cases(
 
 def _metadata(columns: Columns) -> Columns:
     """Return the names of the columns of the indicator table only."""
-    keep = {name: getattr(columns, name) for name in METADATA}
+    keep = {name: getattr(columns, name) for name in ("indicator", *METADATA)}
     return Columns(**keep)
 
 

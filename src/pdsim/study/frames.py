@@ -141,6 +141,9 @@ def named(
                 renames[folded[name]] = name
             continue
         source = present.get(stated) or folded.get(stated.strip().casefold())
+        if source is None and name == "indicator" and name in folded:
+            # it stands in two tables, and may have the stated name in the other one only
+            source = folded[name]
         if source is None:
             findings += found(
                 Problem(

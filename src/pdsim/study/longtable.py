@@ -116,10 +116,8 @@ def observed_from_long(
     findings += size_findings("facility", len(facility.names), file=file_of(table))
     findings += size_findings("indicator", len(indicator.names), file=file_of(table))
     if values and not more:
-        has = values["trials"] > 0 if "trials" in values else ~np.isnan(values["mean"])
-        for dim, codes in (("facility", facility), ("indicator", indicator)):
-            seen = np.bincount(codes.codes[has & (codes.codes >= 0)], minlength=len(codes.names))
-            findings += empty_findings(dim, codes.names, seen > 0, file=file_of(table))
+        findings += _empty(values, facility, "facility", file_of(table))
+        findings += _empty(values, indicator, "indicator", file_of(table))
     labels, position, more = (
         period_positions(table, stated)
         if stated is not None or periods is None
@@ -141,6 +139,13 @@ def observed_from_long(
     data = _dataset(values, facility, indicator, position, meta, periods=len(labels), tier=tier)
     notes = (*_rebuilt(source, values, trials, items), *meta.notes)
     return Observed(data=data, period_labels=labels, notes=notes), len(facility.names), NOTHING
+
+
+def _empty(values: Values, names: Coded, dim: str, file: str | None) -> Findings:
+    """Report facilities or indicators whose cells are all missing."""
+    has = values["trials"] > 0 if "trials" in values else ~np.isnan(values["mean"])
+    seen = np.bincount(names.codes[has & (names.codes >= 0)], minlength=len(names.names))
+    return empty_findings(dim, names.names, seen > 0, file=file)
 
 
 def _purpose(source: Source | None, *, trials: int | None, items: int | None) -> Findings:

@@ -13,7 +13,7 @@ from pdsim.settings import read_toml
 from pdsim.study.cases import observed_from_cases
 from pdsim.study.check import option_findings
 from pdsim.study.core import Study, default_m
-from pdsim.study.frames import KEYS, VALUES, Columns, named, suggestion, visible
+from pdsim.study.frames import METADATA, KEYS, VALUES, Columns, named, suggestion, visible
 from pdsim.study.longtable import Observed, observed_from_long
 from pdsim.study.problems import NOTHING, Findings, found, quote, refuse
 from pdsim.study.sampler import SamplerSettings
@@ -237,7 +237,7 @@ def _observed(
         if findings:
             return None, 0, (), findings
         # the long table has canonical names by now
-        columns = Columns(**{name: getattr(columns, name) for name in _METADATA_NAMES})
+        columns = Columns(**{name: getattr(columns, name) for name in ("indicator", *METADATA)})
     observed, facilities, findings = observed_from_long(
         table,
         indicators=indicators,
@@ -249,9 +249,6 @@ def _observed(
         columns=columns,
     )
     return observed, facilities, tuple(notes), findings
-
-
-_METADATA_NAMES = ("domain", "direction", "weight", "label", "case_group")
 
 
 def _is_wide(table: pd.DataFrame, columns: Columns, periods: Sequence[str] | None) -> bool:

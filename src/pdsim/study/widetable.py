@@ -114,11 +114,10 @@ def long_from_wide(
         Raw long table.
     Findings
     """
-    table, findings = named(
-        table,
-        Columns(facility=columns.facility, indicator=columns.indicator, tier=columns.tier),
-        ("facility", "indicator", "tier"),
-    )
+    # a stated indicator may be the column of the indicator table
+    indicator = columns.indicator if columns.indicator in table else None
+    keys_only = Columns(facility=columns.facility, indicator=indicator, tier=columns.tier)
+    table, findings = named(table, keys_only, ("facility", "indicator", "tier"))
     keys = [name for name in ("facility", "indicator", "tier") if name in table]
     rest = [name for name in visible(table) if name not in keys]
     wide = wide_columns(rest, columns, periods)

@@ -205,10 +205,9 @@
   }
 
   function describe(label, change) {
-    const nodes = [];
-    if (change.leaves.length) { nodes.push(`${label}: `); change.leaves.forEach((x, n) => nodes.push(n ? ", " : "", bdi(x))); nodes.push(change.leaves.length > 1 ? " leave. " : " leaves. "); }
-    if (change.enters.length) { nodes.push(`${label}: `); change.enters.forEach((x, n) => nodes.push(n ? ", " : "", bdi(x))); nodes.push(change.enters.length > 1 ? " enter. " : " enters. "); }
-    return nodes;
+    const moves = [["leaves", change.leaves], ["enters", change.enters]];
+    const nodes = moves.flatMap(([verb, names]) => names.flatMap((x) => [", ", bdi(x), ` ${verb}`])).slice(1);
+    return nodes.length ? [`${label}: `, ...nodes, ". "] : [];
   }
 
   function update() {
