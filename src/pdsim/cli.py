@@ -218,17 +218,16 @@ def rank(
         str, typer.Option(help="What is ranked: change, level, ...; any other is called a score.")
     ] = "score",
     units: Annotated[str, typer.Option(help="Units of the score.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws behind estimates.")] = 1,
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Rank facilities by draws that were made elsewhere."""
-    from pdsim.reports.scores import rank_results, read_scores
+    from pdsim.reports.scores import rank_results, read_scores, turned
     from pdsim.reports.sections import base_tables
     from pdsim.reports.terminal import terminal_table
     from pdsim.reports.view import read_results
 
-    score = read_scores(draws, variable=variable, seed=seed)
-    score = -score if lower_is_better else score
+    score = read_scores(draws, variable=variable)
+    score = turned(score) if lower_is_better else score
     results = rank_results(score, m=m, name=draws.stem, estimand=estimand, units=units)
     console = _console()
     tables = base_tables(read_results(results))

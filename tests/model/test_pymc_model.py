@@ -99,7 +99,7 @@ def written_out(data, point, family):
         total += stats.norm.logpdf(z).sum()
         p = expit(eta)
         squared = r / np.sqrt((data.size * p * (1 - p)) ** 2 + 1)
-        linear = eta + np.sqrt(squared) * z[:, data.case_group, :] - squared * (0.5 - p)
+        linear = eta + np.sqrt(squared) * z[:, data.case_group, :]
     y, n = data.observed / (1 - r), data.size / (1 - r)
     q = expit(linear)
     return total + (y * np.log(q) + (n - y) * np.log(1 - q)).sum(), eta

@@ -118,7 +118,9 @@ def synthetic_results(
             },
         ),
         "predictive": _predictive(composite, observed, names, labels, rng),
-        "rules": _rules(scores[main], names, m),
+        "rules": _rules(
+            scores[main], names, m, observed[:, -1] - (observed[:, 0] if periods == 2 else 0.0)
+        ),
         "priors_scaled": _varied(scores[main], names, m, "prior_factor", [0.5, 1.0, 2.0]),
     }
     if len(set(domain)) > 1 and periods == 2:
@@ -324,20 +326,24 @@ def _varied(score, names, m, dim, values) -> xr.Dataset:
     return xr.concat(parts, dim=pd.Index(values, name=dim)).assign_coords(ci_bound=BOUNDS)
 
 
-def _rules(score, names, m) -> xr.Dataset:
-    base = ranking(score, names, m)
-    rules = ["p_top", "mean", "expected_rank", "observed"]
-    top = np.stack([base["selected_top"].values] * 4)
-    bottom = np.stack([base["selected_bottom"].values] * 4)
-    return xr.Dataset(
-        {
-            "selected_top": (("rule", "facility"), top),
-            "selected_bottom": (("rule", "facility"), bottom),
-            "criterion": (("rule", "facility"), np.stack([score.mean(0)] * 4)),
-        },
-        coords={"rule": rules, "facility": names},
-        attrs={"disagreement_top": "", "disagreement_bottom": ""},
-    )
+def _rules(score, names, m, observed) -> xr.Dataset:
+    rank = (-score).argsort(1).argsort(1) + 1.0
+    top, bottom = (rank <= m).mean(0), (rank > len(names) - m).mean(0)
+    criteria = {
+        "p_top": (top, bottom, top, bottom),
+        "expected_rank": (rank.mean(0), rank.mean(0), -rank.mean(0), rank.mean(0)),
+        "posterior_mean": (score.mean(0), score.mean(0), score.mean(0), -score.mean(0)),
+        "observed_change": (observed, observed, observed, -observed),
+    }
+    table = {}
+    for n, side in enumerate(("top", "bottom")):
+        chosen = np.zeros((len(criteria), len(names)), dtype=bool)
+        for row, values in enumerate(criteria.values()):
+            chosen[row, np.argsort(-values[2 + n], kind="stable")[:m]] = True
+        table[f"selected_{side}"] = (("rule", "facility"), chosen)
+        values = np.stack([values[n] for values in criteria.values()])
+        table[f"criterion_{side}"] = (("rule", "facility"), values)
+    return xr.Dataset(table, coords={"rule": list(criteria), "facility": names})
 
 
 def _domains(level, domain, names) -> xr.Dataset:

@@ -343,6 +343,13 @@ def test_columns_of_a_mapping_must_make_a_table(columns: dict[str, Any]) -> None
         Study.from_long(columns)
 
 
+@pytest.mark.parametrize("trials", [0, -1, 2.5, float("nan"), "20", True])
+def test_assumed_trials_must_be_whole(trials: Any) -> None:
+    table = {"facility": ["A", "B"], "percent": [19.0, 95.0]}
+    with pytest.raises(InputError, match="trials must be a whole number of 1 or more"):
+        Study.from_long(table, trials=trials)
+
+
 def test_named_index_is_a_column() -> None:
     table = long_table()
     indexed = table.set_index(["facility", "indicator"])

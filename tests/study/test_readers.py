@@ -90,7 +90,11 @@ def test_excel(tmp_path: Path, table: pd.DataFrame) -> None:
     with pd.ExcelWriter(path) as book:
         pd.DataFrame({"note": ["not this one"]}).to_excel(book, sheet_name="Notes", index=False)
         table.to_excel(book, sheet_name="Data", index=False, startrow=2)
+        described = pd.DataFrame({"indicator": ["K0", "K1"], "direction": "lower"})
+        described.to_excel(book, sheet_name="Indicators", index=False)
     assert_same(path, table, sheet="Data")
+    study = read_study(path, sheet="Data", indicators=path, indicators_sheet="Indicators")
+    assert study.data["direction"].to_numpy().tolist() == ["lower", "lower"]
 
 
 def test_excel_keeps_leading_zeros_of_text_and_reads_numbers_as_labels(

@@ -9,7 +9,7 @@ import xarray as xr
 
 from pdsim.analysis.sensitivity import estimands_of, who_moves
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
-from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
+from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION, Estimand, Side
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.estimands import resolve_weights
 from pdsim.ranking import (
@@ -28,6 +28,7 @@ from pdsim.ranking import (
 )
 from pdsim.study import Study, study_to_dataset
 
+SIDES: tuple[Side, Side] = ("top", "bottom")
 LISTED_SETS = 20
 EXPLORER_DRAWS = 500
 GRADED_FACILITIES = 100
@@ -81,7 +82,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     return tree
 
 
-def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) -> xr.Dataset:
+def _improvement(scores: dict[Estimand, xr.DataArray], study: Study, delta: float) -> xr.Dataset:
     """Every estimand's mean, interval and P(> 0); the observed composite beside them."""
     parts = []
     for score in scores.values():
@@ -117,15 +118,15 @@ def observed_levels(study: Study) -> xr.DataArray:
 
 
 def _percent(level: xr.DataArray, study: Study) -> xr.DataArray:
-    factor = 100.0 if study.kind == "counts" else 1.0
-    return factor * xr.dot(level, resolve_weights(None, level), dim="indicator")
+    overall: xr.DataArray = xr.dot(level, resolve_weights(None, level), dim="indicator")
+    return 100.0 * overall if study.kind == "counts" else overall
 
 
 def _ranking(score: xr.DataArray, m: int) -> xr.Dataset:
     table = xr.merge([rank_probability(score), expected_rank(score)], combine_attrs="drop")
     table["rank_interval"] = rank_interval(score, prob=CI_PROB)["rank_interval"]
     table["sucra"] = sucra(score)["sucra"]
-    for side in ("top", "bottom"):
+    for side in SIDES:
         probability = top_probability(score, m=m, side=side)
         table[f"p_{side}"] = probability["top_probability"]
         table[f"p_{side}_mcse"] = probability["top_probability_mcse"]
@@ -148,7 +149,7 @@ def _pairs(score: xr.DataArray) -> xr.Dataset:
     )
 
 
-def _sets(score: xr.DataArray, m: int, side: str) -> xr.Dataset:
+def _sets(score: xr.DataArray, m: int, side: Side) -> xr.Dataset:
     table = set_probability(score, m=m, side=side)
     chosen = select(score, m=m, side=side)["selected"].to_numpy()
     match = (table["member"].to_numpy() == chosen).all(axis=1)
@@ -175,7 +176,7 @@ def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
     seen = observed_change(study)
     observed = seen if bool(seen.notnull().all()) else None
     table, words = xr.Dataset(), {}
-    for side in ("top", "bottom"):
+    for side in SIDES:
         found = disagreement(score, m=study.m, side=side, observed=observed)
         table[f"selected_{side}"] = found["selected"]
         table[f"criterion_{side}"] = found["criterion"]

@@ -1,11 +1,12 @@
 """Does the choice survive? One study selected again under other assumptions."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import xarray as xr
 
-from pdsim.conventions import Estimand
+from pdsim.conventions import Estimand, Side
 from pdsim.model import composite, fit
 from pdsim.model.fit import Engine
 from pdsim.priors import Priors
@@ -18,9 +19,7 @@ CASE_CORRELATIONS = (0.0, 0.1, 0.3)
 PRIOR_FACTORS = (0.5, 1.0, 2.0)
 
 
-def compare_selections(
-    scores: Mapping[float | str, xr.DataArray], *, dim: str, m: int
-) -> xr.Dataset:
+def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
     """Return who is selected at each end under each of several scores.
 
     Parameters
@@ -37,9 +36,10 @@ def compare_selections(
         ``convergence`` (dim).
     """
     parts = []
+    sides: tuple[Side, Side] = ("top", "bottom")
     for score in scores.values():
         columns = {}
-        for side in ("top", "bottom"):
+        for side in sides:
             probability = top_probability(score, m=m, side=side)
             columns[f"p_{side}"] = probability["top_probability"]
             columns[f"p_{side}_mcse"] = probability["top_probability_mcse"]
@@ -96,7 +96,7 @@ def prior_sensitivity(
     2
     """
     base = priors or study.priors or Priors()
-    scores: dict[float | str, xr.DataArray] = {
+    scores = {
         factor: composite(fit(study, engine=engine, priors=base.scaled(factor), seed=seed))
         for factor in factors
     }
@@ -120,7 +120,7 @@ def case_correlation_sensitivity(
     """
     from pdsim.analysis.summaries import interval
 
-    scores: dict[float | str, xr.DataArray] = {
+    scores = {
         r: composite(fit(study.with_case_correlation(r), engine=engine, priors=priors, seed=seed))
         for r in correlations
     }

@@ -162,7 +162,7 @@ def expected_endline(fit: xr.DataTree) -> xr.DataArray:
     xarray.DataArray (chain, draw, facility, indicator)
     """
     posterior = fit["posterior"]
-    expected = posterior["eta_expected"]
+    expected: xr.DataArray = posterior["eta_expected"]  # type: ignore[assignment]
     if fit.attrs["kind"] == "scores":
         constant = fit["constant_data"]
         return (constant["center"] + constant["scale"] * expected).transpose(*expected.dims)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from pdsim.conventions import SCHEMA_VERSION
+from pdsim.conventions import SCHEMA_VERSION, Estimand
 from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model.convergence import Gate, describe, gates_to_json, laplace_gates, nuts_gates
 from pdsim.model.data import ModelData, model_data
@@ -71,28 +71,27 @@ def fit(
     >>> tree.attrs["convergence"]
     'passed'
     """
+    if engine not in ("nuts", "laplace"):
+        raise InputError(f"engine must be 'nuts' or 'laplace', got {engine!r}")
     data = model_data(study, priors)
-    note = ""
+    facts: dict[str, str | float] = {"engine": engine, "seed": seed}
+    gates: tuple[Gate, ...] = ()
     if engine == "laplace":
         posterior, stats, gates, ess = _fit_laplace(data, draws=draws * chains, seed=seed)
+        facts["ess"] = ess
         if not all(gate.passed for gate in gates):
-            note = f"the fast engine handed over to NUTS ({describe(gates)})"
-    elif engine != "nuts":
-        raise InputError(f"engine must be 'nuts' or 'laplace', got {engine!r}")
-    if engine == "nuts" or note:
+            reason = f"the fast engine handed over to NUTS ({describe(gates)})"
+            facts = {"engine": "nuts", "seed": seed, "escalated": reason}
+    if facts["engine"] == "nuts":
         from pdsim.model.nuts import sample_nuts
 
         posterior, stats = sample_nuts(
             data, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
         )
-        gates, ess = None, None
     tree = _tree(study, data, posterior, stats)
-    tree.attrs |= {"engine": "nuts" if gates is None else engine, "seed": seed}
-    if ess is not None:
-        tree.attrs["ess"] = ess
-    if note:
-        tree.attrs["escalated"] = note
-    gates = gates if gates is not None else nuts_gates(posterior, _cited(tree), stats)
+    tree.attrs |= facts
+    if facts["engine"] == "nuts":
+        gates = nuts_gates(posterior, _cited(tree), stats)
     tree.attrs |= {
         "convergence": describe(gates),
         "gates": gates_to_json(gates),
@@ -138,11 +137,13 @@ def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Datase
         if name in posterior.dims
     }
     posterior = posterior.drop_vars(list(posterior.coords)).assign_coords(
-        chain=np.arange(posterior.sizes["chain"]),
-        draw=np.arange(posterior.sizes["draw"]),
-        weight=("indicator", data.weight),
-        domain=("indicator", study.data["domain"].to_numpy()),
-        **labels,
+        {
+            "chain": np.arange(posterior.sizes["chain"]),
+            "draw": np.arange(posterior.sizes["draw"]),
+            "weight": ("indicator", data.weight),
+            "domain": ("indicator", study.data["domain"].to_numpy()),
+            **labels,
+        }
     )
     constant = study_to_dataset(study).assign(
         center=("indicator", data.center), scale=("indicator", data.scale)
@@ -164,5 +165,6 @@ def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Datase
 def _cited(tree: xr.DataTree) -> xr.Dataset:
     """Return what is reported of every fit: each facility's level and change."""
     tree.attrs["convergence"] = ""
-    names = ("change", "endline") if tree["posterior"].sizes["period"] == 2 else ("level",)
+    two = tree["posterior"].sizes["period"] == 2
+    names: tuple[Estimand, ...] = ("change", "endline") if two else ("level",)
     return xr.Dataset({name: composite(tree, estimand=name) for name in names})

@@ -216,7 +216,5 @@ def _log_likelihood(
     information = size * p * (1 - p)
     loading = pt.sqrt(r) / (information**2 + 1) ** 0.25
     z = pm.Normal("z_case", dims=("facility", "case_group", "period"))
-    # a shock on the logit moves the mean of p; the second term takes that back to second order
-    shock = loading * z[:, np.where(grouped, data.case_group, 0), :]
-    shocked = eta + shock - 0.5 * loading**2 * (1 - 2 * p)
+    shocked = eta + loading * z[:, np.where(grouped, data.case_group, 0), :]
     return ((observed * shocked - size * pt.softplus(shocked)) / (1 - r)).sum()

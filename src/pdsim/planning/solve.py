@@ -28,6 +28,7 @@ _SURE: Final = 3.3
 _FACTOR: Final = 1.6
 _EDGE_BATCHES: Final = 16
 _SPREAD: Final = 2.0
+_SHARE: Final = 0.6
 _LEAST_ERROR: Final = 1e-12
 
 
@@ -271,9 +272,8 @@ def _next_batch(root: Root) -> int | None:
     near = np.abs(np.log(root.size / found.n)) < np.log(2.0)
     behind = float(root.replicates[near].sum())
     wanted = behind * ((width / aim) ** 2 - 1)
-    # far from the aim the root still moves, so half of it is spent before looking again
-    share = 0.5 if width > 2 * aim else 1.05
-    return int(np.clip(share * wanted, search.batch // 2, 3 * total))
+    # the root and the slope still move, so a part of it is spent before looking again
+    return int(np.clip(_SHARE * wanted, search.batch // 2, 3 * total))
 
 
 def _places(root: Root) -> tuple[int, ...]:

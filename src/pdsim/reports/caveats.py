@@ -54,7 +54,7 @@ def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
     ranking = results.group("ranking")
     names = results.facilities
     for side in SIDES:
-        label = f"{results.m_words} {getattr(results.words, side)}"
+        label = results.named(side)
         tied = [name for name in names if table.value(name, f"tied_{side}")]
         if tied:
             parts: dict[str, Piece | Text] = {
@@ -63,7 +63,7 @@ def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
             }
             texts.append(
                 fill(
-                    "{names} tie for the last place among the {label}: the data cannot choose "
+                    "{names} tie for the last place among {label}: the data cannot choose "
                     "between them.",
                     parts,
                 )
@@ -78,15 +78,16 @@ def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
         if table.value(last, f"p_{side}") >= CERTAIN:
             continue
         flips = bool(table.value(last, f"could_flip_{side}"))
-        texts.append(_cut(table, label, side, last, first, flips))
+        texts.append(_cut(table, label, side, (last, first), flips=flips, single=results.m == 1))
     return texts
 
 
-def _cut(table: Table, label: str, side: str, last: str, first: str, flips: bool) -> Text:
-    text = (
-        "Borderline cut: {last} is the last of the {label} with probability {p}, and {first}, "
-        "not selected, has {q}"
-    )
+def _cut(
+    table: Table, label: str, side: str, pair: tuple[str, str], *, flips: bool, single: bool
+) -> Text:
+    last, first = pair
+    who = "{last} is {label}" if single else "{last} is the last of {label}"
+    text = f"Borderline cut: {who} with probability {{p}}, and {{first}}, not selected, has {{q}}"
     if flips:
         text += "; the two are so close that another seed could swap them"
     parts: dict[str, Piece | Text] = {
@@ -148,9 +149,10 @@ def _varied(group: str, dim: str, text: str) -> Rule:
             side
             for side in SIDES
             if bool(
-                (data[f"selected_{side}"].astype(bool).any(dim))
-                .where(~data[f"selected_{side}"].astype(bool).all(dim), False)
-                .any()
+                (
+                    data[f"selected_{side}"].astype(bool).any(dim)
+                    & ~data[f"selected_{side}"].astype(bool).all(dim)
+                ).any()
             )
         ]
         if not moved:
@@ -214,12 +216,20 @@ def _estimands(results: Results, tables: dict[str, Table]) -> list[Text]:
 def _rules(results: Results, tables: dict[str, Table]) -> list[Text]:
     if not results.has("rules"):
         return []
-    attrs = results.group("rules").attrs
-    return [
-        (Name(f"{attrs[key]}".rstrip(".")), ".")
-        for key in ("disagreement_top", "disagreement_bottom")
-        if attrs.get(key)
+    group = results.group("rules")
+    moved = [
+        f"{side} {in_words(results.m)}"
+        for side in SIDES
+        if bool(
+            (
+                group[f"selected_{side}"].astype(bool).any("rule")
+                & ~group[f"selected_{side}"].astype(bool).all("rule")
+            ).any()
+        )
     ]
+    return (
+        [(f"Other selection rules name another {' and another '.join(moved)}.",)] if moved else []
+    )
 
 
 def _influence(results: Results, tables: dict[str, Table]) -> list[Text]:

@@ -165,10 +165,16 @@ class Table:
     def probability(self, row: str, key: str) -> Text:
         """Return a probability for prose, with its MCSE where it has one."""
         number = self.number(row, key)
-        if number.value in (0.0, 1.0):
+        if not self.has_error(row, key):
             return (number,)
         error = self.number(row, f"{key}_mcse")
         return fill("{p} (MCSE {se})", {"p": number, "se": error})
+
+    def has_error(self, row: str, key: str) -> bool:
+        """Tell whether a probability has a Monte Carlo error: not if exact, or never or always."""
+        if f"{key}_mcse" not in self.kinds or self.value(row, key) in (0.0, 1.0):
+            return False
+        return float(self.value(row, f"{key}_mcse")) > 0.0
 
     def interval(self, row: str, lower: str, upper: str) -> Text:
         """Return an interval for prose."""
@@ -189,7 +195,7 @@ class Table:
                 return self.interval(row, *column.keys)
             case "probability":
                 number = self.number(row, key)
-                if number.value in (0.0, 1.0) or column.keys[1] not in self.kinds:
+                if not self.has_error(row, key):
                     return (number,)
                 error = self.number(row, column.keys[1])
                 return fill("{p} ({se})", {"p": number, "se": error})

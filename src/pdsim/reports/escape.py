@@ -84,8 +84,14 @@ def csv_cell(text: str) -> str:
     return f"'{shown}" if shown.lstrip()[:1] in _FORMULA and shown.strip() else shown
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, *, start: bool = True) -> str:
     r"""Return `text` so that Markdown, Pandoc and the HTML made of them show it as it is.
+
+    Parameters
+    ----------
+    text : str
+    start : bool
+        Whether it may stand at the beginning of a line.
 
     Examples
     --------
@@ -94,7 +100,7 @@ def markdown(text: str) -> str:
     """
     shown = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _MARKDOWN.sub(r"\\\1", shown)
-    shown = _MARKDOWN_START.sub(r"\1\\\2", shown)
+    shown = _MARKDOWN_START.sub(r"\1\\\2", shown) if start else shown
     # an address in a name is a name, not a link
     return _MARKDOWN_LINK.sub(lambda found: _unlinked(found[0]), shown)
 

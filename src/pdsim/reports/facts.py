@@ -7,7 +7,8 @@ from pdsim.conventions import CERTAIN
 from pdsim.reports.document import Column, Table
 from pdsim.reports.numbers import Kind
 from pdsim.reports.suppress import small_counts
-from pdsim.reports.view import SIDES, Results, unit_kind
+from pdsim.reports.tables import with_unit
+from pdsim.reports.view import SIDES, Results
 
 ROW = "study"
 """The one row of the facts."""
@@ -101,16 +102,15 @@ def _observed(results: Results) -> dict[str, tuple[str, float | str, Kind | None
 def _overall(results: Results) -> dict[str, tuple[str, float | str, Kind | None]]:
     facts: dict[str, tuple[str, float | str, Kind | None]] = {}
     mean = results.improvement["mean"]
-    kind = unit_kind(results.units)
-    label = f"Mean {results.words.noun} over facilities ({results.units})"
+    kind = results.value_kind
+    label = with_unit(f"Mean {results.words.noun} over facilities", results.units)
     facts["mean_improvement"] = (label, float(mean.mean()), kind)
     if results.has("levels"):
         level = results.group("levels")["mean"].mean("facility")
-        unit = "%" if results.attr("kind", "counts") == "counts" else "score"
-        level_kind: Kind = "percent" if unit == "%" else "score"
+        unit = results.level_unit
         for period in level["period"].to_numpy():
             header = f"Mean composite level at {period} ({unit})"
-            facts[f"level_{period}"] = (header, float(level.sel(period=period)), level_kind)
+            facts[f"level_{period}"] = (header, float(level.sel(period=period)), results.level_kind)
     if "p_positive" in results.improvement and results.estimand not in ("level", "endline"):
         certain = int((results.improvement["p_positive"] >= CERTAIN).sum())
         facts["improved"] = ("Facilities that certainly improved", certain, "whole")

@@ -32,15 +32,15 @@ def to_markdown(document: Document) -> str:
     return "\n".join(lines)
 
 
-def markdown_text(text: Text) -> str:
-    """Return a text with every piece escaped."""
-    return "".join(_piece(piece) for piece in text)
+def markdown_text(text: Text, *, start: bool = True) -> str:
+    """Return a text with every piece escaped; `start` if it may begin a line."""
+    return "".join(_piece(piece, start and n == 0) for n, piece in enumerate(text))
 
 
-def _piece(piece: str | Name | Number) -> str:
+def _piece(piece: str | Name | Number, start: bool) -> str:
     if isinstance(piece, Number):
-        return f"{markdown(piece.text)}{piece.mark}"
-    return markdown(piece if isinstance(piece, str) else piece.text)
+        return f"{piece.text}{piece.mark}"
+    return markdown(piece if isinstance(piece, str) else piece.text, start=start)
 
 
 def _block(block: Block, numbers: dict[str, int]) -> list[str]:
@@ -84,10 +84,10 @@ def _table(table: Table, number: int) -> list[str]:
     lines = [
         f"**Table {number}. {markdown(table.title)}**",
         "",
-        f"| {' | '.join(markdown_text(header) for header in headers)} |",
+        f"| {' | '.join(markdown_text(header, start=False) for header in headers)} |",
         f"|{'|'.join(_alignment(table))}|",
     ]
-    lines += [f"| {' | '.join(markdown_text(cell) for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(markdown_text(cell, start=False) for cell in row)} |" for row in rows]
     for note in table.notes:
         lines += ["", markdown_text(note)]
     return lines

@@ -2,6 +2,7 @@
 
 from pdsim.reports.document import Name, Piece, Table, Text, fill, listing
 from pdsim.reports.facts import ROW
+from pdsim.reports.numbers import in_words
 from pdsim.reports.view import Results, labels
 
 _LEVELS = {
@@ -128,14 +129,14 @@ def _inference(results: Results, settings: Table) -> Text:
 def _ranking(results: Results, tables: dict[str, Table]) -> Text:
     return fill(
         "In every draw the facilities were ranked; P(top {m}) is the share of draws in which a "
-        "facility is among the {words} first, tied facilities sharing places equally. The "
+        "facility is among the first {m}, tied facilities sharing places equally. The "
         "{words} with the highest P(top {m}) were selected, which minimises the expected number "
         "of wrong names, and likewise at the other end. Intervals are equal-tailed with "
         "probability {ci}. Monte Carlo standard errors (MCSE) allow for autocorrelation. "
         "Statements are called certain from probability {limit} on.",
         {
             "m": tables["facts"].number(ROW, "m"),
-            "words": results.m_words,
+            "words": in_words(results.m),
             "ci": results.interval_percent,
             "limit": tables["facts"].number(ROW, "certain"),
         },

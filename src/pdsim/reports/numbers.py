@@ -6,13 +6,29 @@ from typing import Final, Literal
 from pdsim.conventions import CERTAIN
 
 type Kind = Literal[
-    "pp", "score", "ratio", "probability", "mcse", "rank", "whole", "percent", "figure", "label"
+    "pp",
+    "ratio",
+    "probability",
+    "mcse",
+    "rank",
+    "whole",
+    "percent",
+    "figure",
+    "label",
+    "d0",
+    "d1",
+    "d2",
+    "d3",
+    "d4",
 ]
 
 _WORDS: Final = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve",
 )  # fmt: skip
+
+SMALLEST: Final = 1e-4
+"""Probabilities nearer to 0 or 1 than this are not written out."""
 
 MINUS: Final = "\u2212"
 
@@ -25,8 +41,8 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
     value : float
         NaN is written as an en dash.
     kind : str
-        ``pp`` and ``percent`` 1 decimal; ``ratio`` and ``rank`` 2; ``score`` and ``figure`` 4
-        significant digits; ``mcse`` 1 significant digit; ``whole`` with thousands separators,
+        ``pp`` and ``percent`` 1 decimal; ``ratio`` and ``rank`` 2; ``d0`` to ``d4`` so many;
+        ``figure`` 4 significant digits; ``mcse`` 1; ``whole`` with thousands separators,
         ``label`` without them (a seed or a year);
         ``probability`` see `probability`.
     mcse : float
@@ -52,6 +68,8 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
             text = f"{value:.1f}"
         case "rank" | "ratio":
             text = f"{value:.2f}"
+        case "d0" | "d1" | "d2" | "d3" | "d4":
+            text = f"{value:,.{kind[1]}f}"
         case _:
             text = f"{value:.4g}"
     # a value that rounds to zero has no sign
@@ -83,6 +101,8 @@ def probability(value: float, *, mcse: float = math.nan) -> str:
         digits = decimals(bound)
         return f"below {bound:.{digits}f}" if value == 0.0 else f"above {1.0 - bound:.{digits}f}"
     tail = min(value, 1.0 - value)
+    if tail < SMALLEST:
+        return f"below {SMALLEST:.4f}" if value < 0.5 else f"above {1.0 - SMALLEST:.4f}"
     digits = 2 if tail >= 0.01 else math.ceil(-math.log10(tail))
     while (float(f"{value:.{digits}f}") >= CERTAIN) != (value >= CERTAIN) and digits < 12:
         digits += 1
@@ -114,6 +134,20 @@ def ceiling(value: float) -> float:
 def decimals(value: float) -> int:
     """Return the decimals that show one significant digit of a number below 1."""
     return max(1, -math.floor(math.log10(value) + 1e-9))
+
+
+def kind_for(spread: float) -> Kind:
+    """Return the decimals that show two significant digits of a standard deviation.
+
+    Examples
+    --------
+    >>> kind_for(0.3), kind_for(25.0), kind_for(3e5)
+    ('d2', 'd0', 'd0')
+    """
+    kinds: tuple[Kind, ...] = ("d0", "d1", "d2", "d3", "d4")
+    if not spread > 0.0:
+        return "d2"
+    return kinds[min(4, max(0, 1 - math.floor(math.log10(spread))))]
 
 
 def fixed(value: float) -> str:

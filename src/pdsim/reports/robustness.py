@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pdsim.conventions import CERTAIN, Side
+from pdsim.ranking import RULES
 from pdsim.reports.document import Column, Name, Piece, Table, Text, fill
 from pdsim.reports.numbers import Kind
 from pdsim.reports.tables import LONGEST
@@ -50,10 +51,10 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
         for name in kept
     ]
     columns.append(Column(header="Selected", keys=("selected",), layout="text"))
-    label = getattr(results.words, side)
+    named = results.named(side)
     return Table(
         key=f"{group}_{side}",
-        title=f"The {results.m_words} {label} under other values of the {_WHAT[group]}",
+        title=f"{named[0].upper()}{named[1:]} under other values of the {_WHAT[group]}",
         frame=frame,
         kinds=kinds,
         columns=tuple(columns),
@@ -72,7 +73,7 @@ def rules_table(results: Results) -> Table:
     group = results.group("rules")
     rules = labels(group["rule"])
     names = np.array(labels(group["facility"]), dtype=object)
-    frame = pd.DataFrame({"rule": [_rule_words(rule) for rule in rules]}, index=rules)
+    frame = pd.DataFrame({"rule": [_rule_words(rule, results.m) for rule in rules]}, index=rules)
     columns = [Column(header="Rule", keys=("rule",), layout="text")]
     for side in SIDES:
         chosen = group[f"selected_{side}"].transpose("rule", "facility").to_numpy().astype(bool)
@@ -90,9 +91,9 @@ def rules_table(results: Results) -> Table:
     )
 
 
-def _rule_words(rule: str) -> str:
-    from pdsim.ranking import RULES
-
+def _rule_words(rule: str, m: int) -> str:
+    if rule == "p_top":
+        return f"P(top {m}), P(bottom {m})"
     return RULES[rule].label if rule in RULES else rule.replace("_", " ")
 
 

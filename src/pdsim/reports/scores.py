@@ -1,17 +1,19 @@
-"""Draws of a score made elsewhere: read from a file, ranked like any other."""
+"""Scores made elsewhere, draws or estimates: read from a file, ranked like any other."""
 
-import math
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
-from pdsim.conventions import CI_PROB
+from pdsim.conventions import CI_PROB, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking import (
+    Score,
     expected_rank,
+    normal_scores,
     pairwise_probability,
     rank_interval,
     rank_probability,
@@ -19,17 +21,17 @@ from pdsim.ranking import (
     set_probability,
     top_probability,
 )
+from pdsim.ranking.draws import Draws
 from pdsim.reports.view import SEPARATOR, SIDES, labels
 
 _SAMPLING: Final = ({"chain", "draw"}, {"draw"}, {"sample"})
 _HIDDEN: Final = ("chain", "draw", "sample", "Unnamed: 0")
 LISTED_SETS: Final = 20
-NORMAL_DRAWS: Final = 100_000
+PAIRED: Final = 60
+"""Facilities up to which all pairs are compared."""
 
 
-def read_scores(
-    path: str | Path, *, variable: str | None = None, seed: int = 1, draws: int = NORMAL_DRAWS
-) -> xr.DataArray:
+def read_scores(path: str | Path, *, variable: str | None = None) -> Score:
     """Read draws of a score, or estimates with standard errors.
 
     Parameters
@@ -41,13 +43,12 @@ def read_scores(
         otherwise); or CSV with the columns ``facility``, ``estimate`` and ``se``.
     variable : str, optional
         Which variable of a netCDF file; needed where several fit.
-    seed, draws : int
-        Of the normal draws that stand for estimates with standard errors, taken as independent.
 
     Returns
     -------
-    xr.DataArray
-        (chain, draw, facility) or (sample, facility); larger is better.
+    xr.DataArray or pdsim.ranking.Marginals
+        Draws (chain, draw, facility) or (sample, facility), larger is better; or, of estimates,
+        independent normal scores, which are ranked exactly.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def read_scores(
     try:
         if source.suffix.lower() in {".nc", ".netcdf", ".h5", ".hdf5"}:
             return _from_netcdf(source, variable)
-        return _from_csv(source, seed, draws)
+        return _from_csv(source)
     except FileNotFoundError:
         problem = Problem(file=source.name, rule="does not exist", cure="check the path")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -96,11 +97,11 @@ def _from_netcdf(path: Path, variable: str | None) -> xr.DataArray:
         return score.load().astype(np.float64)
 
 
-def _from_csv(path: Path, seed: int, draws: int) -> xr.DataArray:
+def _from_csv(path: Path) -> Score:
     table = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
     table.columns = [str(name).strip() for name in table.columns]
     if {"facility", "estimate", "se"} <= set(table.columns):
-        return _from_estimates(path, table, seed, draws)
+        return _from_estimates(path, table)
     names = [name for name in table.columns if name not in _HIDDEN]
     values = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     problems = _broken_cells(path, table, names, values)
@@ -151,7 +152,7 @@ def _broken_cells(
     ]
 
 
-def _from_estimates(path: Path, table: pd.DataFrame, seed: int, draws: int) -> xr.DataArray:
+def _from_estimates(path: Path, table: pd.DataFrame) -> Score:
     values = table[["estimate", "se"]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     problems = [
         Problem(
@@ -165,24 +166,33 @@ def _from_estimates(path: Path, table: pd.DataFrame, seed: int, draws: int) -> x
     ]
     if problems:
         raise InputError(problems)
-    noise = np.random.default_rng(seed).standard_normal((draws, len(values)))
-    return xr.DataArray(
-        values[:, 0] + values[:, 1] * noise,
-        dims=("sample", "facility"),
-        coords={"facility": table["facility"].to_list()},
-        name="score",
-    )
+    names = [str(name).strip() for name in table["facility"]]
+    columns = [
+        xr.DataArray(values[:, n], dims="facility", coords={"facility": names}) for n in (0, 1)
+    ]
+    return normal_scores(*columns)
+
+
+def turned(score: Score) -> Score:
+    """Return the scores with smaller ones as the better."""
+    if isinstance(score, xr.DataArray):
+        return -score
+    return normal_scores(-_row(score.first), _row(score.second))
+
+
+def _row(draws: Draws) -> xr.DataArray:
+    return draws.template.copy(data=draws.values.reshape(-1))
 
 
 def rank_results(
-    score: xr.DataArray, *, m: int, name: str = "scores", estimand: str = "score", units: str = ""
+    score: Score, *, m: int, name: str = "scores", estimand: str = "score", units: str = ""
 ) -> xr.DataTree:
     """Return the ranking tables of a score, laid out for `write_report`.
 
     Parameters
     ----------
-    score : xr.DataArray
-        (chain, draw, facility) or (sample, facility); larger is better.
+    score : xr.DataArray or Marginals
+        From `read_scores`; larger is better.
     m : int
         Facilities to name at each end.
     name, estimand, units : str
@@ -193,11 +203,12 @@ def rank_results(
     xr.DataTree
         Groups ``improvement``, ``ranking``, ``pairs``, ``sets_top`` and ``sets_bottom``.
     """
-    score = score.assign_attrs(estimand=estimand)
     groups = {"improvement": _summary(score), "ranking": ranking_group(score, m=m)}
-    if score.sizes["facility"] <= 60:
+    if groups["improvement"].sizes["facility"] <= PAIRED:
         groups["pairs"] = pairwise_probability(score).rename(
-            pairwise_probability="p_above", pairwise_probability_mcse="p_above_mcse"
+            other="facility_2",
+            pairwise_probability="p_above",
+            pairwise_probability_mcse="p_above_mcse",
         )
     groups |= {f"sets_{side}": sets_group(score, m=m, side=side) for side in SIDES}
     tree = xr.DataTree.from_dict({f"/{key}": group for key, group in groups.items()})
@@ -206,28 +217,30 @@ def rank_results(
         "m": m,
         "estimand": estimand,
         "units": units,
-        "engine": "draws",
+        "engine": "draws" if isinstance(score, xr.DataArray) else "estimates",
         "kind": "scores",
         "convergence": "passed",
     }
     return tree
 
 
-def _summary(score: xr.DataArray) -> xr.Dataset:
-    sample = [dim for dim in ("chain", "draw", "sample") if dim in score.dims]
+def _summary(score: Score) -> xr.Dataset:
     bounds = [(1.0 - CI_PROB) / 2.0, (1.0 + CI_PROB) / 2.0]
-    interval = score.quantile(bounds, dim=sample).rename(quantile="ci_bound")
-    return xr.Dataset(
-        {
-            "mean": score.mean(sample),
-            "median": score.median(sample),
-            "sd": score.std(sample),
-            "interval": interval.assign_coords(ci_bound=np.round(bounds, 10)),
-        }
-    )
+    levels = xr.DataArray(np.round(bounds, 10), dims="ci_bound")
+    levels = levels.assign_coords(ci_bound=levels.to_numpy())
+    if isinstance(score, xr.DataArray):
+        sample = [dim for dim in ("chain", "draw", "sample") if dim in score.dims]
+        interval = score.quantile(bounds, dim=sample).rename(quantile="ci_bound")
+        interval = interval.assign_coords(ci_bound=levels["ci_bound"].to_numpy())
+        parts = {"mean": score.mean(sample), "median": score.median(sample)}
+        return xr.Dataset({**parts, "sd": score.std(sample), "interval": interval})
+    mean, sd = _row(score.first), _row(score.second)
+    interval = mean + sd * xr.DataArray(stats.norm.ppf(bounds), dims="ci_bound")
+    interval = interval.assign_coords(ci_bound=levels["ci_bound"].to_numpy())
+    return xr.Dataset({"mean": mean, "median": mean, "sd": sd, "interval": interval})
 
 
-def ranking_group(score: xr.DataArray, *, m: int) -> xr.Dataset:
+def ranking_group(score: Score, *, m: int) -> xr.Dataset:
     """Return ranks, memberships and the choice at both ends, over facility."""
     table = xr.merge([rank_probability(score), expected_rank(score)], combine_attrs="drop")
     table["rank_interval"] = rank_interval(score, prob=CI_PROB)["rank_interval"]
@@ -241,16 +254,14 @@ def ranking_group(score: xr.DataArray, *, m: int) -> xr.Dataset:
     return table
 
 
-def sets_group(score: xr.DataArray, *, m: int, side: str) -> xr.Dataset:
+def sets_group(score: Score, *, m: int, side: Side) -> xr.Dataset:
     """Return the likeliest sets of one end, and the probability of the selected one."""
-    end = "top" if side == "top" else "bottom"
-    table = set_probability(score, m=m, side=end)  # type: ignore[arg-type]
-    chosen = select(score, m=m, side=end)["selected"].to_numpy()  # type: ignore[arg-type]
+    table = set_probability(score, m=m, side=side)
+    chosen = select(score, m=m, side=side)["selected"].to_numpy()
     member = table["member"].transpose("set", "facility").to_numpy()
     p, error = table["set_probability"].to_numpy(), table["set_probability_mcse"].to_numpy()
     match = (member == chosen).all(axis=1)
     names = np.array(labels(table["facility"]), dtype=object)
-    ess = float(table.attrs.get("ess", math.nan))
     return xr.Dataset(
         {
             "members": (
@@ -262,6 +273,6 @@ def sets_group(score: xr.DataArray, *, m: int, side: str) -> xr.Dataset:
         },
         attrs={
             "p_selected_set": float(p[match].sum()),
-            "p_selected_set_mcse": float(error[match][0]) if match.any() else 1.0 / ess,
+            "p_selected_set_mcse": float(error[match][0]) if match.any() else float(error.min()),
         },
     )

@@ -6,7 +6,7 @@ from pdsim.reports.document import Column, Name, Table, fill
 from pdsim.reports.numbers import Kind
 from pdsim.reports.suppress import observed_shown
 from pdsim.reports.tables import bound_names, shown_rows
-from pdsim.reports.view import Results, labels, unit_kind
+from pdsim.reports.view import Results, labels
 
 
 def levels_table(results: Results) -> Table:
@@ -14,8 +14,7 @@ def levels_table(results: Results) -> Table:
     order = results.order
     group = results.group("levels").sel(facility=order)
     low, high = bound_names(results)
-    counts = results.attr("kind", "counts") == "counts"
-    unit, kind = ("%", "percent") if counts else ("score", "score")
+    unit, kind = results.level_unit, results.level_kind
     frame = pd.DataFrame({"facility": order}, index=order)
     kinds: dict[str, Kind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
@@ -24,8 +23,7 @@ def levels_table(results: Results) -> Table:
         frame[period] = part["mean"].to_numpy()
         bounds = part["interval"].transpose("facility", "ci_bound").to_numpy().T
         frame[f"{period}_{low}"], frame[f"{period}_{high}"] = bounds
-        for key in (period, f"{period}_{low}", f"{period}_{high}"):
-            kinds[key] = "percent" if kind == "percent" else "score"
+        kinds |= dict.fromkeys((period, f"{period}_{low}", f"{period}_{high}"), kind)
         columns += [
             Column(header=f"{period.capitalize()} ({unit})", keys=(period,)),
             Column(
@@ -50,7 +48,7 @@ def domains_table(results: Results) -> Table:
     order = results.order
     group = results.group("domains").sel(facility=order)
     low, high = bound_names(results)
-    kind = unit_kind("pp" if results.attr("kind", "counts") == "counts" else "score")
+    kind = results.value_kind
     frame = pd.DataFrame({"facility": order}, index=order)
     kinds: dict[str, Kind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
@@ -132,8 +130,7 @@ def predictive_table(results: Results) -> Table:
     group = results.group("predictive").sel(facility=names)
     low, high = bound_names(results)
     shown = observed_shown(results).sel(facility=names)
-    counts = results.attr("kind", "counts") == "counts"
-    kind: Kind = "percent" if counts else "score"
+    kind = results.level_kind
     frames = []
     for period in labels(group["period"]):
         part = group.sel(period=period)

@@ -7,6 +7,12 @@ from pdsim.reports.numbers import in_words
 from pdsim.reports.tables import bound_names
 from pdsim.reports.view import Results
 
+_EXACT = {
+    True: "the {m} named {top} are exactly the right ones with probability {p_top}, the {m} named "
+    "{bottom} with probability {p_bottom}",
+    False: "the one named {top} is the right one with probability {p_top}, the one named {bottom} "
+    "with probability {p_bottom}",
+}
 _NAMED = 6
 """Facilities that one sentence names; of more it gives the range."""
 
@@ -34,8 +40,9 @@ def _study(results: Results, facts: Table) -> Text:
         "name": Name(results.name),
         "facilities": facts.number(ROW, "facilities"),
         "indicators": _of_indicators(facts),
+        "composite": "composite" if _of_indicators(facts) else "level",
         "mean": facts.number(ROW, "mean_improvement"),
-        "units": results.units,
+        "units": f" {results.units}" if results.units else "",
         "noun": results.words.noun,
     }
     if "level_baseline" in facts.frame:
@@ -46,7 +53,7 @@ def _study(results: Results, facts: Table) -> Text:
             "improved": facts.number(ROW, "improved") if "improved" in facts.frame else "",
         }
         text = (
-            "{name}: over the period the composite{indicators} went from {first}{unit} to "
+            "{name}: over the period the {composite}{indicators} went from {first}{unit} to "
             "{last}{unit} in the mean of {facilities} facilities"
         )
         if "improved" in facts.frame:
@@ -55,12 +62,12 @@ def _study(results: Results, facts: Table) -> Text:
     if "level_endline" in facts.frame:
         parts |= {"last": facts.number(ROW, "level_endline"), "unit": _percent(results)}
         return fill(
-            "{name}: the composite{indicators} stands at {last}{unit} in the mean of "
+            "{name}: the {composite}{indicators} is {last}{unit} in the mean of "
             "{facilities} facilities.",
             parts,
         )
     return fill(
-        "{name}: the {noun} is {mean} {units} in the mean of {facilities} facilities.", parts
+        "{name}: the {noun} is {mean}{units} in the mean of {facilities} facilities.", parts
     )
 
 
@@ -79,7 +86,7 @@ def _extremes(results: Results, table: Table) -> Text:
     low, high = bound_names(results)
     parts: dict[str, Piece | Text] = {
         "noun": results.words.noun,
-        "units": results.units,
+        "units": f" {results.units}" if results.units else "",
         "ci": results.interval_percent,
     }
     for key, row in (("a", first), ("b", last)):
@@ -89,8 +96,8 @@ def _extremes(results: Results, table: Table) -> Text:
             f"{key}_interval": table.interval(row, low, high),
         }
     return fill(
-        "The largest {noun} is that of {a}, {a_mean} {units} ({ci} interval {a_interval}), and "
-        "the smallest that of {b}, {b_mean} {units} ({b_interval}).",
+        "The largest {noun} is that of {a}, {a_mean}{units} ({ci} interval {a_interval}), and "
+        "the smallest that of {b}, {b_mean}{units} ({b_interval}).",
         parts,
     )
 
@@ -99,29 +106,30 @@ def membership(results: Results, tables: dict[str, Table], side: Side) -> Text:
     """Return the sentence on who is among the top or the bottom m."""
     table, facts = tables["selection"], tables["facts"]
     chosen = results.selected(side)
-    label = f"{results.m_words} {getattr(results.words, side)}"
     if len(chosen) > _NAMED:
-        return _many(chosen, label, side, table, facts)
+        return _many(chosen, results.named(side), side, table, facts)
+    place = results.place(side)
     sure = [row for row in chosen if float(table.value(row, f"p_{side}")) >= CERTAIN]
     rest = [row for row in chosen if row not in sure]
     if not chosen:
-        return (f"Nobody can be named as the {label}: those at the cut tie.",)
+        return (f"Nobody can be named as {results.named(side)}: those at the cut tie.",)
+    none = "none of them is" if len(rest) > 1 else "this is not"
     if not sure:
-        return (*_likely(rest, table, side, f"is among the {label} "), "; none of them is certain.")
+        return (*_likely(rest, table, side, f"is {place} "), f"; {none} certain.")
     parts: dict[str, Piece | Text] = {
         "sure": listing(_sure(row, table, side, n == 0) for n, row in enumerate(sure)),
         "is": "is" if len(sure) == 1 else "are",
-        "label": label,
+        "place": place,
     }
     if not rest:
-        return fill("{sure} {is} certainly among the {label}.", parts)
+        return fill("{sure} {is} certainly {place}.", parts)
     parts |= {"rest": _likely(rest, table, side, "is among them ")}
-    return fill("{sure} {is} certainly among the {label}; {rest}.", parts)
+    return fill("{sure} {is} certainly {place}; {rest}.", parts)
 
 
 def _sure(row: str, table: Table, side: Side, first: bool) -> Text:
     parts: dict[str, Piece | Text] = {"name": Name(row), "p": table.number(row, f"p_{side}")}
-    if table.value(row, f"p_{side}") < 1.0:
+    if table.has_error(row, f"p_{side}"):
         parts["p"] = fill("{p}, MCSE {se}", {**parts, "se": table.number(row, f"p_{side}_mcse")})
     return fill("{name} (probability {p})" if first else "{name} ({p})", parts)
 
@@ -142,7 +150,7 @@ def _likely(rows: list[str], table: Table, side: Side, verb: str) -> Text:
 
 def _many(chosen: list[str], label: str, side: Side, table: Table, facts: Table) -> Text:
     return fill(
-        "{first} to {last} are the ends of the list of those selected as the {label}, with "
+        "{first} to {last} are the ends of the list of those selected as {label}, with "
         "probabilities from {high} down to {low}; {certain} of them are certain.",
         {
             "first": Name(chosen[0]),
@@ -160,10 +168,9 @@ def _certainty(results: Results, facts: Table) -> Text:
     if "set_top" in facts.frame and "set_bottom" in facts.frame:
         texts.append(
             fill(
-                "the {m} named {top} are exactly the right ones with probability {p_top}, the {m} "
-                "named {bottom} with probability {p_bottom}",
+                _EXACT[results.m > 1],
                 {
-                    "m": results.m_words,
+                    "m": in_words(results.m),
                     "top": results.words.top,
                     "bottom": results.words.bottom,
                     "p_top": facts.probability(ROW, "set_top"),

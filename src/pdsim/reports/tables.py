@@ -7,7 +7,7 @@ from pdsim.conventions import Side
 from pdsim.reports.document import Column, Table
 from pdsim.reports.numbers import Kind
 from pdsim.reports.suppress import observed_shown
-from pdsim.reports.view import SIDES, Results, labels, members, unit_kind, words
+from pdsim.reports.view import SIDES, Results, labels, members, words
 
 LONGEST = 400
 """Rows that a table prints; the CSV files hold all."""
@@ -54,7 +54,7 @@ def selection_table(results: Results) -> Table:
     ]
     return Table(
         key="selection",
-        title=f"Who is among the {results.m_words} {m_words.top} and {m_words.bottom}",
+        title=f"Who is {results.place('top')} and {results.place('bottom')}",
         frame=frame,
         kinds=kinds,
         columns=(
@@ -78,7 +78,7 @@ def selection_table(results: Results) -> Table:
         notes=(
             (
                 f"Rank 1 {m_words.best}. P(top {m}) is the posterior probability of a rank among "
-                f"the {results.m_words} first; over all facilities it sums to {results.m_words}. "
+                f"the first {m}; over all facilities it sums to {m}. "
                 "MCSE is the Monte Carlo standard error: computation error only, not uncertainty "
                 "about the facility.",
             ),
@@ -102,7 +102,7 @@ def improvement_table(results: Results) -> Table:
     """Return the improvement of every facility, the largest first."""
     group = results.improvement.sel(facility=results.order)
     low, high = bound_names(results)
-    value = unit_kind(results.units)
+    value = results.value_kind
     frame = pd.DataFrame({"facility": results.order}, index=results.order)
     kinds: dict[str, Kind] = {}
     for key in ("mean", "median", "sd"):
@@ -112,7 +112,7 @@ def improvement_table(results: Results) -> Table:
     kinds |= {low: value, high: value}
     columns = [
         Column(header="Facility", keys=("facility",), layout="name"),
-        Column(header=f"{results.words.column} ({results.units}), mean", keys=("mean",)),
+        Column(header=f"{with_unit(results.words.column, results.units)}, mean", keys=("mean",)),
         Column(header=f"{results.interval_percent} interval", keys=(low, high), layout="interval"),
     ]
     change = results.estimand not in ("level", "endline")
@@ -150,6 +150,11 @@ def improvement_table(results: Results) -> Table:
         notes=_improvement_notes(results, frame),
         shown=shown_rows(results),
     )
+
+
+def with_unit(text: str, units: str) -> str:
+    """Return a header with the unit behind it, where there is one."""
+    return f"{text} ({units})" if units else text
 
 
 def _improvement_notes(results: Results, frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
@@ -207,10 +212,9 @@ def sets_table(results: Results, side: Side, *, most: int = 8) -> Table:
     frame = pd.DataFrame(
         {"which": rows, "members": names, "probability": p, "probability_mcse": error}, index=rows
     )
-    label = getattr(results.words, side)
     return Table(
         key=f"sets_{side}",
-        title=f"Likeliest sets of the {results.m_words} {label}",
+        title=f"Likeliest sets: {results.named(side)}",
         frame=frame,
         kinds={"probability": "probability", "probability_mcse": "mcse"},
         columns=(

@@ -31,8 +31,13 @@ def terminal_table(table: Table, *, rows: int = 60) -> "RichTable":
     shown = RichTable(title=plain(table.title), box=box.SIMPLE_HEAD, title_justify="left")
     for position, header in enumerate(headers):
         numeric = bool(grid) and any(isinstance(piece, Number) for piece in grid[0][position])
+        # a name is folded only when it is long
+        longest = max((len(words_of(row[position])) for row in grid), default=0)
         shown.add_column(
-            RichText(words_of(header)), justify="right" if numeric else "left", overflow="fold"
+            RichText(words_of(header)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=min(longest, 20) if position == 0 else None,
         )
     kept = grid if len(grid) <= rows else [*grid[: rows // 2], *grid[-rows // 2 :]]
     for row in kept:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
-from pdsim.reports.numbers import Kind, in_words
+from pdsim.reports.numbers import Kind, in_words, kind_for
 
 SEPARATOR: Final = "\x1f"
 """Between the names of a set's members in a results file."""
@@ -60,12 +60,12 @@ def _improved(noun: str, column: str, suffix: str = "") -> Words:
     )
 
 
-def _highest(noun: str, column: str) -> Words:
+def _highest(noun: str, column: str, top: str = "best", bottom: str = "worst") -> Words:
     return Words(
         noun=noun,
         column=column,
-        top=f"with the highest {noun}",
-        bottom=f"with the lowest {noun}",
+        top=top,
+        bottom=bottom,
         best=f"has the highest {noun}",
         worst=f"has the lowest {noun}",
         more=f"has a higher {noun} than",
@@ -89,20 +89,14 @@ _WORDS: Final = {
     "ratio": _improved(
         "ratio of endline to baseline", "Ratio", " by the ratio of endline to baseline"
     ),
-    "endline": _highest("endline level", "Endline level"),
+    "endline": _highest("endline level", "Endline level", "best at endline", "worst at endline"),
     "level": _highest("level", "Level"),
 }
 
 
 def words(estimand: str) -> Words:
     """Return the words for an estimand; one that is not known is called a score."""
-    return _WORDS.get(estimand, _highest("score", "Score"))
-
-
-def unit_kind(units: str) -> Kind:
-    """Return how values in these units are written."""
-    kinds: dict[str, Kind] = {"pp": "pp", "score": "score"}
-    return kinds.get(units, "ratio")
+    return _WORDS.get(estimand, _highest("score", "Score", "highest", "lowest"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +144,9 @@ class Results:
 
     @property
     def units(self) -> str:
-        """Units of the main estimand."""
-        return str(self.attr("units", ""))
+        """Units of the main estimand; a level in percent is not a difference."""
+        units = str(self.attr("units", ""))
+        return "%" if units == "pp" and self.estimand in ("level", "endline") else units
 
     @property
     def words(self) -> Words:
@@ -159,9 +154,33 @@ class Results:
         return words(self.estimand)
 
     @property
-    def m_words(self) -> str:
-        """``m`` in words."""
-        return in_words(self.m)
+    def value_kind(self) -> Kind:
+        """How values of the main estimand are written."""
+        kinds: dict[str, Kind] = {"pp": "pp", "%": "percent"}
+        if self.units in kinds:
+            return kinds[self.units]
+        return kind_for(float(self.improvement["sd"].median()))
+
+    @property
+    def level_unit(self) -> str:
+        """Unit of a level: ``%``, or ``score``."""
+        return "%" if self.attr("kind", "counts") == "counts" else "score"
+
+    @property
+    def level_kind(self) -> Kind:
+        """How levels are written."""
+        if self.level_unit == "%":
+            return "percent"
+        return kind_for(float(self.group("levels")["mean"].std()) / 10.0)
+
+    def named(self, side: Side) -> str:
+        """Return ``the three most improved``, or ``the most improved`` where m is 1."""
+        label = str(getattr(self.words, side))
+        return f"the {label}" if self.m == 1 else f"the {in_words(self.m)} {label}"
+
+    def place(self, side: Side) -> str:
+        """Return ``among the three most improved``, or ``the most improved`` where m is 1."""
+        return self.named(side) if self.m == 1 else f"among {self.named(side)}"
 
     @property
     def failed(self) -> str:

@@ -7,6 +7,7 @@ from pdsim.scoring.aggregate import (
     allowed_estimands,
     is_defined,
     score,
+    score_normalised,
 )
 from pdsim.scoring.cases import all_or_none
 from pdsim.scoring.missing import MISSING_POLICIES, apply_missing_policy, observed_levels
@@ -27,4 +28,5 @@ __all__ = [
     "normalise",
     "observed_levels",
     "score",
+    "score_normalised",
 ]

@@ -169,7 +169,54 @@ def score(
     >>> score(levels, one, estimand="gap_closed").values.round(6).tolist()
     [0.5]
     """
-    kind = levels.attrs.get("kind", "counts")
+    scaled = normalise(levels, normalisation, reference=reference)
+    return score_normalised(
+        scaled,
+        weights,
+        aggregation=aggregation,
+        estimand=estimand,
+        trials=trials,
+        skip_missing=skip_missing,
+    )
+
+
+def score_normalised(
+    scaled: xr.DataArray,
+    weights: xr.DataArray,
+    *,
+    aggregation: Aggregation = "arithmetic",
+    estimand: ScoreEstimand = "change",
+    trials: xr.DataArray | None = None,
+    skip_missing: bool = False,
+) -> xr.DataArray:
+    """Return what `score` does from levels that `normalise` has put on their scale.
+
+    Parameters
+    ----------
+    scaled : DataArray (..., facility, indicator, period)
+        With the attribute ``normalisation``.
+    weights : DataArray (..., indicator)
+        Further dimensions, such as ``weight_draw``, stay in the result.
+    aggregation, estimand, trials, skip_missing : see `score`
+
+    Returns
+    -------
+    DataArray (..., facility)
+
+    Raises
+    ------
+    InputError
+        If the choices do not go together.
+
+    Examples
+    --------
+    >>> levels = xr.DataArray([[[0.2, 0.6]]], dims=("facility", "indicator", "period"))
+    >>> one = xr.DataArray([1.0], dims="indicator")
+    >>> score_normalised(normalise(levels), one, estimand="ratio").values.round(6).tolist()
+    [3.0]
+    """
+    normalisation = str(scaled.attrs.get("normalisation", "pp"))
+    kind = scaled.attrs.get("kind", "counts")
     if not is_defined(normalisation, aggregation):
         rule = f"aggregation {aggregation!r} is not defined with normalisation {normalisation!r}"
         raise InputError(Problem(rule=rule, cure="see pdsim.scoring.is_defined"))
@@ -177,10 +224,9 @@ def score(
         rule = f"estimand {estimand!r} is not defined with normalisation {normalisation!r}"
         cure = f"use one of: {', '.join(allowed_estimands(normalisation, kind=kind))}"
         raise InputError(Problem(rule=rule, cure=cure))
-    if levels.sizes["period"] == 1 and estimand != "endline":
+    if scaled.sizes["period"] == 1 and estimand != "endline":
         rule = f"estimand {estimand!r} needs two periods"
         raise InputError(Problem(rule=rule, cure="use 'endline', the level at the one period"))
-    scaled = normalise(levels, normalisation, reference=reference)
     overall = aggregate(scaled, weights, aggregation, trials=trials, skip_missing=skip_missing)
     value = _estimate(
         estimand, overall.isel(period=0, drop=True), overall.isel(period=-1, drop=True)
@@ -188,7 +234,7 @@ def score(
     largest = float(np.abs(value).max())
     if np.isfinite(largest) and largest > 0:
         value = value.copy(data=largest * np.round(value.values / largest, _TIE_DIGITS))
-    attrs = {key: item for key, item in levels.attrs.items() if key != "kind"}
+    attrs = {key: item for key, item in scaled.attrs.items() if key != "kind"}
     return value.rename("score").assign_attrs(attrs, estimand=estimand)
 
 

@@ -90,7 +90,7 @@ def normal_quantile(p: float) -> float:
 @compiled
 def expit(x: float) -> float:
     """Return 1 / (1 + exp(-x)) without loss in the tails."""
-    e = exp_minus(abs(x))
+    e: float = exp_minus(abs(x))
     return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 

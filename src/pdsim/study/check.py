@@ -50,7 +50,7 @@ def study_findings(study: "Study") -> Findings:
     findings += size_findings("indicator", study.data.sizes["indicator"])
     findings += _coordinate_findings(study.data) + _value_findings(study.data)
     if study.items is not None and (
-        not _is_whole(study.items)
+        not is_whole(study.items)
         or study.items < 1
         or study.data.sizes["indicator"] > 1
         or "successes" not in study.data
@@ -105,7 +105,7 @@ def option_findings(
                 cure="give a name of at most 200 characters on one line",
             )
         )
-    if m is not None and (not _is_whole(m) or m < 1):
+    if m is not None and (not is_whole(m) or m < 1):
         problems.append(Problem(rule=f"m must be a whole number of 1 or more (received {m!r:.60})"))
     elif m is not None and facilities > 1 and 2 * m > facilities:
         problems.append(
@@ -133,7 +133,7 @@ def option_findings(
                 cure="leave it out where cases are not clustered",
             )
         )
-    if suppress_below is not None and (not _is_whole(suppress_below) or suppress_below < 1):
+    if suppress_below is not None and (not is_whole(suppress_below) or suppress_below < 1):
         problems.append(
             Problem(
                 rule="suppress_below must be a whole number of 1 or more "
@@ -329,7 +329,8 @@ def _cells(data: xr.Dataset, bad: NDArray[np.bool_], rule: str) -> Findings:
     return Findings(shown=problems, count=len(places))
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number by its type."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -244,7 +244,9 @@ def _outside(
             cure="correct the weight",
         )
         for name, weight in weights.items()
-        if not (isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0)
+        if not (
+            isinstance(weight, int | float | np.number) and math.isfinite(weight) and weight >= 0
+        )
     ]
     if problems:
         return np.full(len(names), np.nan), found(problems)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pdsim.conventions import PERIODS
 from pdsim.errors import Problem
 from pdsim.study.cells import Source, Values, read_values, source_of
-from pdsim.study.check import empty_findings, size_findings
+from pdsim.study.check import empty_findings, is_whole, size_findings
 from pdsim.study.frames import KEYS, METADATA, VALUES, Columns, file_of, named, text_column, visible
 from pdsim.study.indicators import Indicators, indicators_of
 from pdsim.study.names import Coded, coded
@@ -164,7 +164,7 @@ def _purpose(source: Source | None, *, trials: int | None, items: int | None) ->
             cure=f"correct {name}",
         )
         for name, value in (("trials", trials), ("items", items))
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < 1)
+        if value is not None and not (is_whole(value) and value >= 1)
     ]
     return found(problems)
 

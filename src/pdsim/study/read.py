@@ -13,7 +13,7 @@ from pdsim.settings import read_toml
 from pdsim.study.cases import observed_from_cases
 from pdsim.study.check import option_findings
 from pdsim.study.core import Study, default_m
-from pdsim.study.frames import METADATA, KEYS, VALUES, Columns, named, suggestion, visible
+from pdsim.study.frames import KEYS, METADATA, VALUES, Columns, named, suggestion, visible
 from pdsim.study.longtable import Observed, observed_from_long
 from pdsim.study.problems import NOTHING, Findings, found, quote, refuse
 from pdsim.study.sampler import SamplerSettings
@@ -44,6 +44,7 @@ def read_study(
     decimal: Literal[".", ","] | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    indicators_sheet: str | None = None,
     allow_outside: bool = False,
 ) -> Study:
     """Read a study from its study.toml, or from a table.
@@ -58,6 +59,7 @@ def read_study(
     format, columns, ignore, periods, name, m, weights, case_correlation, design_effect, trials
         See `pdsim.study.StudyFile`; each replaces the key of a study.toml.
     items, suppress_below, priors, sampler, delimiter, decimal, encoding, sheet
+    indicators_sheet
         Likewise.
     allow_outside : bool
         Let a study.toml name files outside its folder.
@@ -108,6 +110,7 @@ def read_study(
         "decimal": decimal,
         "encoding": encoding,
         "sheet": sheet,
+        "indicators_sheet": indicators_sheet,
     }
     stated = {key: value for key, value in stated.items() if value is not None}
     if source.suffix.lower() == ".toml":
@@ -201,10 +204,13 @@ def _observed(
     findings = NOTHING
     tables: list[pd.DataFrame] = []
     notes: list[str] = []
-    for name in (*settings.files, *([settings.indicators] if settings.indicators else [])):
+    sources = [(name, reading) for name in settings.files]
+    if settings.indicators:
+        apart = Reading(encoding=settings.encoding, sheet=settings.indicators_sheet)
+        sources.append((settings.indicators, apart))
+    for name, how in sources:
         try:
-            # a sheet is a sheet of the data; the indicator table has a file of its own
-            table, guessed = read_source(name, load, reading)
+            table, guessed = read_source(name, load, how)
             tables.append(table)
             notes += guessed
         except InputError as error:

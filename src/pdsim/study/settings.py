@@ -61,8 +61,10 @@ class StudyFile:
         ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``.
     sampler : SamplerSettings
         ``[sampler]`` with ``engine``, ``draws``, ``tune``, ``chains`` and ``seed``.
-    delimiter, decimal, encoding, sheet : str or None
-        Of text files and workbooks, where they are not recognised.
+    delimiter, decimal, encoding : str or None
+        Of text files, where they are not recognised.
+    sheet, indicators_sheet : str or None
+        Sheet of the table and of the indicator table in workbooks; default: the first one.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -87,6 +89,7 @@ class StudyFile:
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
     sheet: str | None = None
+    indicators_sheet: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and len(self.delimiter) != 1:

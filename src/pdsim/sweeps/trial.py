@@ -78,7 +78,7 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = sweep(settings, store=folder, executor="serial")
     ...     again = replay(folder, str(result.key.values[0]), 7)
-    >>> bool((again.measures == again.stored).all())
+    >>> again.measures.equals(again.stored)
     True
     """
     folders = job_stores(Path(store))

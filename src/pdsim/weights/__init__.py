@@ -2,22 +2,36 @@
 
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
+from pdsim.weights.choices import by_factor, multiverse, rank_reversal
 from pdsim.weights.constraints import constraints
+from pdsim.weights.decomposition import decompose, settle_sentence
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
+from pdsim.weights.section import WeightSettings, weight_tables
+from pdsim.weights.sets import set_acceptability
+from pdsim.weights.sobol import sobol_indices
 from pdsim.weights.stability import domain_sweep, stability_interval
 
 __all__ = [
+    "WeightSettings",
     "acceptability",
+    "by_factor",
     "confidence_factor",
     "constraints",
+    "decompose",
     "domain_sweep",
     "facility_flip_distance",
     "flip_distance",
     "flip_survival",
     "membership_bounds",
+    "multiverse",
     "pairwise_acceptability",
+    "rank_reversal",
+    "set_acceptability",
+    "settle_sentence",
+    "sobol_indices",
     "stability_interval",
     "weight_space",
+    "weight_tables",
 ]

@@ -24,7 +24,7 @@ NONE_LEFT_OUT: Final = "none"
 _GROUPS: Final = 10
 _BYTES: Final = 200_000_000
 _MOST_SETS: Final = 120
-_LOOK: Final = 100
+_LOOK: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

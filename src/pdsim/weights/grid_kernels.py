@@ -242,3 +242,32 @@ def _square_sets(
                     q = places[c, b]
                     into[facilities + q] += counts[level[c], q] ** 2
                     counts[level[c], q] = 0.0
+
+
+@compiled
+def membership_at(
+    kinds: Ints,
+    after: Floats,
+    before: Floats,
+    sizes: Floats,
+    two: bool,
+    samples: Ints,
+    columns: Ints,
+    choices: Ints,
+    weights: Floats,
+    m: int,
+    out: Floats,
+) -> None:
+    """Fill out (point, facility) with memberships at single points of the grid."""
+    facilities = after.shape[2]
+    left_outs = weights.shape[0]
+    scores, work = np.empty((facilities, 1)), np.empty((facilities, 1))
+    ahead, same = np.empty((facilities, 1)), np.empty((facilities, 1))
+    for p in range(samples.shape[0]):
+        scheme, left = choices[p] // left_outs, choices[p] % left_outs
+        score_block(
+            kinds, after, before, sizes, two, samples[p], scheme,
+            weights[left], columns[p], 1, scores, work, ahead, same,
+        )  # fmt: skip
+        for f in range(facilities):
+            out[p, f] = min(max((m - ahead[f, 0]) / same[f, 0], 0.0), 1.0)

@@ -20,7 +20,7 @@ from pdsim.reports.precision import observed_se
 from pdsim.reports.structure import levels_table
 from pdsim.reports.summary import membership, summary
 from pdsim.reports.suppress import observed_shown
-from pdsim.reports.tables import sets_table
+from pdsim.reports.tables import sets_table, with_unit
 from pdsim.reports.view import SIDES, Results
 
 FUNNEL_FROM: Final = 5
@@ -92,7 +92,7 @@ def improvement_blocks(results: Results, tables: dict[str, Table], long: bool) -
     figure, drawn = plots.forest(
         data,
         results.group("ranking"),
-        label=f"{results.words.axis} ({results.units})",
+        label=with_unit(results.words.axis, results.units),
         failed=results.failed,
     )
     observed = " White diamonds are the observed values." if drawn["observed"].notna().any() else ""
@@ -106,14 +106,14 @@ def improvement_blocks(results: Results, tables: dict[str, Table], long: bool) -
                 f"the top, pointing down for the bottom.{observed}",
             ),
             alt=fill(
-                "Forest plot from {first} with {a} {units} down to {last} with {b} {units}; all "
+                "Forest plot from {first} with {a}{units} down to {last} with {b}{units}; all "
                 "values are in the table of the section.",
                 {
                     "first": Name(first),
                     "last": Name(last),
                     "a": table.number(first, "mean"),
                     "b": table.number(last, "mean"),
-                    "units": results.units,
+                    "units": f" {results.units}" if results.units else "",
                 },
             ),
             figure=figure,
@@ -128,9 +128,11 @@ def before_after_blocks(results: Results) -> list[Block]:
     """Return levels before and after, and the funnel plot of what was observed."""
     blocks: list[Block] = []
     if results.has("levels") and results.group("levels").sizes["period"] == 2:
-        unit = "%" if results.attr("kind", "counts") == "counts" else "score"
         figure, data = plots.slope(
-            results.group("levels"), results.group("ranking"), unit=unit, failed=results.failed
+            results.group("levels"),
+            results.group("ranking"),
+            unit=results.level_unit,
+            failed=results.failed,
         )
         blocks += [
             Picture(
@@ -164,7 +166,7 @@ def _funnel(results: Results) -> list[Block]:
         se[seen],
         names=kept,
         sides=[sides[name] for name in kept],
-        label=f"Observed {results.words.column.lower()} ({results.units})",
+        label=with_unit(f"Observed {results.words.column.lower()}", results.units),
         failed=results.failed,
     )
     return [
@@ -192,7 +194,7 @@ def rank_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[
             key="ranks",
             caption=(
                 "Probability of every rank for every facility; the darker the likelier. Dashed "
-                f"lines mark the {results.m_words} first and the {results.m_words} last ranks.",
+                f"lines set off the first {results.m} and the last {results.m} ranks.",
             ),
             alt=(f"Heat map of rank probabilities. {see}",),
             figure=figure,

@@ -51,9 +51,10 @@ def model_check_blocks(results: Results, tables: dict[str, Table], long: bool) -
         return []
     group = results.group("predictive")
     shown = observed_shown(results).reindex(facility=group["facility"])
-    unit = "%" if results.attr("kind", "counts") == "counts" else "score"
     figure, data = plots.predictive(
-        group.assign(observed=group["observed"].where(shown)), unit=unit, failed=results.failed
+        group.assign(observed=group["observed"].where(shown)),
+        unit=results.level_unit,
+        failed=results.failed,
     )
     return [
         Picture(

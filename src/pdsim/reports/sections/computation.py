@@ -10,7 +10,8 @@ from pdsim.reports.view import Results, labels
 _ENGINES = {
     "nuts": "the No-U-Turn sampler (PyMC, nutpie)",
     "laplace": "the fast engine (Laplace approximation and importance sampling)",
-    "draws": "draws made elsewhere",
+    "draws": "counting draws that were made elsewhere",
+    "estimates": "quadrature from estimates and standard errors, taken as independent and normal",
 }
 
 

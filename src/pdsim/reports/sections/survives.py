@@ -4,7 +4,8 @@ import numpy as np
 import xarray as xr
 
 from pdsim.reports import plots
-from pdsim.reports.document import Block, Paragraph, Picture, Table
+from pdsim.reports.disagreement import criteria_table, disagreement_sentences
+from pdsim.reports.document import Block, Items, Paragraph, Picture, Table
 from pdsim.reports.robustness import (
     pair_sentence,
     pair_value_table,
@@ -47,7 +48,15 @@ def _varied(results: Results, group: str, dim: str, symbol: str) -> list[Block]:
 
 def rule_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
     """Return the selection by other rules."""
-    return [rules_table(results)] if results.has("rules") else []
+    if not results.has("rules"):
+        return []
+    blocks: list[Block] = [rules_table(results)]
+    for side in SIDES:
+        table = criteria_table(results, side)
+        sentences = disagreement_sentences(results, side, table)
+        if sentences:
+            blocks += [Items(items=tuple(sentences)), table]
+    return blocks
 
 
 def estimand_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:

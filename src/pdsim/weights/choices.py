@@ -1,0 +1,374 @@
+"""The multiverse: every defensible way to score crossed, and whom each would choose."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pdsim.conventions import DEFAULT_M, Side
+from pdsim.errors import InputError, Problem
+from pdsim.ranking.draws import check_m, check_side
+from pdsim.ranking.places import membership, places
+from pdsim.scoring import allowed_estimands, is_defined, normalise, score_normalised
+from pdsim.scoring.aggregate import Aggregation, ScoreEstimand
+from pdsim.scoring.normalise import Normalisation
+from pdsim.weights.grid import NONE_LEFT_OUT
+from pdsim.weights.samples import Floats, as_nominal, as_values, scaled_to_one
+
+FACTORS: Final = (
+    "source",
+    "weighting",
+    "normalisation",
+    "aggregation",
+    "estimand",
+    "left_out",
+    "facility_left_out",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    source: str
+    weighting: str
+    normalisation: str
+    aggregation: str
+    estimand: str
+    left_out: str
+    facility_left_out: str
+
+
+def multiverse(
+    levels: xr.DataArray | Mapping[str, xr.DataArray],
+    nominal: xr.DataArray | Mapping[str, xr.DataArray],
+    *,
+    m: int = DEFAULT_M,
+    side: Side = "top",
+    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+    aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
+    estimands: Sequence[ScoreEstimand] = ("change",),
+    left_out: int = 1,
+    facility_left_out: bool = False,
+    trials: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Return whom every crossed choice of method would choose.
+
+    The first level of each factor makes the reference choice. Pairs that are not defined (the
+    geometric mean of z scores, the ratio of ranks) are left out of the table.
+
+    Parameters
+    ----------
+    levels : DataArray (..., facility, indicator, period) or mapping of name to such
+        Several sources may be crossed: the model's levels, and observed ones under policies for
+        missing cells (`pdsim.scoring.apply_missing_policy`); where a source has missing cells
+        left, weights are spread over the others.
+    nominal : DataArray (indicator) or mapping of name to such
+        One or several sets of nominal weights.
+    m : int
+    side : {"top", "bottom"}
+    normalisations, aggregations, estimands : sequences of str
+        See `pdsim.scoring`.
+    left_out : int
+        Largest number of indicators to leave out together: 0, 1, or 2 (all pairs).
+    facility_left_out : bool
+        Cross with leaving out each facility: normalisations that look at the other facilities
+        may then change the order of those that stay (rank reversal).
+    trials : DataArray (facility, indicator, period), optional
+        For opportunity scores.
+
+    Returns
+    -------
+    Dataset
+        Over ``choice``, with a coordinate per factor: ``probability`` (choice, facility), the
+        share of samples in which the facility is among the m (NaN where it is left out);
+        ``selected`` (choice, facility), 1 for the m of largest probability, fractions at ties;
+        ``overlap`` (choice) with the reference set, as a share of m; ``same`` (choice, bool).
+        ``stays`` (facility): share of the choices with the facility among the m. Attributes ``m``, ``side``.
+
+    Raises
+    ------
+    InputError
+        If the choices leave nothing, or inputs are not as described.
+
+    Examples
+    --------
+    >>> levels = xr.DataArray(
+    ...     [[[0.1, 0.9], [0.2, 0.4]], [[0.1, 0.3], [0.2, 0.3]], [[0.3, 0.4], [0.1, 0.8]]],
+    ...     dims=("facility", "indicator", "period"),
+    ... )
+    >>> table = multiverse(levels, xr.DataArray([0.5, 0.5], dims="indicator"), m=1)
+    >>> table.sizes["choice"], table.stays.values.round(3).tolist()
+    (21, [0.667, 0.0, 0.333])
+    """
+    sources = dict(levels) if isinstance(levels, Mapping) else {"levels": levels}
+    named = dict(nominal) if isinstance(nominal, Mapping) else {"nominal": nominal}
+    check_side(side)
+    if left_out not in (0, 1, 2):
+        raise InputError(f"left_out is 0, 1 or 2 indicators (received {left_out})")
+    facilities = list(
+        dict.fromkeys(name for item in sources.values() for name in _names(item, "facility"))
+    )
+    rows: list[_Choice] = []
+    probability: list[Floats] = []
+    for source, item in sources.items():
+        check_m(m, item.sizes["facility"] - facility_left_out)
+        kind = str(item.attrs.get("kind", "counts"))
+        for gone in (NONE_LEFT_OUT, *(facilities if facility_left_out else ())):
+            for choice, score in _scores(
+                _without(item, gone),
+                named,
+                [
+                    (n, a, e)
+                    for n, a, e in itertools.product(normalisations, aggregations, estimands)
+                    if is_defined(n, a)
+                    and e in allowed_estimands(n, kind=kind)
+                    and not (n == "logit" and kind == "scores")
+                ],
+                left_out,
+                trials,
+            ):
+                share = membership(*places(score if side == "top" else -score), m).mean(axis=0)
+                row = np.full(len(facilities), np.nan)
+                kept = _names(_without(item, gone), "facility")
+                row[[facilities.index(name) for name in kept]] = share
+                rows.append(
+                    _Choice(
+                        source=source,
+                        weighting=choice[0],
+                        normalisation=choice[1],
+                        aggregation=choice[2],
+                        estimand=choice[3],
+                        left_out=choice[4],
+                        facility_left_out=gone,
+                    )
+                )
+                probability.append(row)
+    if not rows:
+        raise InputError(Problem(rule="no choice is defined", cure="name more of them"))
+    table = np.array(probability)
+    selected = membership(*places(np.where(np.isnan(table), -1.0, np.round(table, 12))), m)
+    overlap = np.minimum(selected, selected[0]).sum(axis=1) / m
+    present = ~np.isnan(table)
+    return xr.Dataset(
+        {
+            "probability": (("choice", "facility"), table),
+            "selected": (("choice", "facility"), np.where(present, selected, np.nan)),
+            "overlap": ("choice", overlap),
+            "same": ("choice", overlap > 1.0 - 1e-9),
+            "stays": ("facility", (selected * present).sum(axis=0) / present.sum(axis=0)),
+        },
+        coords={
+            "facility": facilities,
+            **{
+                name: ("choice", np.array([getattr(row, name) for row in rows])) for name in FACTORS
+            },
+        },
+        attrs={"m": m, "side": side},
+    )
+
+
+def _names(levels: xr.DataArray, dim: str) -> list[str]:
+    if dim in levels.coords:
+        return [str(name) for name in levels[dim].values]
+    return [str(at) for at in range(1, levels.sizes[dim] + 1)]
+
+
+def _without(levels: xr.DataArray, facility: str) -> xr.DataArray:
+    names = _names(levels, "facility")
+    if facility == NONE_LEFT_OUT or facility not in names:
+        return levels
+    return levels.isel(facility=[at for at, name in enumerate(names) if name != facility])
+
+
+def _scores(
+    levels: xr.DataArray,
+    nominal: Mapping[str, xr.DataArray],
+    ways: Sequence[tuple[Normalisation, Aggregation, ScoreEstimand]],
+    left_out: int,
+    trials: xr.DataArray | None,
+) -> Iterator[tuple[tuple[str, str, str, str, str], Floats]]:
+    """Yield each choice and its scores (sample, facility)."""
+    indicators = _names(levels, "indicator")
+    gone = [
+        combination
+        for size in range(min(left_out, len(indicators) - 1) + 1)
+        for combination in itertools.combinations(range(len(indicators)), size)
+    ]
+    missing = bool(levels.isnull().any())
+    for normalisation in dict.fromkeys(way[0] for way in ways):
+        scaled = normalise(levels, normalisation)
+        for weighting, weights in nominal.items():
+            base = _aligned(weights, indicators)
+            for (_, aggregation, estimand), out in itertools.product(
+                [way for way in ways if way[0] == normalisation], gone
+            ):
+                own = base.copy()
+                own[list(out)] = 0.0
+                if own.sum() <= 0:
+                    continue
+                score = score_normalised(
+                    scaled,
+                    xr.DataArray(own / own.sum(), dims="indicator"),
+                    aggregation=aggregation,
+                    estimand=estimand,
+                    trials=None
+                    if trials is None
+                    else trials.drop_vars("indicator", errors="ignore"),
+                    skip_missing=missing,
+                )
+                label = " + ".join(indicators[k] for k in out) or NONE_LEFT_OUT
+                flat = score.transpose(..., "facility").values.reshape(-1, levels.sizes["facility"])
+                yield (weighting, normalisation, aggregation, estimand, label), flat
+
+
+def _aligned(weights: xr.DataArray, indicators: list[str]) -> Floats:
+    if "indicator" in weights.coords:
+        known = dict(zip(_names(weights, "indicator"), weights.values.tolist(), strict=True))
+        absent = [name for name in indicators if name not in known]
+        if absent:
+            raise InputError([Problem(indicator=name, rule="has no weight") for name in absent])
+        return scaled_to_one(np.array([known[name] for name in indicators]))
+    if weights.shape != (len(indicators),):
+        raise InputError(f"{len(indicators)} weights are needed (received {weights.shape})")
+    return scaled_to_one(weights.values)
+
+
+def by_factor(table: xr.Dataset) -> xr.Dataset:
+    """Return how often the reference set stays under each level of each choice factor.
+
+    Parameters
+    ----------
+    table : Dataset
+        From `multiverse`.
+
+    Returns
+    -------
+    Dataset (level)
+        Coordinates ``factor`` and ``name`` of the level; ``choices`` (how many), ``same`` (share
+        of them that choose the reference set), ``overlap`` (mean share of it chosen);
+        ``alone_same`` and ``alone_overlap``: the same where only this factor departs from the
+        reference, NaN for the reference's own level.
+
+    Examples
+    --------
+    >>> levels = xr.DataArray(
+    ...     [[[0.1, 0.9], [0.2, 0.4]], [[0.1, 0.3], [0.2, 0.3]], [[0.3, 0.4], [0.1, 0.8]]],
+    ...     dims=("facility", "indicator", "period"),
+    ... )
+    >>> table = multiverse(levels, xr.DataArray([0.5, 0.5], dims="indicator"), m=1, left_out=1)
+    >>> by_factor(table).sel(level=5).same.item()
+    1.0
+    """
+    columns = {name: table[name].values.astype(str) for name in FACTORS}
+    reference = {name: column[0] for name, column in columns.items()}
+    departs = np.array([column != reference[name] for name, column in columns.items()])
+    rows = []
+    for at, (factor, column) in enumerate(columns.items()):
+        only: NDArray[np.bool_] = ~np.delete(departs, at, axis=0).any(axis=0)
+        for name in dict.fromkeys(column.tolist()):
+            own = column == name
+            alone = own & only & (name != reference[factor])
+            values = [
+                float(np.mean(table[key].values[where])) if where.any() else np.nan
+                for where in (own, alone)
+                for key in ("same", "overlap")
+            ]
+            rows.append((factor, name, int(own.sum()), *values))
+    rows = [row for row in rows if len(set(columns[str(row[0])])) > 1]
+    fields = ("choices", "same", "overlap", "alone_same", "alone_overlap")
+    return xr.Dataset(
+        {
+            key: ("level", np.array([cast(float, row[at + 2]) for row in rows]))
+            for at, key in enumerate(fields)
+        },
+        coords={
+            "factor": ("level", np.array([str(row[0]) for row in rows])),
+            "name": ("level", np.array([str(row[1]) for row in rows])),
+        },
+        attrs=table.attrs,
+    )
+
+
+def rank_reversal(
+    levels: xr.DataArray,
+    nominal: xr.DataArray,
+    *,
+    m: int = DEFAULT_M,
+    side: Side = "top",
+    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+) -> xr.Dataset:
+    """Return whether leaving out one facility changes the order of the others.
+
+    Under z scores, min-max and ranks a facility's score depends on who else is in the study.
+
+    Parameters
+    ----------
+    levels : DataArray (..., facility, indicator, period)
+    nominal : DataArray (indicator)
+    m : int
+    side : {"top", "bottom"}
+    normalisations : sequence of str
+
+    Returns
+    -------
+    Dataset (normalisation, facility)
+        By the facility left out: ``reversed_pairs``, mean number over samples of pairs of the
+        others in another order; ``reversal``, share of samples with any; ``set_reversal``,
+        share in which another facility takes a place among the m for no other reason (beyond
+        the next in line, where the one left out was a member). Attributes ``m``, ``side``.
+
+    Raises
+    ------
+    InputError
+        If the inputs are not as described.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> levels = xr.DataArray(
+    ...     rng.uniform(size=(6, 3, 2)), dims=("facility", "indicator", "period")
+    ... )
+    >>> answer = rank_reversal(levels, xr.DataArray(np.ones(3), dims="indicator"), m=2)
+    >>> float(answer.sel(normalisation="pp").reversed_pairs.max())
+    0.0
+    """
+    check_side(side)
+    check_m(m, levels.sizes["facility"] - 1)
+    facilities = _names(levels, "facility")
+    shape = (len(normalisations), len(facilities))
+    pairs, any_pair, sets = np.empty(shape), np.empty(shape), np.empty(shape)
+    for row, normalisation in enumerate(normalisations):
+        whole = _plain(levels, nominal, normalisation, side)
+        for at, name in enumerate(facilities):
+            before = np.delete(whole, at, axis=1)
+            after = _plain(_without(levels, name), nominal, normalisation, side)
+            signs = [np.sign(x[:, :, None] - x[:, None, :]) for x in (before, after)]
+            wrong = (signs[0] * signs[1] < 0).sum(axis=(1, 2)) / 2
+            pairs[row, at], any_pair[row, at] = wrong.mean(), (wrong > 0).mean()
+            expected = membership(*places(before), m)
+            found = membership(*places(after), m)
+            sets[row, at] = (np.abs(expected - found).max(axis=1) > 1e-9).mean()
+    return xr.Dataset(
+        {
+            "reversed_pairs": (("normalisation", "facility"), pairs),
+            "reversal": (("normalisation", "facility"), any_pair),
+            "set_reversal": (("normalisation", "facility"), sets),
+        },
+        coords={"normalisation": list(normalisations), "facility": facilities},
+        attrs={"m": m, "side": side},
+    )
+
+
+def _plain(
+    levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation, side: Side
+) -> Floats:
+    scaled = normalise(levels, normalisation)
+    estimand: ScoreEstimand = "change" if levels.sizes["period"] == 2 else "endline"
+    checked = as_values(levels.isel(period=-1, drop=True))
+    weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
+    score = score_normalised(scaled, weights, estimand=estimand).transpose(..., "facility")
+    flat = score.values.reshape(-1, levels.sizes["facility"])
+    return flat if side == "top" else -flat
