@@ -3,6 +3,7 @@
 import gzip
 import io
 import sys
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -42,9 +43,12 @@ def test_name_of_ten_million_delimiters(tmp_path: Path) -> None:
 def test_gzip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_BYTES", 10_000_000)
     path = tmp_path / "counts.csv.gz"
-    path.write_bytes(gzip.compress(HEADER.encode() + b"\n" * 20_000_000))
+    path.write_bytes(gzip.compress(HEADER.encode() + b"\n" * 60_000_000))
     assert path.stat().st_size < 100_000
+    tracemalloc.start()
     assert "the file unpacks to more than 10,000,000 bytes" in message_of(path)
+    assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    tracemalloc.stop()
 
 
 def test_large_plain_file_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,11 +106,13 @@ def test_parquet_of_many_equal_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "1,500,000 cells" in message_of(path)
 
 
-def test_parquet_of_one_long_text_in_many_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_categories", [True, False])
+def test_parquet_of_one_long_text_in_many_rows(tmp_path: Path, as_categories: bool) -> None:
     path = tmp_path / "counts.parquet"
     long = pa.DictionaryArray.from_arrays(np.zeros(100_000, dtype=np.int32), ["x" * 30_000])
     table = pa.table({"facility": long.cast(pa.dictionary(pa.int32(), pa.string()))})
-    pq.write_table(table, path)
+    # without the stored schema the column is one of plain texts
+    pq.write_table(table, path, store_schema=as_categories)
     assert path.stat().st_size < 100_000
     assert "column 'facility' has 3,000,000,000 characters" in message_of(path)
 

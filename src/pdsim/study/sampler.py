@@ -27,13 +27,13 @@ class SamplerSettings:
 
     Examples
     --------
-    >>> SamplerSettings(draws=2000).chains
+    >>> SamplerSettings(draws=4000).chains
     4
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
     engine: Engine = "nuts"
-    draws: int = 1000
+    draws: int = 2000
     tune: int = 1000
     chains: int = 4
     seed: int = 1

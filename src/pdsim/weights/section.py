@@ -145,7 +145,7 @@ def weight_tables(
 
 
 def thinned(levels: xr.DataArray, most: int) -> xr.DataArray:
-    """Return at most `most` samples, evenly spaced; an attribute ``ess`` shrinks no more than so."""
+    """Return at most `most` samples, evenly spaced, and an attribute ``ess`` to match."""
     dim = "draw" if "draw" in levels.dims else "sample"
     if dim not in levels.dims:
         return levels
