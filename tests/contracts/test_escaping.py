@@ -47,10 +47,12 @@ class Collector(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.tags: list[str] = []
+        self.attributes: set[str] = set()
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -171,7 +173,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
     target = tmp_path_factory.mktemp("escaping")
     results = synthetic.synthetic_results(facilities=NAMES, draws=150, with_draws=True)
     results.attrs["name"] = "</title><script>alert(2)</script>"
-    write_report(results, target, formats=("html", "docx", "md", "tex", "csv"))
+    write_report(results, target, formats=("docx", "md", "tex", "csv"), long=False)
+    write_report(results, target)
     return target
 
 
@@ -183,7 +186,7 @@ def test_whole_html(folder) -> None:
     # the explorer's own two: data and code
     assert len(scripts) in (0, 2)
     assert "img" not in page.tags
-    assert "onerror=alert" not in re.sub(r"&lt;.*?&gt;", "", text)
+    assert "onerror" not in page.attributes
     for name in NAMES:
         assert plain(name) in page.text
     assert "{{ 7 * 7 }}" in page.text

@@ -50,7 +50,7 @@ def test_terms_that_cancel_in_differences():
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_common_factors(number):
-    loadings = np.random.default_rng(number).normal(size=(5, number))
+    loadings = np.random.default_rng(number).normal(size=(5, number)) * 0.7
     covariance = loadings @ loadings.T + np.diag([0.8, 0.5, 0.9, 0.6, 0.7])
     score = check_against_draws(covariance)
     assert score.first.values.shape[2] > 1

@@ -187,8 +187,8 @@ def test_leading_dimensions_of_containing_sets(score_of):
 def test_likely_sets_stop_at_the_probability(score_of):
     score = score_of(np.random.default_rng(8).normal(np.arange(5) * 1.0, 1.0, (2000, 5)))
     whole, found = set_probability(score), likely_sets(score, prob=0.9)
-    assert float(found.cumulative[-1]) >= 0.9 > float(found.cumulative[-2])
-    assert float(found.rest) == pytest.approx(1 - float(found.cumulative[-1]))
+    assert float(found.cumulative_probability[-1]) >= 0.9 > float(found.cumulative_probability[-2])
+    assert float(found.rest) == pytest.approx(1 - float(found.cumulative_probability[-1]))
     np.testing.assert_array_equal(found.member, whole.member[: found.sizes["set"]])
     with pytest.raises(InputError, match="differ along"):
         likely_sets(score.expand_dims(scenario=2))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pydantic  # noqa: F401 - so that no child need import it
 
+import pdsim.sweeps.progress as progress
 import pdsim.sweeps.writer as writer
 from pdsim.sweeps import sweep
 from pdsim.sweeps.store import read_parts
@@ -52,6 +53,7 @@ def main() -> None:
     kills, moments = int(sys.argv[4]), random.Random(int(sys.argv[5]))
     settings = json.loads(sys.argv[6])
     writer.COMMIT_SECONDS = 0.02
+    progress.TELL_SECONDS = -1.0
     seen = 0
     for _ in range(kills):
         before = committed(store) if (store / "store.json").exists() else set()
@@ -62,12 +64,11 @@ def main() -> None:
             run(settings, store, executor, told)
             os._exit(0)
         os.close(told)
-        if moments.random() < 0.8:
-            # most kills while blocks come in, some while the store is being opened
+        # one byte comes at the start and one for every block: most kills are while blocks come in,
+        # some while the store is being opened, however slow the machine is
+        for _ in range(moments.choice([0, *range(2, 18)])):
             os.read(reader, 1)
-            if executor == "processes":
-                os.read(reader, 1)
-        time.sleep(moments.uniform(0.0, 0.4))
+        time.sleep(moments.uniform(0.0, 0.03))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         os.close(reader)

@@ -131,7 +131,7 @@ def _with_sensitivity(
     """Add the same selection under other case correlations and other priors."""
     stage = "testing the choice under other assumptions"
     progress(AnalysisProgress(stage=stage, done=0, total=2))
-    if study.case_correlation is None and _correlation_matters(study):
+    if study.case_correlation is None and study.shares_cases:
         table = case_correlation_sensitivity(study, seed=seed)
         results["case_correlation"] = xr.DataTree(table)
         results.attrs["case_correlations_shown"] = json.dumps(CASE_CORRELATIONS)
@@ -139,14 +139,6 @@ def _with_sensitivity(
     results["priors_scaled"] = xr.DataTree(prior_sensitivity(study, seed=seed))
     progress(AnalysisProgress(stage=stage, done=2, total=2))
     return results
-
-
-def _correlation_matters(study: Study) -> bool:
-    """Tell whether two indicators, or the items of a composite, share cases."""
-    shared = study.data["case_group"].to_numpy()
-    return study.kind == "counts" and (
-        study.items is not None or any((shared == name).sum() > 1 for name in set(shared) - {""})
-    )
 
 
 def _identity(study: Study) -> str:

@@ -1,5 +1,6 @@
 """Does the choice survive? One study selected again under other assumptions."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.conventions import Estimand, Side
+from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
 from pdsim.model.fit import Engine
 from pdsim.priors import Priors
@@ -97,10 +99,17 @@ def prior_sensitivity(
     """
     base = priors or study.priors or Priors()
     scores = {
-        factor: composite(fit(study, engine=engine, priors=base.scaled(factor), seed=seed))
+        factor: _refit(study, engine=engine, priors=base.scaled(factor), seed=seed)
         for factor in factors
     }
     return compare_selections(scores, dim="prior_factor", m=study.m)
+
+
+def _refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
+    """Return the score of one more fit; a failed gate is in its label and so in the table."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return composite(fit(study, engine=engine, priors=priors, seed=seed, hand_over=False))
 
 
 def case_correlation_sensitivity(
@@ -121,7 +130,7 @@ def case_correlation_sensitivity(
     from pdsim.analysis.summaries import interval
 
     scores = {
-        r: composite(fit(study.with_case_correlation(r), engine=engine, priors=priors, seed=seed))
+        r: _refit(study.with_case_correlation(r), engine=engine, priors=priors, seed=seed)
         for r in correlations
     }
     table = compare_selections(scores, dim="case_correlation", m=study.m)

@@ -30,6 +30,7 @@ def fit(
     draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
+    hand_over: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataTree:
     """Fit the hierarchical model to a study.
@@ -46,6 +47,8 @@ def fit(
     seed : int
     draws, tune, chains : int
         Draws kept and warm-up draws per chain. ``laplace`` gives chains x draws draws.
+    hand_over : bool
+        False keeps the draws of the fast engine where it cannot vouch for them, with the label.
     progress : callable, optional
         Called with (draws done, draws in all) while NUTS runs, from another thread.
 
@@ -79,7 +82,7 @@ def fit(
     if engine == "laplace":
         posterior, stats, gates, ess = _fit_laplace(data, draws=draws * chains, seed=seed)
         facts["ess"] = ess
-        if not all(gate.passed for gate in gates):
+        if hand_over and not all(gate.passed for gate in gates):
             reason = f"the fast engine handed over to NUTS ({describe(gates)})"
             facts = {"engine": "nuts", "seed": seed, "escalated": reason}
     if facts["engine"] == "nuts":

@@ -30,6 +30,10 @@ type Map = Callable[[Callable[..., Floats], Sequence[tuple[object, ...]]], Seque
 
 CHEAP_RULE: Final = "observed_change"
 
+_CONTROLLED: Final = (
+    *(name for name in PROBABILITIES if name not in ("power", "false_flag")),
+    "regret_top", "regret_bottom", "contrast", "rank_correlation",
+)  # fmt: skip
 _CONTROL_RATIO: Final = 10
 _CONTROL_START: Final = 1_000_000_000
 _CHUNKS: Final = 4
@@ -67,8 +71,15 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def measure_rows(jobs: Jobs, measure: str, *, seed: Seed, apply: Map = serial,
-                 workers: int = 1, control: bool = False) -> Run:
+def measure_rows(
+    jobs: Jobs,
+    measure: str,
+    *,
+    seed: Seed,
+    apply: Map = serial,
+    workers: int = 1,
+    control: bool = False,
+) -> Run:
     """Return the function that simulates rows of a measure at a size.
 
     Parameters
@@ -88,31 +99,45 @@ def measure_rows(jobs: Jobs, measure: str, *, seed: Seed, apply: Map = serial,
     """
 
     def run(size: int, replicates: range) -> Floats:
-        tasks = [
-            (scenario, part, measure, seed, control)
-            for scenario, numbers in jobs(size, replicates)
-            for part in _split(numbers, workers)
-        ]
-        return np.concatenate(apply(_rows, tasks))
+        pieces = _split(jobs(size, replicates), 1 if workers == 1 else workers * _CHUNKS)
+        return np.concatenate(
+            apply(_rows, [(piece, measure, seed, control) for piece in pieces])
+        )
 
     return run
 
 
-def _split(numbers: range, workers: int) -> list[range]:
-    pieces = min(len(numbers), 1 if workers == 1 else workers * _CHUNKS)
-    edges = np.linspace(0, len(numbers), pieces + 1).astype(int)
-    return [numbers[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+def _split(tasks: Sequence[Task], pieces: int) -> list[list[Task]]:
+    """Return the tasks in about so many pieces, in order."""
+    total = sum(len(numbers) for _, numbers in tasks)
+    size = max(1, -(-total // pieces))
+    found: list[list[Task]] = [[]]
+    room = size
+    for scenario, numbers in tasks:
+        rest = numbers
+        while len(rest):
+            found[-1].append((scenario, rest[:room]))
+            taken = min(room, len(rest))
+            rest, room = rest[taken:], room - taken
+            if room == 0:
+                found.append([])
+                room = size
+    return [piece for piece in found if piece]
 
 
-def _rows(scenario: Scenario, numbers: range, measure: str, seed: Seed, control: bool) -> Floats:
-    scenarios = [scenario, replace(scenario, rule=CHEAP_RULE)] if control else [scenario]
-    block = run_block(scenarios, numbers, seed=seed)
-    usable = np.isin(block.status, _USABLE)
-    measures = np.where(usable[:, :, None], block.measures, np.nan)
-    if not is_mean(measure):
-        return measures[0]
-    column = measures[:, :, MEASURES.index(_column(measure))]
-    return column.T if control else column[0]
+def _rows(tasks: Sequence[Task], measure: str, seed: Seed, control: bool) -> Floats:
+    parts = []
+    for scenario, numbers in tasks:
+        scenarios = [scenario, replace(scenario, rule=CHEAP_RULE)] if control else [scenario]
+        block = run_block(scenarios, numbers, seed=seed)
+        usable = np.isin(block.status, _USABLE)
+        measures = np.where(usable[:, :, None], block.measures, np.nan)
+        if is_mean(measure):
+            column = measures[:, :, MEASURES.index(_column(measure))]
+            parts.append(column.T if control else column[0])
+        else:
+            parts.append(measures[0])
+    return np.concatenate(parts)
 
 
 def is_mean(measure: str) -> bool:
@@ -193,9 +218,3 @@ def _stated(reduce: Reduce, measure: str) -> Reduce:
 def has_control(scenario: Scenario, measure: str) -> bool:
     """Whether a control variate exists: a dear rule, and a mean that the cheap rule states too."""
     return scenario.needs_posterior and measure in _CONTROLLED
-
-
-_CONTROLLED: Final = (
-    *(name for name in PROBABILITIES if name not in ("power", "false_flag")),
-    "regret_top", "regret_bottom", "contrast", "rank_correlation",
-)  # fmt: skip

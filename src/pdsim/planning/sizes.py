@@ -13,6 +13,7 @@ type Over = Literal["trials", "facilities", "indicators", "rounds"]
 
 OVER: Final = ("trials", "facilities", "indicators", "rounds", "cost")
 
+_ROUNDING: Final = 1e-9
 _PER_INDICATOR: Final = ("baseline_level", "improvement", "weights", "target_weights")
 
 
@@ -29,12 +30,14 @@ class Costs:
     per_facility, per_visit, per_case : float
     per_score : float
         Of scoring one indicator in one case.
+    cases_per_visit : int, optional
+        Cases that one visit can observe at most; more trials need more rounds.
 
     Examples
     --------
-    >>> costs = Costs(per_facility=1000, per_visit=300, per_case=20)
+    >>> costs = Costs(per_facility=1000, per_visit=300, per_case=20, cases_per_visit=25)
     >>> costs.of(Scenario(facilities=10, trials=40))
-    32000.0
+    38000.0
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -43,6 +46,7 @@ class Costs:
     per_visit: float = 0.0
     per_case: float = 0.0
     per_score: float = 0.0
+    cases_per_visit: int | None = None
 
     def __post_init__(self) -> None:
         values = (self.fixed, self.per_facility, self.per_visit, self.per_case, self.per_score)
@@ -50,36 +54,46 @@ class Costs:
             raise ValueError("costs must be finite and not negative")
         if not self.per_case + self.per_score > 0:
             raise ValueError("a case must cost something: set per_case or per_score")
+        if self.cases_per_visit is not None and self.cases_per_visit < 1:
+            raise ValueError("cases_per_visit must be 1 or more")
 
-    def of(self, scenario: Scenario, *, rounds: int = 1) -> float:
+    def rounds(self, scenario: Scenario) -> int:
+        """Return the visits that each facility needs in each period."""
+        if self.cases_per_visit is None:
+            return 1
+        return int(np.ceil(mean_trials(scenario) / self.cases_per_visit - _ROUNDING))
+
+    def of(self, scenario: Scenario, *, rounds: int | None = None) -> float:
         """Return the cost of the study of a scenario.
 
         Parameters
         ----------
         scenario : Scenario
             Its `trials` are those of all rounds together.
-        rounds : int
-            Visits to each facility in each period.
+        rounds : int, optional
+            Visits to each facility in each period; default: as few as the cases need.
         """
-        periods = 1 if scenario.kind == "normal" else 2
+        visited = scenario.facilities * (1 if scenario.kind == "normal" else 2)
+        visits = visited * (self.rounds(scenario) if rounds is None else rounds)
+        a_case = self.per_case + scenario.indicators * self.per_score
         return (
             self.fixed
             + scenario.facilities * self.per_facility
-            + scenario.facilities * periods * rounds * self.per_visit
-            + mean_trials(scenario) * self._of_a_case_everywhere(scenario)
+            + visits * self.per_visit
+            + visited * mean_trials(scenario) * a_case
         )
 
-    def affordable(self, scenario: Scenario, budget: float, *, rounds: int = 1) -> int:
-        """Return the most trials per cell, over all rounds, that a budget pays for; 0 if none."""
-        free = self.of(with_trials(scenario, 1), rounds=rounds)
-        each = self._of_a_case_everywhere(scenario)
-        return max(0, int(np.floor((budget - free) / each + 1 + 1e-9)))
-
-    def _of_a_case_everywhere(self, scenario: Scenario) -> float:
-        """Return the cost of one more trial in every cell."""
-        periods = 1 if scenario.kind == "normal" else 2
-        one = self.per_case + scenario.indicators * self.per_score
-        return scenario.facilities * periods * one
+    def affordable(self, scenario: Scenario, budget: float) -> int:
+        """Return the most trials per cell that a budget pays for; 0 if not even one."""
+        visited = scenario.facilities * (1 if scenario.kind == "normal" else 2)
+        low, high = 0, 1 + int(budget / (visited * (self.per_case + self.per_score)))
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.of(with_trials(scenario, middle)) <= budget:
+                low = middle
+            else:
+                high = middle
+        return low
 
 
 def mean_trials(scenario: Scenario) -> float:

@@ -29,6 +29,7 @@ _FACTOR: Final = 1.6
 _EDGE_BATCHES: Final = 16
 _SPREAD: Final = 2.0
 _SHARE: Final = 0.6
+_NEAR: Final = 0.1
 _LEAST_ERROR: Final = 1e-12
 
 
@@ -70,6 +71,10 @@ class Search:
         Replicates after which the search gives up.
     rising : bool, optional
         Whether larger sizes do better; None: look at both ends of the range.
+    also : tuple of int
+        Further sizes to simulate in the end, one batch each.
+    around : tuple of float
+        Multiples of the root to simulate in the end, one batch each.
     """
 
     value: float
@@ -83,6 +88,8 @@ class Search:
     batch: int = 400
     most: int = 1_000_000
     rising: bool | None = True
+    also: tuple[int, ...] = ()
+    around: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.low < self.high:
@@ -107,7 +114,9 @@ class Root:
         too close to call at the end of the range; ``replicates_used_up``; ``searching``.
     rising : bool
     size, value, error, replicates : ndarray (point,)
-        Simulated points in order of size.
+        Simulated points in order of size, with their usable replicates.
+    spent : int
+        Replicates simulated, usable or not.
     curve : Curve
     crossing : Crossing
     """
@@ -119,6 +128,7 @@ class Root:
     value: Floats
     error: Floats
     replicates: NDArray[np.int64]
+    spent: int
     curve: Curve
     crossing: Crossing
 
@@ -130,11 +140,6 @@ class Root:
         if not np.isfinite(self.crossing.n):
             return None
         return int(np.ceil(self.crossing.n) if self.rising else np.floor(self.crossing.n))
-
-    @property
-    def spent(self) -> int:
-        """Replicates used."""
-        return int(self.replicates.sum())
 
     def reached(self, size: float) -> float:
         """Return P(the target is reached at `size`), given the points and the curve."""
@@ -218,7 +223,19 @@ def refine(run: Run, search: Search, *, reduce: Reduce = mean_of) -> Iterator[Ro
             if not np.isfinite(root.crossing.n):
                 end = search.high if rising else search.low
                 status = "undecided" if points.edge_is_exhausted(end) else status
+    _fill_in(points, points.root(status, rising))
     yield points.root(status, rising)
+
+
+def _fill_in(points: "_Points", root: Root) -> None:
+    """Simulate where nothing near has been, so that the curve can be drawn."""
+    search = root.search
+    sizes = [_whole(search, size) for size in search.also]
+    if np.isfinite(root.crossing.n):
+        sizes += [_whole(search, root.crossing.n * share) for share in search.around]
+    for size in sizes:
+        if np.abs(np.log(size / points.sizes())).min() > _NEAR:
+            points.add(size, search.batch)
 
 
 def _begin(points: "_Points", search: Search, start: int, rising: bool) -> None:
@@ -307,6 +324,9 @@ class _Points:
         self.spent += replicates
         self._known[size] = self._reduce(size, np.concatenate(self._rows[size]))
 
+    def sizes(self) -> NDArray[np.int64]:
+        return np.array(sorted(self._known), dtype=np.int64)
+
     def at(self, size: int) -> Estimate:
         return self._known[size]
 
@@ -330,7 +350,7 @@ class _Points:
     def root(self, status: Status, rising: bool) -> Root:
         """Fit the curve and return the state of the search."""
         search = self._search
-        size = np.array(sorted(self._known), dtype=np.int64)
+        size = self.sizes()
         value, error, count = map(np.array, zip(*(self._known[n] for n in size), strict=True))
         curve = fit_curve(size, value, error, count, link=search.link, low=search.low)
         return Root(
@@ -341,6 +361,7 @@ class _Points:
             value=value.astype(float),
             error=error.astype(float),
             replicates=count.astype(np.int64),
+            spent=self.spent,
             curve=curve,
             crossing=crossing(
                 curve,

@@ -45,7 +45,7 @@ def likely_sets(
     Returns
     -------
     Dataset
-        As `set_probability`, with ``cumulative`` over ``set``.
+        As `set_probability`, with ``cumulative_probability`` over ``set``.
 
     Raises
     ------
@@ -71,10 +71,10 @@ def likely_sets(
         )
     cumulative = sets["set_probability"].cumsum("set")
     enough = int((cumulative < prob - SLACK).sum()) + 1
-    result = sets.assign(cumulative=cumulative).isel(set=slice(0, enough))
-    return result.assign(rest=(1.0 - result["cumulative"][-1]).clip(0.0, 1.0)).assign_attrs(
-        prob=prob
-    )
+    result = sets.assign(cumulative_probability=cumulative).isel(set=slice(0, enough))
+    return result.assign(
+        rest=(1.0 - result["cumulative_probability"][-1]).clip(0.0, 1.0)
+    ).assign_attrs(prob=prob)
 
 
 def superset(

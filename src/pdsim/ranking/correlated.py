@@ -16,8 +16,10 @@ _FIT = 1e-9
 
 _MOST_FACTORS = 2
 
-_MOST_NODES = (0, 400, 60)
-"""Nodes a factor may take, by the number of factors; where more are needed, draws are counted."""
+_MOST_NODES = 10_000
+"""Nodes that the factors may take together; where more are needed, draws are counted."""
+
+_OWN_SHARE = 0.3
 
 _MOST_FACTORED = 60
 """Facilities up to which factors are looked for."""
@@ -60,9 +62,10 @@ def as_covariance(estimate: xr.DataArray, covariance: xr.DataArray | Floats) -> 
         raise InputError(
             Problem(rule=f"{size} estimates come with a covariance of shape {matrix.shape}")
         )
+    if not np.isfinite(matrix).all():
+        raise InputError(Problem(rule="a covariance is not a number"))
     scale = np.abs(np.diag(matrix)).max()
     rules = {
-        "a covariance is not a number": np.isfinite(matrix).all(),
         "a variance is not positive": (np.diag(matrix) > 0).all(),
         "the covariance is not symmetric": np.allclose(matrix, matrix.T, atol=1e-9 * scale),
     }
@@ -185,22 +188,23 @@ def factors(covariance: Floats) -> tuple[Floats, Floats] | None:
         loadings = _fit_factors(covariance, number)
         rest = covariance - loadings @ loadings.T
         if np.abs(rest[off]).max() <= _FIT * scale and np.diag(rest).min() > _FIT * scale:
-            # what a factor adds to all scores alike cancels in differences
-            loadings = loadings - loadings.mean(axis=0)
-            variances = np.diag(rest)
-            fits = _nodes(loadings, variances) <= _MOST_NODES[number]
-            return (loadings, variances) if fits else None
+            # what a factor adds to all scores alike cancels in differences; on principal axes
+            # the second factor needs the fewest nodes
+            vectors, values, _ = np.linalg.svd(loadings - loadings.mean(axis=0), False)
+            loadings, variances = vectors * values, np.diag(rest)
+            few = np.prod(_nodes(loadings, variances)) <= _MOST_NODES
+            return (loadings, variances) if few else None
     return None
 
 
-def _nodes(loadings: Floats, variances: Floats) -> int:
-    """Return how many nodes a factor needs.
+def _nodes(loadings: Floats, variances: Floats) -> list[int]:
+    """Return how many nodes each factor needs.
 
     Given the factor, a probability changes over a standard deviation of the scores; nodes lie
     about pi / sqrt(nodes) apart, and must not step over that.
     """
-    steepest = np.abs(loadings).max() / np.sqrt(variances.min())
-    return max(30, int(np.ceil(10.0 * steepest**2)))
+    steepest = np.abs(loadings).max(axis=0) / np.sqrt(variances.min())
+    return [max(30, int(np.ceil(10.0 * slope**2))) for slope in steepest]
 
 
 def _common_shift(covariance: Floats) -> Floats:
@@ -213,7 +217,7 @@ def _common_shift(covariance: Floats) -> Floats:
 
 
 def _fit_factors(covariance: Floats, number: int) -> Floats:
-    """Return the loadings of that many factors which best explain what is off the diagonal."""
+    """Return the loadings of that many factors that explain best what is off the diagonal."""
     from scipy.optimize import least_squares
 
     size = len(covariance)
@@ -233,8 +237,10 @@ def _fit_factors(covariance: Floats, number: int) -> Floats:
         result[pairs, columns] = loadings[rows]
         return result.reshape(len(rows), -1)
 
-    values, vectors = np.linalg.eigh(covariance / scale**2)
-    start = vectors[:, -number:] * np.sqrt(np.clip(values[-number:], 0.0, None))
+    # start from the principal factors, with a part of each variance left to the facility
+    reduced = (covariance - _OWN_SHARE * np.diag(np.diag(covariance))) / scale**2
+    values, vectors = np.linalg.eigh(reduced)
+    start = vectors[:, -number:] * np.sqrt(np.clip(values[-number:], 1e-6, None))
     fit = least_squares(
         residual, start.ravel(), jac=jacobian, method="trf", xtol=1e-15, ftol=1e-15, gtol=1e-15
     )
@@ -247,9 +253,10 @@ def _given_factors(estimate: xr.DataArray, loadings: Floats, variances: Floats) 
     count = loadings.shape[1]
     if count == 0:
         return normal_scores(estimate, sd)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_nodes(loadings, variances))
-    points = np.stack(np.meshgrid(*[nodes] * count, indexing="ij"), axis=-1).reshape(-1, count)
-    weight = np.prod(np.meshgrid(*[weights] * count, indexing="ij"), axis=0).ravel()
+    rules = [np.polynomial.hermite_e.hermegauss(n) for n in _nodes(loadings, variances)]
+    axes = np.meshgrid(*[nodes for nodes, _ in rules], indexing="ij")
+    points = np.stack(axes, axis=-1).reshape(-1, count)
+    weight = np.prod(np.meshgrid(*[w for _, w in rules], indexing="ij"), axis=0).ravel()
     keep = weight > 1e-17 * weight.max()
     mean = estimate + xr.DataArray(points[keep] @ loadings.T, dims=("sample", "facility"))
     mean = mean.transpose("sample", "facility").assign_attrs(estimate.attrs)

@@ -81,7 +81,8 @@ def grades(
         ``grade`` over ``facility``, 1 the best; ``discordance_rate`` with
         ``discordance_rate_mcse``, of all pairs; ``separated_share`` of pairs in different grades;
         ``separated_discordance``, the share of these that is discordant; ``agreement``,
-        (concordant - discordant) / pairs, and ``agreement_bound``, which no grades exceed.
+        (concordant - discordant) / pairs, and ``agreement_bound``, which no grades exceed (with
+        `rate`: none that keep it).
         Attribute ``optimal``: 1 if no partition is better, for certain. To 14 facilities
         all are searched; beyond, stretches of the Condorcet order, and the attribute is 1
         only if the bound is reached.
@@ -134,7 +135,7 @@ def grades(
         "separated_share": separated / pairs,
         "separated_discordance": discordant / separated if separated else 0.0,
         "agreement": agreement,
-        "agreement_bound": agreement if optimal_search else bound[1] / pairs,
+        "agreement_bound": agreement if optimal_search and rate is not None else bound[1] / pairs,
     }
     attrs: dict[str, str | float] = {
         "optimal": int(optimal_search or bool(reached)),
@@ -255,9 +256,10 @@ def _bound(cost: Floats, goal: _Goal) -> tuple[float, float]:
     upper = np.triu_indices(len(cost), 1)
     cheapest = np.sort(np.minimum(cost, cost.T)[upper])
     total = np.concatenate(([0.0], cheapest.cumsum()))
-    value = goal.value(np.arange(len(total), dtype=float), total, len(cheapest))
-    best = int(np.argmax(value))
-    return float(value[best]), float(best - 2.0 * total[best])
+    separated = np.arange(len(total), dtype=np.float64)
+    value = goal.value(separated, total, len(cheapest))
+    agreement = separated - 2.0 * total if goal.rate is None else value
+    return float(value.max()), float(agreement.max())
 
 
 def _error(score: Score, draws: Draws, apart: NDArray[np.bool_], zone: float, ess: float) -> float:

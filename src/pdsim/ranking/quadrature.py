@@ -9,14 +9,10 @@ is built once, and the factor of each i is divided out again.
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.errors import InputError, Problem
-
 type Floats = NDArray[np.float64]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 """Gauss-Legendre rule of a panel, which spans two standard deviations: errors below 1e-8."""
-
-_MOST_PANELS = 100_000
 
 _KERNEL_FROM = 4_000_000
 """Steps of the recursion from which on the compiled kernel is worth its import."""
@@ -50,14 +46,6 @@ def panel_rule(low: Floats, high: Floats, scale: Floats) -> tuple[Floats, Floats
         ahead = np.where(low > edge[:, np.newaxis], low, np.inf).min(axis=1)
         edge = np.minimum(np.minimum(edge + 2.0 * width, ahead), end)
         edges.append(edge)
-        if len(edges) > _MOST_PANELS:
-            raise InputError(
-                Problem(
-                    rule=f"standard deviations from {scale.min():.3g} to {scale.max():.3g} are too "
-                    "unequal for quadrature",
-                    cure="draw from the distributions and count",
-                )
-            )
     corners = np.stack(edges, axis=1)
     half = 0.5 * np.diff(corners, axis=1)[..., np.newaxis]
     middle = corners[:, :-1, np.newaxis] + half

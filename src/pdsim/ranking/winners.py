@@ -18,7 +18,7 @@ type Method = Literal["conditional", "hybrid"]
 _PROJECTION = 0.1
 """Share of the error probability that a hybrid interval spends on its outer bound."""
 
-_HALVINGS = 200
+_HALVINGS = 64
 
 _FAR = 1e4
 """Standard errors from the estimate beyond which a bound counts as infinite."""

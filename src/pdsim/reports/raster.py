@@ -3,6 +3,7 @@
 import io
 from typing import TYPE_CHECKING
 
+from pdsim.reports.plots.style import styled
 from pdsim.reports.svg import quiet_glyphs
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 def figure_to_png(figure: "Figure", *, dpi: int = 160) -> bytes:
     """Return a figure as PNG, the same bytes every time on one machine."""
     buffer = io.BytesIO()
-    with quiet_glyphs():
+    # ticks are made while drawing, so the look has to hold until then
+    with quiet_glyphs(), styled():
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

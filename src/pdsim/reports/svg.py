@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import matplotlib as mpl
 from markupsafe import Markup, escape
 
+from pdsim.reports.plots.style import styled
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -35,7 +37,11 @@ def quiet_glyphs() -> Iterator[None]:
 def figure_to_svg(figure: "Figure", *, key: str) -> str:
     """Return a whole SVG file of a figure, without dates and with stable identifiers."""
     buffer = io.StringIO()
-    with quiet_glyphs(), mpl.rc_context({"svg.hashsalt": f"pdsim-{key}", "svg.fonttype": "none"}):
+    with (
+        quiet_glyphs(),
+        styled(),
+        mpl.rc_context({"svg.hashsalt": f"pdsim-{key}", "svg.fonttype": "none"}),
+    ):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 

@@ -7,6 +7,7 @@ from pdsim.scoring.aggregate import (
     allowed_estimands,
     is_defined,
     score,
+    score_composite,
     score_normalised,
 )
 from pdsim.scoring.cases import all_or_none
@@ -28,5 +29,6 @@ __all__ = [
     "normalise",
     "observed_levels",
     "score",
+    "score_composite",
     "score_normalised",
 ]

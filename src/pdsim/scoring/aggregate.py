@@ -216,25 +216,52 @@ def score_normalised(
     [3.0]
     """
     normalisation = str(scaled.attrs.get("normalisation", "pp"))
-    kind = scaled.attrs.get("kind", "counts")
     if not is_defined(normalisation, aggregation):
         rule = f"aggregation {aggregation!r} is not defined with normalisation {normalisation!r}"
         raise InputError(Problem(rule=rule, cure="see pdsim.scoring.is_defined"))
-    if estimand not in allowed_estimands(normalisation, kind=kind):
+    overall = aggregate(scaled, weights, aggregation, trials=trials, skip_missing=skip_missing)
+    return score_composite(overall.assign_attrs(scaled.attrs), estimand=estimand)
+
+
+def score_composite(overall: xr.DataArray, *, estimand: ScoreEstimand = "change") -> xr.DataArray:
+    """Return what `score` does from the composite levels of `aggregate`.
+
+    Parameters
+    ----------
+    overall : DataArray (..., facility, period)
+        With the attribute ``normalisation``.
+    estimand : str
+        See `score`.
+
+    Returns
+    -------
+    DataArray (..., facility)
+
+    Raises
+    ------
+    InputError
+        If the estimand is not defined for the normalisation or the periods.
+
+    Examples
+    --------
+    >>> overall = xr.DataArray([[20.0, 60.0]], dims=("facility", "period"))
+    >>> score_composite(overall, estimand="gap_closed").values.tolist()
+    [0.5]
+    """
+    normalisation = str(overall.attrs.get("normalisation", "pp"))
+    allowed = allowed_estimands(normalisation, kind=str(overall.attrs.get("kind", "counts")))
+    if estimand not in allowed:
         rule = f"estimand {estimand!r} is not defined with normalisation {normalisation!r}"
-        cure = f"use one of: {', '.join(allowed_estimands(normalisation, kind=kind))}"
-        raise InputError(Problem(rule=rule, cure=cure))
-    if scaled.sizes["period"] == 1 and estimand != "endline":
+        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}"))
+    if overall.sizes["period"] == 1 and estimand != "endline":
         rule = f"estimand {estimand!r} needs two periods"
         raise InputError(Problem(rule=rule, cure="use 'endline', the level at the one period"))
-    overall = aggregate(scaled, weights, aggregation, trials=trials, skip_missing=skip_missing)
-    value = _estimate(
-        estimand, overall.isel(period=0, drop=True), overall.isel(period=-1, drop=True)
-    )
-    largest = float(np.abs(value).max())
+    first, last = overall.isel(period=0, drop=True), overall.isel(period=-1, drop=True)
+    value = _estimate(estimand, first, last)
+    largest = float(np.abs(value.values).max())
     if np.isfinite(largest) and largest > 0:
         value = value.copy(data=largest * np.round(value.values / largest, _TIE_DIGITS))
-    attrs = {key: item for key, item in scaled.attrs.items() if key != "kind"}
+    attrs = {key: item for key, item in overall.attrs.items() if key != "kind"}
     return value.rename("score").assign_attrs(attrs, estimand=estimand)
 
 

@@ -4,17 +4,20 @@ from pdsim.simulation.block import Block, run_block
 from pdsim.simulation.cost import estimate_cost
 from pdsim.simulation.measures import MEASURES
 from pdsim.simulation.performance import PERFORMANCE, describe, paired_contrast, summarise
+from pdsim.simulation.presets import PRESETS, preset
 from pdsim.simulation.replicate import simulate
 from pdsim.simulation.scenario import Scenario
 
 __all__ = [
     "MEASURES",
     "PERFORMANCE",
+    "PRESETS",
     "Block",
     "Scenario",
     "describe",
     "estimate_cost",
     "paired_contrast",
+    "preset",
     "run_block",
     "simulate",
     "summarise",

@@ -89,8 +89,8 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             source=(
                 f"{_FOUNDING}; few cases (5), strongly correlated within a case (0.3), and "
                 "facilities half as different as published make the share of true variance in the "
-                "observed changes about 0.45, far below the 0.7 usually asked for (Scholle et al. "
-                "2008, PMID 19067500)."
+                "observed changes about 0.31, far below the 0.7 usually asked for (Scholle et al. "
+                "2008, Am J Manag Care 14:833-838)."
             ),
         ),
         "high_reliability": Preset(

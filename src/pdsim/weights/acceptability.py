@@ -9,7 +9,7 @@ import xarray as xr
 from pdsim.conventions import Side
 from pdsim.errors import InputError
 from pdsim.ranking.draws import check_side
-from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.places import membership
 from pdsim.weights.accumulate import accumulate
 from pdsim.weights.samples import (
@@ -110,7 +110,7 @@ def acceptability(
     rank = xr.DataArray(np.arange(1, facilities + 1), dims="rank", name="rank")
     if ranks:
         share = margins.ranks / cells
-        error = np.sqrt(_rank_variance(margins, checked, weight_ess, len(array)))
+        error = _rank_error(margins, checked, weight_ess, len(array))
         put("rank_acceptability", share, error, rank)
         logs = np.log(np.where(share > 0, share, 1.0))
         entropy = -(share * logs).sum(axis=1) / np.log(facilities)
@@ -195,23 +195,21 @@ def sample_blocks(values: Values, count: int) -> list[slice]:
     ]
 
 
-def _rank_variance(margins: _Margins, values: Values, weight_ess: float, number: int) -> Floats:
-    """Return the two-way variance; 1 / ess is the error of what never varies."""
-    by_weight = margins.ranks_by_weight * (number / weight_ess)
-    by_weight = np.where(by_weight > 0, by_weight, weight_ess**-2)
-    if not values.sampled:
-        return by_weight
-    samples = len(values.array)
-    ess = values.ess or float(samples)
-    by_draw = margins.ranks_by_draw * (samples / ess)
+def _rank_error(margins: _Margins, values: Values, weight_ess: float, number: int) -> Floats:
+    """Return the two-way error; 1 / ess of what never or always is."""
+    variance, least = margins.ranks_by_weight * (number / weight_ess), weight_ess
+    if values.sampled:
+        samples = len(values.array)
+        ess = values.ess or float(samples)
+        variance, least = variance + margins.ranks_by_draw * (samples / ess), min(ess, least)
     # differences of squares leave rounding behind where nothing varies
-    return by_weight + np.where(by_draw > 1e-18, by_draw, ess**-2)
+    return never_seen(np.sqrt(np.where(variance > 1e-18, variance, 0.0)), np.asarray(least))
 
 
 def two_way(
     by_draw: Floats, by_weight: Floats, *, values: Values, weight_ess: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return mean, two-way error and effective draws from the margins of a crossed sample.
+    """Return mean, two-way error and effective size from the margins of a crossed sample.
 
     Parameters
     ----------
@@ -222,8 +220,8 @@ def two_way(
     if values.sampled:
         series = by_draw.reshape(1, values.chains, -1, by_draw.shape[-1])
         _, drawn, size = mean_and_error(series, ess=values.ess)
-        error = np.hypot(error, drawn)
-    return mean[0], error[0], size[0]
+        error, size = np.hypot(error, drawn), np.minimum(size, weight_ess)
+    return mean[0], never_seen(error[0], size[0]), size[0]
 
 
 def _central(
@@ -306,6 +304,7 @@ def confidence_factor(
     if checked.sampled:
         series = inside.reshape(1, checked.chains, -1, facilities)
         mean, error, size = (part[0] for part in mean_and_error(series, ess=checked.ess))
+        error = never_seen(error, size)
     else:
         mean, error, size = inside[0], np.zeros(facilities), np.ones(facilities)
     return xr.Dataset(

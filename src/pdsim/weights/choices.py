@@ -13,7 +13,14 @@ from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
 from pdsim.ranking.places import membership, places
-from pdsim.scoring import allowed_estimands, is_defined, normalise, score_normalised
+from pdsim.scoring import (
+    aggregate,
+    allowed_estimands,
+    is_defined,
+    normalise,
+    score_composite,
+    score_normalised,
+)
 from pdsim.scoring.aggregate import Aggregation, ScoreEstimand
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.grid import NONE_LEFT_OUT
@@ -28,6 +35,9 @@ FACTORS: Final = (
     "left_out",
     "facility_left_out",
 )
+
+_NUMBERS: Final = 16_000_000
+"""Numbers in an array that is crossed with left-out indicators."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,28 +210,46 @@ def _scores(
     ]
     missing = bool(levels.isnull().any())
     counts = None if trials is None else trials.drop_vars("indicator", errors="ignore")
+    step = max(1, _NUMBERS // levels.size)
     for normalisation in dict.fromkeys(way[0] for way in ways):
-        scaled = normalise(levels, normalisation)
+        scaled = normalise(levels, normalisation).drop_vars("indicator", errors="ignore")
         for weighting, weights in nominal.items():
-            base = _aligned(weights, indicators)
-            for (_, aggregation, estimand), out in itertools.product(
-                [way for way in ways if way[0] == normalisation], gone
-            ):
-                own = base.copy()
-                own[list(out)] = 0.0
-                if own.sum() <= 0:
-                    continue
-                score = score_normalised(
-                    scaled,
-                    xr.DataArray(own / own.sum(), dims="indicator"),
-                    aggregation=aggregation,
-                    estimand=estimand,
-                    trials=counts,
-                    skip_missing=missing,
-                )
-                label = " + ".join(indicators[k] for k in out) or NONE_LEFT_OUT
-                flat = score.transpose(..., "facility").values.reshape(-1, levels.sizes["facility"])
-                yield (weighting, normalisation, aggregation, estimand, label), flat
+            kept, own = _reduced(_aligned(weights, indicators), gone)
+            for aggregation in dict.fromkeys(way[1] for way in ways if way[0] == normalisation):
+                estimands = [way[2] for way in ways if way[:2] == (normalisation, aggregation)]
+                for start in range(0, len(own), step):
+                    overall = aggregate(
+                        scaled,
+                        xr.DataArray(own[start : start + step], dims=("left_out", "indicator")),
+                        aggregation,
+                        trials=counts,
+                        skip_missing=missing,
+                    ).assign_attrs(scaled.attrs)
+                    for estimand, at in itertools.product(
+                        estimands, range(overall.sizes["left_out"])
+                    ):
+                        score = score_composite(overall.isel(left_out=at), estimand=estimand)
+                        out = " + ".join(indicators[k] for k in kept[start + at])
+                        label = out or NONE_LEFT_OUT
+                        flat = score.transpose(..., "facility").values
+                        yield (
+                            (weighting, normalisation, aggregation, estimand, label),
+                            flat.reshape(-1, flat.shape[-1]),
+                        )
+
+
+def _reduced(
+    weights: Floats, gone: Sequence[tuple[int, ...]]
+) -> tuple[list[tuple[int, ...]], Floats]:
+    """Return the combinations that leave some weight, and the weights (combination, indicator)."""
+    kept, rows = [], []
+    for out in gone:
+        own = weights.copy()
+        own[list(out)] = 0.0
+        if own.sum() > 0:
+            kept.append(out)
+            rows.append(own / own.sum())
+    return kept, np.array(rows)
 
 
 def _aligned(weights: xr.DataArray, indicators: list[str]) -> Floats:

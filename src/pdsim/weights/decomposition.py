@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,16 @@ from pdsim.conventions import CERTAIN, Side
 from pdsim.errors import InputError
 from pdsim.scoring.aggregate import Aggregation
 from pdsim.scoring.normalise import Normalisation
-from pdsim.weights.grid import POSTERIOR, Grid, Sums, build_grid, squared_means, subsets, sum_grid
+from pdsim.weights.grid import (
+    POSTERIOR,
+    Grid,
+    Sums,
+    build_grid,
+    level_squares,
+    squared_means,
+    subsets,
+    sum_grid,
+)
 from pdsim.weights.samples import Floats
 
 JOIN: Final = " × "
@@ -105,14 +115,22 @@ def decompose(
     sums = sum_grid(grid)
     factors = grid.factors
     components = subsets(len(factors))[1:]
-    whole = _shares(sums, grid, components)
-    errors = _jackknife(sums, grid, components, whole)
+    means = _means(sums, grid)
+    squared = squared_means(
+        means.draw_squares.mean(axis=1),
+        means.weight_squares.mean(axis=2),
+        level_squares(means.by_draw.mean(axis=0), 0, grid),
+        means.squares,
+        grid,
+    )
+    whole = _table(squared, grid, components)
+    errors = np.broadcast_to(_jackknife(sums, grid, components, means), whole.shape)
     facilities = grid.labels.facility.values.astype(str)
     outcome = np.append(facilities, SET)
     number = len(factors)
     single, total = len(components), len(components) + number
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
-    mean = sums.by_draw.mean(axis=(1, 2)).sum(axis=0) / drawn
+    mean = means.by_draw.mean(axis=(0, 1))
     return xr.Dataset(
         {
             "probability": ("facility", mean[: len(facilities)]),
@@ -142,12 +160,39 @@ def decompose(
     )
 
 
-def _shares(sums: Sums, grid: Grid, components: list[tuple[int, ...]]) -> Floats:
-    by_draw = sums.by_draw.sum(axis=0) / grid.weights.shape[2]
-    by_weight = sums.by_weight.sum(axis=0) / grid.after.shape[1]
-    cells = grid.after.shape[1] * grid.weights.shape[2]
-    squares = sums.squares.sum(axis=(0, 1)) / cells
-    return _table(squared_means(by_draw, by_weight, squares, grid), grid, components)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Means:
+    """Means over the grid: of the outcomes, and of their squared level means.
+
+    Attributes
+    ----------
+    by_draw : ndarray (sample, choice, outcome)
+        Means over the weights.
+    by_weight : ndarray (choice, outcome, weight)
+        Means over the samples.
+    draw_squares : ndarray (margin, sample, outcome)
+    weight_squares : ndarray (margin, outcome, weight)
+    squares : ndarray (margin, outcome)
+    """
+
+    by_draw: Floats
+    by_weight: Floats
+    draw_squares: Floats
+    weight_squares: Floats
+    squares: Floats
+
+
+def _means(sums: Sums, grid: Grid) -> _Means:
+    samples, drawn = grid.after.shape[1], grid.weights.shape[2]
+    by_draw = sums.by_draw.sum(axis=0) / drawn
+    by_weight = sums.by_weight.sum(axis=0) / samples
+    return _Means(
+        by_draw=by_draw,
+        by_weight=by_weight,
+        draw_squares=level_squares(by_draw, 1, grid),
+        weight_squares=level_squares(by_weight, 0, grid),
+        squares=sums.squares.sum(axis=(0, 1)) / (samples * drawn),
+    )
 
 
 def _table(
@@ -174,42 +219,51 @@ def _table(
     return np.hstack((share, share @ alone.T, share @ holds.T, total))
 
 
-def _jackknife(sums: Sums, grid: Grid, components: list[tuple[int, ...]], whole: Floats) -> Floats:
+def _jackknife(sums: Sums, grid: Grid, components: list[tuple[int, ...]], means: _Means) -> Floats:
     """Return errors: each group of draws, then each of weights, left out in turn."""
-    variance = np.zeros_like(whole)
-    for replicates in (_without_draws(sums, grid), _without_weights(sums, grid)):
+    variance = np.zeros(())
+    for replicates in (_without_draws(sums, grid, means), _without_weights(sums, grid, means)):
         tables = np.array([_table(squared, grid, components) for squared in replicates])
         if len(tables) > 1:
             spread = ((tables - tables.mean(axis=0)) ** 2).sum(axis=0)
-            variance += (len(tables) - 1) / len(tables) * spread
+            variance = variance + (len(tables) - 1) / len(tables) * spread
     return np.sqrt(variance)
 
 
-def _without_draws(sums: Sums, grid: Grid) -> Iterator[dict[tuple[int, ...], Floats]]:
-    by_draw = sums.by_draw.sum(axis=0) / grid.weights.shape[2]
-    by_weight = sums.by_weight.sum(axis=0)
-    squares = sums.squares.sum(axis=1)
+def _without_draws(
+    sums: Sums, grid: Grid, means: _Means
+) -> Iterator[dict[tuple[int, ...], Floats]]:
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
-    for at, group in enumerate(sums.draw_groups if len(sums.draw_groups) > 1 else []):
+    squares = sums.squares.sum(axis=1)
+    for at, group in enumerate(sums.draw_groups):
         left = samples - (group.stop - group.start)
+        if left == 0:
+            continue
+        # what is given the draw stays as it is; what is given the weights loses the group
+        by_weight = (means.by_weight * samples - sums.by_weight[at]) / left
         yield squared_means(
-            np.delete(by_draw, np.r_[group], axis=0),
-            (by_weight - sums.by_weight[at]) / left,
+            np.delete(means.draw_squares, np.r_[group], axis=1).mean(axis=1),
+            level_squares(by_weight, 0, grid).mean(axis=-1),
+            level_squares(by_weight.mean(axis=-1), 0, grid),
             (squares.sum(axis=0) - squares[at]) / (left * drawn),
             grid,
         )
 
 
-def _without_weights(sums: Sums, grid: Grid) -> Iterator[dict[tuple[int, ...], Floats]]:
-    by_draw = sums.by_draw.sum(axis=0)
-    by_weight = sums.by_weight.sum(axis=0) / grid.after.shape[1]
-    squares = sums.squares.sum(axis=0)
+def _without_weights(
+    sums: Sums, grid: Grid, means: _Means
+) -> Iterator[dict[tuple[int, ...], Floats]]:
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
-    for at, group in enumerate(sums.weight_groups if len(sums.weight_groups) > 1 else []):
+    squares = sums.squares.sum(axis=0)
+    for at, group in enumerate(sums.weight_groups):
         left = drawn - (group.stop - group.start)
+        if left == 0:
+            continue
+        by_draw = (means.by_draw * drawn - sums.by_draw[at]) / left
         yield squared_means(
-            (by_draw - sums.by_draw[at]) / left,
-            np.delete(by_weight, np.r_[group], axis=2),
+            level_squares(by_draw, 1, grid).mean(axis=1),
+            np.delete(means.weight_squares, np.r_[group], axis=2).mean(axis=2),
+            level_squares(by_draw.mean(axis=0), 0, grid),
             (squares.sum(axis=0) - squares[at]) / (samples * left),
             grid,
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
-from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.weights.constraints import Polytope, as_polytope
 from pdsim.weights.flip_kernels import NORMS, nearest_flips
 from pdsim.weights.nearest import nearest
@@ -249,8 +249,9 @@ def flip_survival(flips: xr.Dataset, within: Sequence[float] | NDArray[np.float6
         ess = float(len(flat))
     beyond = (flat[:, None] > deltas).astype(np.float64)
     mean, error, size = mean_and_error(beyond.reshape(1, chains, -1, len(deltas)), ess=ess)
+    mcse = never_seen(error[0], size[0]) if len(flat) > 1 else error[0]
     return xr.Dataset(
-        {"survival": ("within", mean[0]), "survival_mcse": ("within", error[0])},
+        {"survival": ("within", mean[0]), "survival_mcse": ("within", mcse)},
         coords={"within": deltas},
         attrs={**flips.attrs, "ess": float(size.min())},
     )

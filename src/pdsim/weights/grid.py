@@ -250,17 +250,35 @@ def sum_grid(grid: Grid) -> Sums:
     )
 
 
+def level_squares(means: Floats, axis: int, grid: Grid) -> Floats:
+    """Return (margin, ...): the mean over a subset's levels of the squared mean at each.
+
+    Parameters
+    ----------
+    means : ndarray
+        Means of the outcomes for every choice, which lies on `axis`.
+    """
+    sizes = [len(names) for names in grid.choices.values()]
+    shape = means.shape[:axis] + tuple(sizes) + means.shape[axis + 1 :]
+    means = means.reshape(shape)
+    every = range(axis, axis + len(sizes))
+    result = []
+    for chosen in subsets(len(sizes)):
+        averaged = tuple(at for at in every if at - axis not in chosen)
+        part = means.mean(axis=averaged, keepdims=True) ** 2
+        result.append(part.mean(axis=tuple(every)))
+    return np.array(result)
+
+
 def squared_means(
-    by_draw: Floats, by_weight: Floats, squares: Floats, grid: Grid
+    by_draw: Floats, by_weight: Floats, overall: Floats, squares: Floats, grid: Grid
 ) -> dict[tuple[int, ...], Floats]:
     """Return for every subset of the factors E[(mean of the outcome given its levels)^2].
 
     Parameters
     ----------
-    by_draw : ndarray (sample, choice, outcome)
-        Means over the weights.
-    by_weight : ndarray (choice, outcome, weight)
-        Means over the samples.
+    by_draw, by_weight, overall : ndarray (margin, outcome)
+        Mean `level_squares` given the sample, given the weights, and given neither.
     squares : ndarray (margin, outcome)
         Means over samples and weights of squared sums over the choices of a level.
 
@@ -271,17 +289,11 @@ def squared_means(
     """
     choices = grid.margins.shape[1]
     result: dict[tuple[int, ...], Floats] = {}
-    overall = by_draw.mean(axis=0)
-    for chosen, level in zip(subsets(len(grid.choices)), grid.margins, strict=True):
-        count = int(level.max()) + 1
-        pick = (level[:, None] == np.arange(count)) * (count / choices)
-        factors = tuple(at + 2 for at in chosen)
-        draws = np.tensordot(by_draw, pick, axes=([1], [0]))
-        result[0, *factors] = (draws**2).mean(axis=(0, 2))
-        drawn = np.tensordot(pick, by_weight, axes=([0], [0]))
-        result[1, *factors] = (drawn**2).mean(axis=(0, 2))
-        result[factors] = ((pick.T @ overall) ** 2).mean(axis=0)
-        result[0, 1, *factors] = squares[grid.margins.tolist().index(level.tolist())] * (
-            count / choices**2
-        )
+    for at, chosen in enumerate(subsets(len(grid.choices))):
+        factors = tuple(factor + 2 for factor in chosen)
+        count = int(grid.margins[at].max()) + 1
+        result[factors] = overall[at]
+        result[0, *factors] = by_draw[at]
+        result[1, *factors] = by_weight[at]
+        result[0, 1, *factors] = squares[at] * (count / choices**2)
     return result

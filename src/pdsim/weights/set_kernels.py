@@ -106,7 +106,7 @@ def find_key(table: Ints, known: Keys, key: np.uint64) -> int:
 
 @compiled
 def sample_keys(values: Floats, weights: Floats, m: int, keys: Keys, out: Keys) -> None:
-    """Fill out (sample, weight) with the key of the set, the first of them where sets tie."""
+    """Fill out (sample, weight) with the key of the set, one of them where sets tie."""
     samples, facilities, _ = values.shape
     number = weights.shape[1]
     scores = np.empty((facilities, BLOCK))
@@ -119,7 +119,8 @@ def sample_keys(values: Floats, weights: Floats, m: int, keys: Keys, out: Keys) 
             block_places(scores, width, ahead, same)
             for b in range(width):
                 count = spread_sets(ahead, same, b, m, keys, found, which)
-                out[s, start + b] = found[0] if count > 0 else np.uint64(0)
+                # taking turns, so that every one of several tied sets is seen
+                out[s, start + b] = found[(s + b) % count] if count > 0 else np.uint64(0)
 
 
 @compiled

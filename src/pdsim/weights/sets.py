@@ -1,5 +1,6 @@
 """Which sets of m facilities are chosen, over posterior draws crossed with weights."""
 
+import itertools
 from collections import Counter
 from typing import Final
 
@@ -10,7 +11,7 @@ from scipy.special import comb
 
 from pdsim.conventions import Side
 from pdsim.ranking.draws import check_side
-from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.places import membership, places
 from pdsim.weights.acceptability import two_way
 from pdsim.weights.kernels import linear_scores
@@ -169,8 +170,12 @@ def _members(
             column = int(np.flatnonzero(found[0] == key)[0])
             # the kernel that made the key, so that equal scores are equal here too
             linear_scores(values, columns, column, 1, score)
-            order = np.argsort(-score[:, 0], kind="stable")
-            member[open_sets.pop(int(key)), order[:m]] = True
+            share = membership(*places(score[:, 0][None]), m)[0]
+            sure, tied = np.flatnonzero(share == 1), np.flatnonzero((share > 0) & (share < 1))
+            for way in itertools.combinations(tied, m - len(sure)):
+                own = [*sure, *way]
+                if keys[own].sum() == key:
+                    member[open_sets.pop(int(key)), own] = True
     return member
 
 
@@ -187,5 +192,5 @@ def _confidence(
     if not values.sampled:
         return inside[0], np.zeros(len(center))
     series = inside.reshape(1, values.chains, -1, len(center))
-    mean, error, _ = mean_and_error(series, ess=values.ess)
-    return mean[0], error[0]
+    mean, error, size = mean_and_error(series, ess=values.ess)
+    return mean[0], never_seen(error[0], size[0])

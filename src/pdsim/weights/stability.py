@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
-from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.places import membership, places
 from pdsim.weights.kernels import Floats
 from pdsim.weights.samples import Values, as_nominal, as_values
@@ -191,7 +191,7 @@ def domain_sweep(
         if checked.sampled:
             series = inside.reshape(1, checked.chains, -1, inside.shape[1])
             _, drawn, size = mean_and_error(series, ess=checked.ess)
-            error[at] = drawn[0]
+            error[at] = never_seen(drawn[0], size[0])
             least = min(least, float(size.min()))
     return xr.Dataset(
         {

@@ -4,17 +4,27 @@ from pdsim.reports.plots.distribution import acceptability_bars, funnel, grades
 from pdsim.reports.plots.forest import forest
 from pdsim.reports.plots.moves import bump, domain_profile, predictive, sides_by_name, slope
 from pdsim.reports.plots.ranks import membership_dots, rank_heatmap
+from pdsim.reports.plots.simulated import calibration_ecdf, frontier, pcs_curves, pcs_heatmap
+from pdsim.reports.plots.weights import decomposition_bars, domain_strip, flip_density, tornado
 
 __all__ = [
     "acceptability_bars",
     "bump",
+    "calibration_ecdf",
+    "decomposition_bars",
     "domain_profile",
+    "domain_strip",
+    "flip_density",
     "forest",
+    "frontier",
     "funnel",
     "grades",
     "membership_dots",
+    "pcs_curves",
+    "pcs_heatmap",
     "predictive",
     "rank_heatmap",
     "sides_by_name",
     "slope",
+    "tornado",
 ]

@@ -21,6 +21,7 @@ from pdsim.reports.sections.made import (
     method_blocks,
     reproduce_blocks,
 )
+from pdsim.reports.sections.reweighting import reweighting_blocks
 from pdsim.reports.sections.survives import (
     correlation_blocks,
     estimand_blocks,
@@ -97,6 +98,7 @@ _SECTIONS: Final[tuple[tuple[str, str, bool, Builder], ...]] = (
     ("domains", "Domains", False, domain_blocks),
     ("influence", "What moves the composite", False, influence_blocks),
     ("weights", "Other weights", False, weighting_blocks),
+    ("reweighting", "If the weights are uncertain", False, reweighting_blocks),
     ("assumptions", "Assumptions", True, assumption_blocks),
     ("glance", "The study at a glance", True, glance_blocks),
     ("check", "Does the model fit", False, model_check_blocks),

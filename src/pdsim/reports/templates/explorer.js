@@ -251,7 +251,8 @@
   function schedule() {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; update(); });
+    // a timer and not a frame: it also runs where nothing is drawn
+    setTimeout(() => { waiting = false; update(); }, 16);
   }
   root.hidden = false;
   update();

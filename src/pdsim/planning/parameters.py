@@ -1,0 +1,262 @@
+"""Parameters of a scenario that are not known: drawn from ranges, priors or a pilot's posterior.
+
+Assurance (O'Hagan, Stevens and Campbell 2005, doi 10.1002/pst.175) is the measure averaged over
+these draws; it answers another question than the measure at one assumed truth.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from pdsim.errors import InputError, Problem
+from pdsim.priors import CorrelationPrior, MeanPrior, Priors, ScalePrior
+from pdsim.simulation import Scenario
+
+type Floats = NDArray[np.float64]
+type Source = Literal["", "ranges", "priors", "pilot"]
+type Draw = Callable[[int], Mapping[str, Any]]
+"""The settings of a scenario that draw number j replaces; the same j, the same settings."""
+
+_STREAM: Final = 0x61737375
+_LARGEST_SD: Final = 10.0
+_EDGE: Final = 1e-6
+_WHOLE: Final = ("facilities", "indicators", "domains", "trials", "m", "draws")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Lowest and highest plausible value of one assumption."""
+
+    low: Any
+    high: Any
+
+
+def check_ranges(scenario: Scenario, ranges: Mapping[str, tuple[Any, Any]]) -> dict[str, Range]:
+    """Return the ranges of a scenario's assumptions, each end of which makes a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    ranges : mapping of str to (low, high)
+        By the names of the scenario's settings.
+
+    Raises
+    ------
+    InputError
+        With every unknown name and impossible value.
+
+    Examples
+    --------
+    >>> check_ranges(Scenario(indicators=14), {"case_correlation": (0.0, 0.3)})
+    {'case_correlation': Range(low=0.0, high=0.3)}
+    """
+    problems: list[Problem] = []
+    names = {field.name for field in fields(Scenario)}
+    found: dict[str, Range] = {}
+    for name, ends in ranges.items():
+        if name not in names:
+            cure = "use the name of a setting of the scenario"
+            problems.append(Problem(rule=f"ranges: there is no setting {name!r}", cure=cure))
+            continue
+        if not isinstance(ends, tuple | list) or len(ends) != 2:
+            problems.append(
+                Problem(rule=f"ranges: {name} must be two values, low and high, got {ends!r:.80}")
+            )
+            continue
+        for end in ends:
+            try:
+                replace(scenario, **{name: end})
+            except InputError as error:
+                problems += [
+                    replace(problem, rule=f"ranges: {name} = {end!r:.40}: {problem.rule}")
+                    for problem in error.problems
+                ]
+        found[name] = Range(low=ends[0], high=ends[1])
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> Draw:
+    """Return draws that are uniform and independent between the ends of numeric ranges.
+
+    Raises
+    ------
+    InputError
+        If a range is not of numbers.
+    """
+    wrong = [name for name, ends in ranges.items() if not _is_number(ends.low, ends.high)]
+    if wrong or not ranges:
+        raise InputError(
+            Problem(
+                rule="assurance from ranges needs ranges of numbers"
+                + (f", {', '.join(wrong)} is none" if wrong else ""),
+                cure="state [ranges], or draw from priors or a pilot",
+            )
+        )
+
+    def draw(number: int) -> Mapping[str, Any]:
+        rng = _generator(seed, number)
+        return {
+            name: _between(name, ends, float(rng.random())) for name, ends in ranges.items()
+        }
+
+    return draw
+
+
+def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> Draw:
+    """Return draws of every variance, correlation and level from priors of the model.
+
+    The change that is drawn holds any secular trend, so the scenario's own is set to zero.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Counts; its effect levels decide which parameters exist.
+    priors : Priors
+    seed : int
+    """
+    _need_counts(scenario)
+
+    def draw(number: int) -> Mapping[str, Any]:
+        rng = _generator(seed, number)
+        found: dict[str, Any] = {}
+        for level in ("facility", "domain", "indicator"):
+            for kind in ("sd_baseline", "sd_change"):
+                name = f"{kind}_{level}"
+                size = _scale(getattr(priors, name), rng)
+                if level in scenario.effect_levels:
+                    found[name] = min(size, _LARGEST_SD)
+            rho = _correlation(getattr(priors, f"corr_{level}"), rng)
+            if level in scenario.effect_levels:
+                found[f"corr_{level}"] = rho
+        alpha = _effects(priors.alpha, scenario.indicators, rng)
+        return found | _levels(scenario, alpha, _effects(priors.beta, scenario.indicators, rng))
+
+    return draw
+
+
+def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
+    """Return draws from the posterior of a pilot study, for new facilities like the pilot's.
+
+    With another number of indicators than the pilot's, each draw gives the scenario's indicators
+    levels and changes picked from those of the pilot.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Counts; levels of effects that the pilot could not tell apart keep its values.
+    fit : DataTree
+        From `pdsim.fit`: counts in two periods.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the fit has one period or scale scores.
+    """
+    _need_counts(scenario)
+    if "posterior" not in fit.children or fit.attrs.get("kind") != "counts":
+        raise InputError(Problem(rule="a pilot must be a fit of counts", cure="see pdsim.fit"))
+    posterior = fit["posterior"].to_dataset()
+    if "beta" not in posterior:
+        raise InputError(Problem(rule="a pilot needs two periods, this one has one"))
+    flat = posterior[[n for n in posterior if n in ("alpha", "beta") or _is_hyper(str(n))]]
+    flat = flat.stack(sample=("chain", "draw")).transpose("sample", ...)
+    alpha, beta = flat["alpha"].to_numpy(), flat["beta"].to_numpy()
+    hyper = {
+        str(name): flat[name].to_numpy()
+        for name in flat
+        if _is_hyper(str(name)) and str(name).rpartition("_")[2] in scenario.effect_levels
+    }
+    order = _generator(seed, -1).permutation(len(alpha))
+    same = alpha.shape[1] == scenario.indicators
+
+    def draw(number: int) -> Mapping[str, Any]:
+        row = order[number % order.size]
+        pick = np.arange(scenario.indicators)
+        if not same:
+            pick = _generator(seed, number).integers(alpha.shape[1], size=scenario.indicators)
+        found = {
+            name: float(np.clip(values[row], -1, 1) if name.startswith("corr") else
+                        min(values[row], _LARGEST_SD))
+            for name, values in hyper.items()
+        }
+        return found | _levels(scenario, alpha[row, pick], beta[row, pick])
+
+    return draw
+
+
+def _levels(scenario: Scenario, alpha: Floats, beta: Floats) -> dict[str, Any]:
+    """Return baseline levels and improvements of an average facility."""
+    base = scenario.ceiling * np.clip(expit(alpha), _EDGE, 1 - _EDGE)
+    end = scenario.ceiling * np.clip(expit(alpha + beta), _EDGE, 1 - _EDGE)
+    return {
+        "baseline_level": tuple(base.tolist()),
+        "improvement": tuple((100 * (end - base)).tolist()),
+        "secular_trend": 0.0,
+        "sd_alpha": 0.0,
+        "sd_beta": 0.0,
+        "levels": None,
+    }
+
+
+def _need_counts(scenario: Scenario) -> None:
+    if scenario.kind != "counts":
+        raise InputError(
+            Problem(
+                rule="parameters of the model belong to counts",
+                cure="draw from ranges for normal data",
+            )
+        )
+
+
+def _is_hyper(name: str) -> bool:
+    return name.startswith(("sd_", "corr_"))
+
+
+def _is_number(*values: Any) -> bool:
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+
+def _between(name: str, ends: Range, share: float) -> int | float:
+    value = float(ends.low + share * (ends.high - ends.low))
+    return round(value) if name in _WHOLE else value
+
+
+def _generator(seed: int, number: int) -> np.random.Generator:
+    # spawn keys are of fixed width, and number -1 is the stream of the order
+    return np.random.default_rng(
+        np.random.SeedSequence(seed, spawn_key=(_STREAM, number + 1))
+    )
+
+
+def _effects(prior: MeanPrior, size: int, rng: np.random.Generator) -> Floats:
+    mean = prior.mean + prior.mean_sd * rng.standard_normal()
+    return np.asarray(mean + prior.sd * rng.standard_normal(size))
+
+
+def _correlation(prior: CorrelationPrior, rng: np.random.Generator) -> float:
+    return float(2 * rng.beta(prior.eta, prior.eta) - 1)
+
+
+def _scale(prior: ScalePrior, rng: np.random.Generator) -> float:
+    match prior.family:
+        case "half_normal":
+            unit = abs(rng.standard_normal())
+        case "half_cauchy":
+            unit = abs(rng.standard_cauchy())
+        case "half_t":
+            unit = abs(rng.standard_t(prior.df or 1.0))
+        case "exponential":
+            unit = rng.standard_exponential()
+        case _:
+            # 1 / s^2 ~ Gamma(shape, rate = scale); a shape near 0 underflows to a huge s
+            precision = rng.standard_gamma(prior.shape or 1.0) / prior.scale
+            return float(1 / np.sqrt(max(precision, _EDGE)))
+    return float(prior.scale * unit)

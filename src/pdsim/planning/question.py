@@ -1,0 +1,208 @@
+"""One question to the search: a scenario, a target and a size, with everything it runs on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pdsim.errors import InputError
+from pdsim.planning.parameters import Draw
+from pdsim.planning.runs import (
+    CHEAP_RULE,
+    Jobs,
+    Map,
+    Task,
+    has_control,
+    measure_rows,
+    reduce_rows,
+    reduce_with_control,
+    serial,
+)
+from pdsim.planning.sizes import mean_trials, resize
+from pdsim.planning.solve import Estimate, Reduce, Root, Run, Search, refine
+from pdsim.planning.start import guess_trials
+from pdsim.planning.target import Target
+from pdsim.simulation import Scenario
+
+type DrawFor = Callable[[Scenario], Draw]
+type Tell = Callable[[str, int, int], None]
+
+_BATCH: Final = {True: 100, False: 200}
+_AROUND: Final = (0.25, 0.5, 2.0, 4.0)
+_COARSE: Final = 0.2
+
+
+def quiet(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of the search.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    target : Target
+    over : {"trials", "facilities", "indicators", "rounds"}
+    low, high : int
+    precision : float
+    most : int
+    seed : int
+    apply : callable
+        From `pdsim.planning.runs.workers_map`.
+    workers : int
+    tell : callable
+        Called with (stage, replicates so far, 0).
+    """
+
+    scenario: Scenario
+    target: Target
+    over: str
+    low: int
+    high: int
+    precision: float = 0.1
+    most: int = 1_000_000
+    seed: int = 1
+    apply: Map = serial
+    workers: int = 1
+    tell: Tell = quiet
+
+
+def answer(
+    question: Question,
+    *,
+    stream: int,
+    stage: str,
+    draw_for: DrawFor | None = None,
+    start: float | None = None,
+    also: tuple[int, ...] = (),
+    display: bool = True,
+) -> Root:
+    """Search to the end.
+
+    Parameters
+    ----------
+    question : Question
+    stream : int
+        Part of the seed: other streams, other random numbers.
+    stage : str
+        What the progress callback is told.
+    draw_for : callable, optional
+        Gives the draws of the uncertain parameters of a scenario; every replicate then has its
+        own.
+    start : float, optional
+        A guess; default: normal theory, then the rule that needs no posterior.
+    also : tuple of int
+        Further sizes to simulate.
+    display : bool
+        Whether the curve will be drawn.
+    """
+    *_, root = searching(
+        question, stream=stream, stage=stage, draw_for=draw_for, start=start, also=also,
+        display=display,
+    )  # fmt: skip
+    return root
+
+
+def searching(
+    question: Question,
+    *,
+    stream: int,
+    stage: str,
+    draw_for: DrawFor | None = None,
+    start: float | None = None,
+    also: tuple[int, ...] = (),
+    display: bool = True,
+) -> Iterator[Root]:
+    """Yield the states of the search; see `answer`."""
+    if start is None:
+        start = _guess(question, stream, stage, draw_for)
+    scenario, target = question.scenario, question.target
+    search = Search(
+        value=target.value,
+        at_least=target.at_least,
+        link=target.link,
+        low=question.low,
+        high=question.high,
+        start=start,
+        precision=question.precision,
+        batch=_BATCH[scenario.needs_posterior],
+        most=question.most,
+        rising=True if question.over in ("trials", "rounds") else None,
+        also=also,
+        around=_AROUND if display else (),
+    )
+    jobs = _jobs(scenario, question.over, draw_for)
+    run, reduce = _runner(question, jobs, stream)
+    for root in refine(run, search, reduce=reduce):
+        question.tell(stage, root.spent, 0)
+        yield root
+
+
+def estimate_at(question: Question, size: int, replicates: int, *, stream: int) -> Estimate:
+    """Return the measure at one size."""
+    run, reduce = _runner(question, _jobs(question.scenario, question.over, None), stream)
+    return reduce(size, run(size, range(replicates)))
+
+
+def _runner(question: Question, jobs: Jobs, stream: int) -> tuple[Run, Reduce]:
+    measure, seed = question.target.measure, (question.seed, stream)
+    control = has_control(question.scenario, measure)
+    run = measure_rows(
+        jobs, measure, seed=seed, apply=question.apply, workers=question.workers, control=control
+    )
+    if not control:
+        return run, reduce_rows(measure)
+    cheap = measure_rows(_cheaply(jobs), measure, seed=seed)
+    return run, reduce_with_control(measure, cheap)
+
+
+def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None) -> Jobs:
+    known: dict[int, tuple[Scenario, Draw | None]] = {}
+
+    def jobs(size: int, replicates: range) -> list[Task]:
+        if size not in known:
+            sized = resize(scenario, over, size)
+            known[size] = sized, None if draw_for is None else draw_for(sized)
+        sized, draw = known[size]
+        if draw is None:
+            return [(sized, replicates)]
+        # replicates before parameters: the same replicate number has the same truth at any size
+        return [(replace(sized, **draw(j)), range(j, j + 1)) for j in replicates]
+
+    return jobs
+
+
+def _cheaply(jobs: Jobs) -> Jobs:
+    def cheap(size: int, replicates: range) -> list[Task]:
+        return [(replace(scenario, rule=CHEAP_RULE), part) for scenario, part in jobs(size, replicates)]
+
+    return cheap
+
+
+def _guess(
+    question: Question, stream: int, stage: str, draw_for: DrawFor | None
+) -> float | None:
+    """Return a start from normal theory, sharpened by the cheap rule where the rule is dear."""
+    scenario = question.scenario
+    start = None
+    if question.over in ("trials", "rounds"):
+        per_size = mean_trials(scenario) if question.over == "rounds" else 1.0
+        low, high = question.low * per_size, question.high * per_size
+        trials = guess_trials(
+            scenario, question.target, low=max(1, round(low)), high=round(high), seed=question.seed
+        )
+        start = None if trials is None else trials / per_size
+    if not has_control(scenario, question.target.measure):
+        return start
+    cheap = replace(
+        question, scenario=replace(scenario, rule=CHEAP_RULE), precision=_COARSE, workers=1,
+        apply=serial,
+    )  # fmt: skip
+    try:
+        found = answer(
+            cheap, stream=stream, stage=stage, draw_for=draw_for, start=start, display=False
+        ).crossing.n
+    except InputError:
+        return start
+    return found if found == found else start

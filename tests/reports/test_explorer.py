@@ -1,0 +1,191 @@
+"""The weights explorer: its numbers are Python's, also in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from pdsim.ranking import top_probability
+from pdsim.reports import write_report
+from pdsim.reports.explorer import (
+    NORMALISATIONS,
+    explorer_payload,
+    explorer_table,
+    normalised_values,
+    payload_json,
+    single_flips,
+    weights_toml,
+)
+from pdsim.reports.view import Results
+from pdsim.scoring import indicator_values, normalise
+
+
+@pytest.fixture(scope="module")
+def results(make_results) -> xr.DataTree:
+    return make_results(facilities=8, indicators=5, draws=300, spread=2.0, seed=4)
+
+
+@pytest.fixture(scope="module")
+def payload(results: xr.DataTree) -> dict:
+    found = explorer_payload(Results(results))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", list(NORMALISATIONS))
+def test_values_are_those_of_scoring(results: xr.DataTree, payload: dict, kind: str) -> None:
+    level = results["draws"]["level"].astype(float)
+    expected = indicator_values(normalise(level, kind)).to_numpy()
+    found = normalised_values(payload, kind)
+    # one common factor is left out; values are rounded to four digits of the largest
+    factor = (found * expected).sum() / (expected**2).sum()
+    np.testing.assert_allclose(found / factor, expected, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", list(NORMALISATIONS))
+def test_table_is_that_of_ranking(payload: dict, kind: str) -> None:
+    weights = np.array([0.4, 0.1, 0.2, 0.3, 0.0])
+    score = xr.DataArray(
+        sum(w * normalised_values(payload, kind)[:, :, k] for k, w in enumerate(weights)),
+        dims=("sample", "facility"),
+        coords={"facility": payload["facilities"]},
+    )
+    table = explorer_table(payload, weights, kind)
+    for side in ("top", "bottom"):
+        expected = top_probability(score, m=3, side=side)["top_probability"].to_numpy()
+        np.testing.assert_allclose(table[f"p_{side}"], expected, atol=1e-12)
+        assert table[f"p_{side}"].sum() == pytest.approx(3.0)
+
+
+def test_a_flip_flips_and_nothing_before_it_does(payload: dict) -> None:
+    weights = np.full(5, 0.2)
+    mean = normalised_values(payload, "pp").mean(axis=0)
+    flips = single_flips(payload, weights)
+    assert flips
+    names = [one["name"] for one in payload["indicators"]]
+
+    def chosen(k: int, at: float, side: str) -> set[str]:
+        moved = weights * (1 - at) / (1 - weights[k])
+        moved[k] = at
+        order = np.argsort(-(mean @ moved), kind="stable")
+        return {payload["facilities"][i] for i in (order[:3] if side == "top" else order[-3:])}
+
+    for flip in flips:
+        k = names.index(flip.indicator)
+        gap = flip.at - flip.weight
+        before, after = flip.weight + 0.999 * gap, flip.weight + 1.001 * gap
+        for side in ("top", "bottom"):
+            assert chosen(k, before, side) == chosen(k, flip.weight, side)
+        start = chosen(k, flip.weight, flip.side)
+        assert chosen(k, after, flip.side) == (start - {flip.leaves}) | {flip.enters}
+
+
+def test_toml_reads_back_and_sums_to_one(payload: dict) -> None:
+    weights = [1 / 3, 1 / 3, 1 / 3, 0.0, 0.0]
+    read = tomllib.loads(weights_toml(payload, weights))["weights"]
+    assert list(read) == [one["name"] for one in payload["indicators"]]
+    assert sum(read.values()) == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_allclose(list(read.values()), weights, atol=2e-6)
+
+
+def test_json_cannot_close_its_element() -> None:
+    text = payload_json({"name": "</script><script>alert(1)</script>&\u2028"})
+    assert not re.search("[<>&\u2028]", text)
+    assert json.loads(text) == {"name": "</script><script>alert(1)</script>&\u2028"}
+
+
+def test_no_draws_no_explorer(make_results) -> None:
+    assert explorer_payload(Results(make_results(facilities=5, m=2, with_draws=False))) is None
+    single = make_results(facilities=5, m=2, indicators=1, domains=1)
+    assert explorer_payload(Results(single)) is None
+
+
+# the script moves sliders as a user would, and leaves what the page shows in an attribute
+_DRIVE = """<script>
+addEventListener("load", () => {
+  const sliders = document.querySelectorAll("#explorer input[type=range]");
+  const set = (n, x) => { sliders[n].value = x; sliders[n].dispatchEvent(new Event("input")); };
+  const select = document.getElementById("explorer-kind");
+  const steps = [
+    () => {},
+    () => { set(1, 90); set(2, 5); },
+    () => { set(0, 10); },
+    () => { select.value = "rank"; select.dispatchEvent(new Event("change")); },
+    () => { select.value = "z"; select.dispatchEvent(new Event("change")); },
+    () => { select.value = "min_max"; select.dispatchEvent(new Event("change")); },
+  ];
+  const seen = [];
+  const read = () => {
+    const root = document.getElementById("explorer");
+    const rows = [...document.querySelectorAll("#explorer-table tbody tr")].map((row) => [
+      Number(row.dataset.facility),
+      ...[...row.querySelectorAll("td.num")].map((cell) => Number(cell.dataset.value)),
+      row.lastElementChild.textContent,
+    ]);
+    seen.push({ kind: select.value, weights: JSON.parse(root.dataset.weights),
+      flip: JSON.parse(root.dataset.flip), rows,
+      toml: document.getElementById("explorer-toml").value,
+      status: document.querySelector("#explorer .status").textContent });
+  };
+  const next = (n) => {
+    if (n === steps.length) {
+      document.body.setAttribute("data-seen", JSON.stringify(seen));
+      return;
+    }
+    steps[n]();
+    setTimeout(() => { read(); next(n + 1); }, 100);
+  };
+  next(0);
+});
+</script></body>"""
+
+
+@pytest.mark.slow
+def test_numbers_in_the_browser_are_those_of_python(
+    results: xr.DataTree, payload: dict, tmp_path: Path
+) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here: install it (apt-get install chromium) to run this test")
+    write_report(results, tmp_path)
+    page = tmp_path / "driven.html"
+    page.write_text((tmp_path / "report.html").read_text().replace("</body>", _DRIVE))
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+        "--no-first-run", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=20000", "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert ":CONSOLE" not in done.stderr, done.stderr
+    match = re.search(r'data-seen="([^"]*)"', done.stdout)
+    assert match is not None
+    steps = json.loads(match[1].replace("&quot;", '"').replace("&amp;", "&"))
+    assert len(steps) == 6
+    nominal = [one["weight"] for one in payload["indicators"]]
+    assert steps[0]["weights"] == nominal
+    assert steps[1]["weights"] != nominal
+    assert "selection is that of" in steps[0]["status"]
+    for step in steps:
+        weights = step["weights"]
+        assert sum(weights) == pytest.approx(1.0)
+        table = explorer_table(payload, weights, step["kind"])
+        for place, top, bottom, rank, text in step["rows"]:
+            row = table.iloc[place]
+            assert top == pytest.approx(row["p_top"], abs=1e-12)
+            assert bottom == pytest.approx(row["p_bottom"], abs=1e-12)
+            assert rank == pytest.approx(row["expected_rank"], abs=1e-12)
+            assert ("top 3" in text) == row["selected_top"]
+            assert ("bottom 3" in text) == row["selected_bottom"]
+        flips = single_flips(payload, weights, step["kind"])
+        assert step["flip"]["at"] == pytest.approx(flips[0].at, abs=1e-9)
+        assert payload["facilities"][step["flip"]["leaves"]] == flips[0].leaves
+        assert payload["facilities"][step["flip"]["enters"]] == flips[0].enters
+        read = tomllib.loads(step["toml"])["weights"]
+        np.testing.assert_allclose(list(read.values()), weights, atol=3e-6)

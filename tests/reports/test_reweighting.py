@@ -1,0 +1,60 @@
+"""The sections on uncertain weights, from the real tables of `pdsim.weights`."""
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from pdsim.reports import write_report
+from pdsim.reports.plainwords import words_of
+from pdsim.reports.sections.reweighting import acceptability_table, reweighting_blocks
+from pdsim.reports.view import Results
+from pdsim.weights import WeightSettings, weight_tables
+
+
+@pytest.fixture(scope="module")
+def tree(make_results) -> xr.DataTree:
+    results = make_results(facilities=6, m=2, indicators=4, draws=120, spread=4.0)
+    study = results["study"].to_dataset()
+    level = results["draws"]["level"].astype(float).rename(draw="sample")
+    level = level.assign_coords(
+        weight=("indicator", study["weight"].to_numpy()),
+        domain=("indicator", study["domain"].to_numpy()),
+    )
+    few = WeightSettings(draws=40, weight_draws=50, grid_draws=16)
+    for name, table in weight_tables(level, m=2, settings=few).items():
+        results[name] = xr.DataTree(table)
+    return results
+
+
+def test_tables_and_figures_are_there(tree: xr.DataTree, tmp_path: Path) -> None:
+    blocks = reweighting_blocks(Results(tree), {}, True)
+    keys = [getattr(block, "key", "") for block in blocks]
+    for key in ("acceptability_top", "tornado-top", "sweep-bottom-0", "decomposition-top"):
+        assert key in keys
+    write_report(tree, tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert 'id="figure-tornado-top"' in text
+    assert "Stochastic multiobjective acceptability" in text
+
+
+def test_acceptability_is_that_of_the_results(tree: xr.DataTree) -> None:
+    table = acceptability_table(Results(tree), "top")
+    group = tree["weights_acceptability"].to_dataset()
+    for space in group["space"].to_numpy().tolist():
+        total = sum(float(table.value(row, f"top {space}")) for row in table.rows)
+        assert total == pytest.approx(2.0)
+        cell = group["top_acceptability"].sel(space=space, facility="Hospital 2")
+        assert table.value("Hospital 2", f"top {space}") == float(cell)
+
+
+def test_the_sentence_quotes_the_table(tree: xr.DataTree) -> None:
+    blocks = reweighting_blocks(Results(tree), {}, True)
+    texts = [words_of(block.text) for block in blocks if hasattr(block, "text")]
+    distance = float(tree["weights_flip_top"]["mean_distance"])
+    assert any(f"by {distance:.2f} in all" in text for text in texts)
+
+
+def test_without_the_tables_there_is_no_section(make_results) -> None:
+    plain = make_results(facilities=5, m=2, indicators=2, draws=60)
+    assert reweighting_blocks(Results(plain), {}, True) == []

@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from pdsim.scoring import normalise
+from pdsim.simulation import Scenario
+from pdsim.simulation.cases import Observed, observe
+from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.truth import draw_truth
+
+SCENARIO = Scenario(facilities=7, indicators=4, domains=2, trials=15, missing=0.15)
+
+
+def observed_of(scenario, rows=30):
+    replicates = range(rows)
+    return observe(scenario, draw_truth(scenario, replicates, 1), replicates, 1)
+
+
+def proportions(observed):
+    """Return proportions, NaN unless the cell was seen in both periods."""
+    both = (observed.size > 0).all(axis=3, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.where(both, observed.value / observed.size, np.nan)
+
+
+def test_observed_change_uses_indicators_seen_in_both_periods():
+    scenario = replace(SCENARIO, weighting="given", weights=(1.0, 2.0, 3.0, 4.0))
+    observed = observed_of(scenario)
+    p = proportions(observed)
+    change = p[..., 1] - p[..., 0]
+    weights = np.where(np.isnan(change), 0.0, [0.1, 0.2, 0.3, 0.4])
+    expected = 100 * np.nansum(weights * change, axis=2) / weights.sum(axis=2)
+    decision = decide_observed(scenario, observed)
+    usable = decision.status == 1
+    assert usable.any()
+    assert decision.estimate[usable] == pytest.approx(expected[usable])
+    assert (decision.bottom[usable] == -decision.top[usable]).all()
+
+
+@pytest.mark.parametrize("r", [0.0, 0.3])
+def test_stated_variance(r):
+    scenario = replace(SCENARIO, missing=0.0, assumed_case_correlation=r)
+    observed = observed_of(scenario)
+    p = observed.value / observed.size
+    v = p * (1 - p) / observed.size / 16
+    total = (1 - r) * v.sum(axis=(2, 3)) + r * (np.sqrt(v).sum(axis=2) ** 2).sum(axis=2)
+    decision = decide_observed(scenario, observed)
+    assert decision.sd == pytest.approx(100 * np.sqrt(total))
+    half = stats.norm.ppf(0.975) * decision.sd
+    assert decision.upper - decision.estimate == pytest.approx(half)
+    assert decision.estimate - decision.lower == pytest.approx(half)
+
+
+def test_stated_variance_is_the_true_one():
+    alike = Scenario(
+        facilities=6, indicators=8, m=2, trials=60, case_correlation=0.3,
+        sd_baseline_facility=0.0, sd_change_facility=0.0, sd_baseline_indicator=0.0,
+        sd_change_indicator=0.0,
+    )  # fmt: skip
+    decision = decide_observed(alike, observed_of(alike, 3000))
+    error = np.sqrt(2 / decision.estimate.size)
+    ratio = decision.estimate.var() / (decision.sd**2).mean()
+    # the variance of a proportion is understated by 1 / n
+    assert ratio == pytest.approx(60 / 59, abs=4.5 * error)
+
+
+def test_a_facility_without_a_usable_indicator_is_an_error():
+    scenario = replace(SCENARIO, missing=0.0)
+    observed = observed_of(scenario, 2)
+    size = observed.size.copy()
+    size[1, 3, :, 0] = 0
+    broken = Observed(value=observed.value, size=size, trials=observed.trials)
+    for rule in ("observed_change", "z_score", "shrunken_mean"):
+        assert decide_observed(replace(scenario, rule=rule), broken).status.tolist() == [1, 4]
+
+
+def test_z_score_is_that_of_scoring():
+    scenario = replace(SCENARIO, rule="z_score", missing=0.0)
+    observed = observed_of(scenario)
+    levels = xr.DataArray(
+        proportions(observed), dims=("replicate", "facility", "indicator", "period")
+    )
+    z = normalise(levels, "z")
+    expected = (z.isel(period=1) - z.isel(period=0)).mean("indicator")
+    assert decide_observed(scenario, observed).top == pytest.approx(expected.to_numpy())
+
+
+def test_an_indicator_that_never_varies_has_no_z_score():
+    scenario = replace(SCENARIO, rule="z_score", missing=0.0)
+    observed = observed_of(scenario, 1)
+    value = observed.value.copy()
+    value[:, :, 0] = 0
+    flat = Observed(value=value, size=observed.size, trials=observed.trials)
+    moved = Observed(value=value + 0, size=observed.size * 1, trials=observed.trials)
+    moved.value[:, :, 0] = 15
+    assert decide_observed(scenario, flat).top == pytest.approx(
+        decide_observed(scenario, moved).top
+    )
+
+
+def test_shrunken_mean_against_the_formulas():
+    scenario = replace(
+        SCENARIO, rule="shrunken_mean", missing=0.0, trials=(5, 10, 20, 40, 80, 9, 7)
+    )
+    observed = observed_of(scenario, 5)
+    raw = decide_observed(replace(scenario, rule="observed_change"), observed)
+    found = decide_observed(scenario, observed)
+    for r in range(5):
+        y, v = raw.estimate[r], raw.sd[r] ** 2
+        w = 1 / v
+        mean = np.average(y, weights=w)
+        q = np.sum(w * (y - mean) ** 2)
+        between = max(0.0, (q - 6) / (w.sum() - (w**2).sum() / w.sum()))
+        w = 1 / (v + between)
+        mean = np.average(y, weights=w)
+        share = between / (between + v)
+        assert found.estimate[r] == pytest.approx(mean + share * (y - mean))
+        assert found.sd[r] ** 2 == pytest.approx(share * v + (1 - share) ** 2 / w.sum())
+        spread = np.ptp(found.estimate[r])
+        assert spread < np.ptp(y)
+
+
+def test_shrinking_what_was_seen_without_error():
+    scenario = Scenario(facilities=6, rule="shrunken_mean", trials=10)
+    value = np.zeros((1, 6, 1, 2))
+    value[0, :, 0, 1] = [0, 10, 0, 10, 10, 10]
+    size = np.full(value.shape, 10.0)
+    decision = decide_observed(
+        scenario, Observed(value=value, size=size, trials=np.full((1, 6, 1, 2), 10))
+    )
+    assert np.isfinite(decision.estimate).all()
+    assert decision.estimate[0, 1] == pytest.approx(100, abs=1e-3)
+
+
+def test_flag_of_two_facilities_is_the_two_sample_t_test():
+    scenario = Scenario(
+        kind="normal", facilities=2, m=1, means=(0.9, 0.0), trials=9, known_se=False,
+        flag_threshold=0.975,
+    )  # fmt: skip
+    observed = observed_of(scenario, 400)
+    mean, sd = observed.value[:, :, 0, 0], observed.size[:, :, 0, 0] * 3
+    test = stats.ttest_ind_from_stats(mean[:, 0], sd[:, 0], 9, mean[:, 1], sd[:, 1], 9)
+    flagged = decide_observed(scenario, observed).flagged
+    assert 0.2 < flagged[:, 0].mean() < 0.8
+    assert (flagged[:, 0] == ((test.pvalue < 0.05) & (test.statistic > 0))).all()
+    known = replace(scenario, known_se=True)
+    observed = observed_of(known, 400)
+    z = np.diff(observed.value[:, ::-1, 0, 0], axis=1)[:, 0] / np.sqrt(2 / 9)
+    assert (decide_observed(known, observed).flagged[:, 0] == (z > stats.norm.ppf(0.975))).all()
