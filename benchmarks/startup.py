@@ -16,7 +16,7 @@ CASES = {
     "import pdsim": "import pdsim",
     "import xarray": "import xarray",
     "pdsim.Study": "import pdsim; pdsim.Study",
-    "pdsim --help": "import sys; sys.argv = ['pdsim', '--help']; from pdsim.cli import main; main()",
+    "pdsim --help": "import sys; sys.argv[1:] = ['--help']; from pdsim.cli import main; main()",
 }
 LIMITS = {
     "import pdsim": ("python -c pass", 0.1),

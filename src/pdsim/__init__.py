@@ -1,4 +1,4 @@
-"""pdsim: who improved most and least, how sure are we, and would we choose them again?
+"""Say who improved most and least, how sure that is, and what would change the choice.
 
 The names below are imported on first use (PEP 562), so ``import pdsim`` is instant.
 """

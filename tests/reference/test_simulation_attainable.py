@@ -27,7 +27,7 @@ def summary_of(reliability):
         unit_sd=math.sqrt(1 - reliability),
         trials=1,
     )
-    block = run_block([scenario], range(150_000), seed=2024)
+    block = run_block([scenario], range(100_000), seed=2024)
     return summarise(block.measures[0], block.status[0])
 
 

@@ -9,7 +9,7 @@ from scipy import integrate, stats
 
 from pdsim.simulation import Scenario, run_block, summarise
 
-REPLICATES = range(100_000)
+REPLICATES = range(60_000)
 # k = 10, t = 3
 PUBLISHED = {1.0: 0.105411, 2.0: 0.431112, 3.0: 0.798214, 4.0: 0.962361}
 LEADS = {0.75: 2.8360, 0.90: 3.4649, 0.95: 3.8541, 0.99: 4.6100}

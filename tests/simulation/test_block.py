@@ -16,7 +16,7 @@ SCENARIOS = [
     replace(BASE, rule="z_score"),
     replace(BASE, rule="shrunken_mean", trials_cv=0.5),
     replace(BASE, case_correlation=0.2, weighting="domain"),
-    replace(BASE, missing=0.5, indicators=2),
+    replace(BASE, missing=0.2, indicators=2),
     replace(BASE, kind="normal", indicators=1, domains=1),
     replace(BASE, kind="normal", indicators=1, domains=1, known_se=False),
 ]

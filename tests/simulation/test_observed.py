@@ -32,10 +32,12 @@ def test_observed_change_uses_indicators_seen_in_both_periods():
     p = proportions(observed)
     change = p[..., 1] - p[..., 0]
     weights = np.where(np.isnan(change), 0.0, [0.1, 0.2, 0.3, 0.4])
-    expected = 100 * np.nansum(weights * change, axis=2) / weights.sum(axis=2)
     decision = decide_observed(scenario, observed)
     usable = decision.status == 1
     assert usable.any()
+    assert (usable == (weights.sum(axis=2) > 0).all(axis=1)).all()
+    total = np.where(weights.sum(axis=2) > 0, weights.sum(axis=2), 1.0)
+    expected = 100 * np.nansum(weights * change, axis=2) / total
     assert decision.estimate[usable] == pytest.approx(expected[usable])
     assert (decision.bottom[usable] == -decision.top[usable]).all()
 

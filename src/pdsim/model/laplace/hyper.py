@@ -15,10 +15,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from pdsim.model.laplace.jit import entry, kernel
 
 from pdsim.model.data import Floats, Ints, ModelData
-from pdsim.model.laplace.elementary import JIT
+
+from pdsim.model.laplace.lanes import clear
 from pdsim.priors import ScalePrior
 
 SLOTS = {"facility": 0, "domain": 1, "indicator": 2}
@@ -83,7 +84,7 @@ def build_hyper(data: ModelData) -> Hyper:
     )
 
 
-@njit(**JIT)
+@kernel
 def log_normal_tail(x: float) -> float:
     """Return log Phi(-x)."""
     if x < 25.0:
@@ -93,7 +94,7 @@ def log_normal_tail(x: float) -> float:
     return -0.5 * x * x - _HALF_LOG_2PI - math.log(x) + math.log(series)
 
 
-@njit(**JIT)
+@kernel
 def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     """Return the log density of a standard deviation, up to a constant."""
     if family == 0:
@@ -107,7 +108,7 @@ def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     return -(2.0 * shape + 1.0) * math.log(s) - scale / (s * s)
 
 
-@njit(**JIT)
+@entry
 def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
     """Turn points x (lane, H) into `values` (lane, H) and their log prior density on x."""
     for lane in range(x.shape[0]):
@@ -116,7 +117,7 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
             point = x[lane, j]
             below = log_normal_tail(point)
             density = -0.5 * point * point - _HALF_LOG_2PI
-            scale, shape = hyper.parameter[j]
+            scale, shape = hyper.parameter[j, 0], hyper.parameter[j, 1]
             if hyper.family[j] == _CORRELATION:
                 values[lane, j] = math.erf(point * math.sqrt(0.5))
                 total += (scale - 1.0) * (below + log_normal_tail(-point)) + density
@@ -127,10 +128,10 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
         log_prior[lane] = total
 
 
-@njit(**JIT)
+@entry
 def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
     """Fill `out` (slot, [g00, g01, g11, det], lane); absent levels are zero."""
-    out[:] = 0.0
+    clear(out)
     stride = 3 if hyper.periods == 2 else 1
     for lane in range(values.shape[0]):
         for level in range(hyper.slot.size):

@@ -8,6 +8,8 @@ from scipy.special import ndtri
 from pdsim.model.data import Floats
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import _CORRELATION, Hyper
+from pdsim.model.laplace.latent import allocate_latent
+from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
@@ -66,17 +68,19 @@ def start_logits(problem: Problem) -> Floats:
     return np.log(p / (1.0 - p))
 
 
-def find_mode(problem: Problem, hyper: Hyper, work: Work) -> Mode:
+def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mode:
     """Find the mode by BFGS with differences taken side by side, then measure its surroundings."""
     eta = start_logits(problem)
     shock = np.zeros(work.shock.shape[:-1])
     size = hyper.family.size
     evaluations = 0
+    nothing = allocate_latent(work, 0)
 
     def at(points: Floats) -> Floats:
         nonlocal evaluations
+        points = np.ascontiguousarray(points)
         out = np.empty(len(points))
-        log_posterior(problem, hyper, work, points, eta, shock, _TOLERANCE, out)
+        log_posterior(problem, hyper, work, spread, points, eta, shock, _TOLERANCE, out, nothing)
         evaluations += len(points)
         return -out
 

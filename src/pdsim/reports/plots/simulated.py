@@ -111,7 +111,8 @@ def pcs_heatmap(
         axes.set_yticks(range(len(rows)), [str(value) for value in rows])
         axes.set_xlabel(across.replace("_", " "))
         axes.set_ylabel(down.replace("_", " "))
-        figure.colorbar(image, ax=axes, label=label, fraction=0.045)
+        axes.set_title(label, fontsize=10, loc="left")
+        figure.colorbar(image, ax=axes, fraction=0.045)
     return figure, data
 
 

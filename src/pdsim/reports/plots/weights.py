@@ -127,7 +127,7 @@ def domain_strip(
     with styled():
         figure, axes = new_figure(row_height(len(data)) + 0.3)
         image = axes.imshow(
-            data.to_numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto",
+            data.to_numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest",
             extent=(float(weight[0]), float(weight[-1]), len(data) - 0.5, -0.5),
         )  # fmt: skip
         axes.axvline(float(sweep["nominal_weight"]), color="#000000", linestyle=(0, (4, 2)))
@@ -172,5 +172,7 @@ def decomposition_bars(
         axes.axvline(0, color=NEUTRAL, linewidth=0.8)
         axes.set_xlabel("Share of the variance of membership (%)")
         name_rows(axes, data["component"].tolist())
+        # these labels are pdsim's own: whole, since two of them may begin alike
+        axes.set_yticklabels([text.replace("_", " ") for text in data["component"]])
         stamp_failed(figure, failed)
     return figure, data
