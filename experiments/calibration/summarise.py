@@ -66,9 +66,8 @@ def main() -> None:
         for run, n, figure, *numbers in rows:
             writer.writerow([run, n, figure, *(f"{x:.4f}" for x in numbers)])
     for run, n, figure, value, error, target, deviation in rows:
-        print(
-            f"{run:28s} {n:4d}  {figure:36s} {value:8.4f} ± {error:.4f}  target {target:.2f}  {deviation:+.1f}"
-        )
+        label = f"{run:28s} {n:4d}  {figure:36s}"
+        print(f"{label} {value:8.4f} ± {error:.4f}  target {target:.2f}  {deviation:+.1f}")
 
 
 if __name__ == "__main__":

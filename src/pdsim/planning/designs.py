@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pdsim.conventions import CI_PROB
-from pdsim.errors import InputError
+from pdsim.errors import InputError, Problem
 from pdsim.planning.curve import fit_curve, from_link
 from pdsim.planning.question import Question, estimate_at, searching
 from pdsim.planning.sizes import Costs, resize, with_trials
@@ -61,7 +61,8 @@ def grid_of(scenario: Scenario, grid: Mapping[str, Sequence[int]]) -> tuple[Scen
     [10, 20]
     """
     names = [name for name in ("facilities", "indicators") if name in grid]
-    found, problems = [], []
+    found: list[Scenario] = []
+    problems: list[Problem] = []
     for values in itertools.product(*(grid[name] for name in names)):
         try:
             sized = scenario

@@ -64,7 +64,7 @@ def check_ranges(scenario: Scenario, ranges: Mapping[str, tuple[Any, Any]]) -> d
             problems.append(Problem(rule=f"ranges: there is no setting {name!r}", cure=cure))
             continue
         if not isinstance(ends, tuple | list) or len(ends) != 2:
-            problems.append(
+            problems.append(  # type: ignore[unreachable]
                 Problem(rule=f"ranges: {name} must be two values, low and high, got {ends!r:.80}")
             )
             continue
@@ -102,9 +102,7 @@ def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> Draw:
 
     def draw(number: int) -> Mapping[str, Any]:
         rng = _generator(seed, number)
-        return {
-            name: _between(name, ends, float(rng.random())) for name, ends in ranges.items()
-        }
+        return {name: _between(name, ends, float(rng.random())) for name, ends in ranges.items()}
 
     return draw
 
@@ -183,8 +181,11 @@ def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
         if not same:
             pick = _generator(seed, number).integers(alpha.shape[1], size=scenario.indicators)
         found = {
-            name: float(np.clip(values[row], -1, 1) if name.startswith("corr") else
-                        min(values[row], _LARGEST_SD))
+            name: float(
+                np.clip(values[row], -1, 1)
+                if name.startswith("corr")
+                else min(values[row], _LARGEST_SD)
+            )
             for name, values in hyper.items()
         }
         return found | _levels(scenario, alpha[row, pick], beta[row, pick])
@@ -231,9 +232,7 @@ def _between(name: str, ends: Range, share: float) -> int | float:
 
 def _generator(seed: int, number: int) -> np.random.Generator:
     # spawn keys are of fixed width, and number -1 is the stream of the order
-    return np.random.default_rng(
-        np.random.SeedSequence(seed, spawn_key=(_STREAM, number + 1))
-    )
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, number + 1)))
 
 
 def _effects(prior: MeanPrior, size: int, rng: np.random.Generator) -> Floats:

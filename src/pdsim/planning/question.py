@@ -175,14 +175,14 @@ def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None) -> Jobs:
 
 def _cheaply(jobs: Jobs) -> Jobs:
     def cheap(size: int, replicates: range) -> list[Task]:
-        return [(replace(scenario, rule=CHEAP_RULE), part) for scenario, part in jobs(size, replicates)]
+        return [
+            (replace(scenario, rule=CHEAP_RULE), part) for scenario, part in jobs(size, replicates)
+        ]
 
     return cheap
 
 
-def _guess(
-    question: Question, stream: int, stage: str, draw_for: DrawFor | None
-) -> float | None:
+def _guess(question: Question, stream: int, stage: str, draw_for: DrawFor | None) -> float | None:
     """Return a start from normal theory, sharpened by the cheap rule where the rule is dear."""
     scenario = question.scenario
     start = None

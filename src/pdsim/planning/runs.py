@@ -40,7 +40,9 @@ _CHUNKS: Final = 4
 _USABLE: Final = (1, 2)
 
 
-def serial(function: Callable[..., Floats], arguments: Sequence[tuple[object, ...]]) -> list[Floats]:
+def serial(
+    function: Callable[..., Floats], arguments: Sequence[tuple[object, ...]]
+) -> list[Floats]:
     """Call a function on each tuple of arguments, in this process."""
     with threadpool_limits(1):
         return [function(*each) for each in arguments]
@@ -100,9 +102,7 @@ def measure_rows(
 
     def run(size: int, replicates: range) -> Floats:
         pieces = _split(jobs(size, replicates), 1 if workers == 1 else workers * _CHUNKS)
-        return np.concatenate(
-            apply(_rows, [(piece, measure, seed, control) for piece in pieces])
-        )
+        return np.concatenate(apply(_rows, [(piece, measure, seed, control) for piece in pieces]))
 
     return run
 

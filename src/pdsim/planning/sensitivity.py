@@ -85,9 +85,7 @@ def _dataset(
     names: list[str], rows: list[list[dict[str, Any]]], *, n: float, rule: str
 ) -> xr.Dataset:
     dims = ("assumption", "end")
-    columns = {
-        key: (dims, [[side[key] for side in row] for row in rows]) for key in rows[0][0]
-    }
+    columns = {key: (dims, [[side[key] for side in row] for row in rows]) for key in rows[0][0]}
     found = xr.Dataset(columns, coords={"assumption": names, "end": ["low", "high"]})
     # an end that never reaches the target swings further than any that does
     bounded = found["n"].fillna(np.inf)

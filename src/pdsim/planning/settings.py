@@ -78,7 +78,7 @@ class PlanSettings:
     ranges: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     sensitivity: bool = True
     assurance: Source = ""
-    design_priors: Priors = Priors()
+    design_priors: Priors = field(default_factory=Priors)
     costs: Costs | None = None
     budget: float | None = None
     grid: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -165,6 +165,8 @@ def as_mapping(settings: PlanSettings) -> dict[str, Any]:
     mapping: Mapping[str, Any] = to_mapping(settings)
     scenario = settings.base()
     whole = {f.name: getattr(scenario, f.name) for f in fields(scenario)}
-    return {**mapping, "scenario": to_mapping(scenario) | {
-        key: value for key, value in whole.items() if value is not None and key != "priors"
-    }}
+    return {
+        **mapping,
+        "scenario": to_mapping(scenario)
+        | {key: value for key, value in whole.items() if value is not None and key != "priors"},
+    }

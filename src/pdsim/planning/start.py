@@ -133,8 +133,9 @@ def guess_trials(
         batch=_BATCH,
         most=100 * _BATCH,
     )
-    run = measure_rows(lambda size, numbers: [(resize(twin, "trials", size), numbers)],
-                       target.measure, seed=seed)
+    run = measure_rows(
+        lambda size, numbers: [(resize(twin, "trials", size), numbers)], target.measure, seed=seed
+    )
     try:
         found = solve(run, search, reduce=reduce_rows(target.measure)).crossing.n
     except InputError:
@@ -157,4 +158,3 @@ def _exact(scenario: Scenario, target: Target, low: int, high: int) -> float | N
     if excess(ends[0]) * excess(ends[1]) > 0:
         return None
     return float(np.exp(brentq(excess, *ends, xtol=1e-8)))
-

@@ -15,9 +15,7 @@ from pdsim.model.laplace.importance import (
     pareto_k,
     sample,
 )
-from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import Mode, find_mode
-from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
@@ -35,7 +33,6 @@ class Points:
     weight: Floats
     mode: Mode
     log_weight: Floats
-    log_proposal: Floats
     ess: float
     pareto_k: float
     evaluations: int
@@ -51,15 +48,14 @@ def explore(
     problem: Problem,
     hyper: Hyper,
     work: Work,
-    spread: Spread,
     rng: np.random.Generator,
     *,
     points: int = 384,
 ) -> Points:
     """Find the mode and weight points around it, four times as many if the gates ask for it."""
-    mode = find_mode(problem, hyper, work, spread)
+    mode = find_mode(problem, hyper, work)
     for escalation in range(_ESCALATIONS + 1):
-        result = _weigh(problem, hyper, work, spread, mode, rng, points * 4**escalation)
+        result = _weigh(problem, hyper, work, mode, rng, points * 4**escalation)
         if result.reliable:
             break
     return replace(result, escalations=escalation)
@@ -69,7 +65,6 @@ def _weigh(
     problem: Problem,
     hyper: Hyper,
     work: Work,
-    spread: Spread,
     mode: Mode,
     rng: np.random.Generator,
     points: int,
@@ -83,15 +78,11 @@ def _weigh(
         points=points // 4,
     )
     wide = replace(first, below=2.0 * mode.below, above=2.0 * mode.above, points=points // 12)
-    nothing = allocate_latent(work, 0)
     shifts = rng.random((3, mode.center.size + 1))
 
     def values(x: Floats) -> Floats:
-        x = np.ascontiguousarray(x)
         out = np.empty(len(x))
-        log_posterior(
-            problem, hyper, work, spread, x, mode.eta, mode.shock, _TOLERANCE, out, nothing
-        )
+        log_posterior(problem, hyper, work, x, mode.eta, mode.shock, _TOLERANCE, out)
         return out
 
     components = [first, wide]
@@ -102,14 +93,12 @@ def _weigh(
     components.append(second)
     more = sample(second, 2, shifts[2])
     x = np.concatenate([x, more])
-    log_proposal = mixture_log_density(components, x)
-    log_weight = np.concatenate([value, values(more)]) - log_proposal
+    log_weight = np.concatenate([value, values(more)]) - mixture_log_density(components, x)
     weight = normalise(log_weight)
     return Points(
         x=x,
         weight=weight,
         log_weight=log_weight,
-        log_proposal=log_proposal,
         mode=mode,
         ess=float(1.0 / np.sum(weight**2)),
         pareto_k=pareto_k(log_weight),

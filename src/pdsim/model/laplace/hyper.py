@@ -15,11 +15,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from pdsim.model.laplace.jit import entry, kernel
+from numba import njit
 
 from pdsim.model.data import Floats, Ints, ModelData
-
-from pdsim.model.laplace.lanes import clear
+from pdsim.model.laplace.elementary import JIT
 from pdsim.priors import ScalePrior
 
 SLOTS = {"facility": 0, "domain": 1, "indicator": 2}
@@ -84,7 +83,7 @@ def build_hyper(data: ModelData) -> Hyper:
     )
 
 
-@kernel
+@njit(**JIT)
 def log_normal_tail(x: float) -> float:
     """Return log Phi(-x)."""
     if x < 25.0:
@@ -94,7 +93,7 @@ def log_normal_tail(x: float) -> float:
     return -0.5 * x * x - _HALF_LOG_2PI - math.log(x) + math.log(series)
 
 
-@kernel
+@njit(**JIT)
 def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     """Return the log density of a standard deviation, up to a constant."""
     if family == 0:
@@ -108,7 +107,7 @@ def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     return -(2.0 * shape + 1.0) * math.log(s) - scale / (s * s)
 
 
-@entry
+@njit(**JIT)
 def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
     """Turn points x (lane, H) into `values` (lane, H) and their log prior density on x."""
     for lane in range(x.shape[0]):
@@ -117,7 +116,7 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
             point = x[lane, j]
             below = log_normal_tail(point)
             density = -0.5 * point * point - _HALF_LOG_2PI
-            scale, shape = hyper.parameter[j, 0], hyper.parameter[j, 1]
+            scale, shape = hyper.parameter[j]
             if hyper.family[j] == _CORRELATION:
                 values[lane, j] = math.erf(point * math.sqrt(0.5))
                 total += (scale - 1.0) * (below + log_normal_tail(-point)) + density
@@ -128,10 +127,10 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
         log_prior[lane] = total
 
 
-@entry
+@njit(**JIT)
 def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
     """Fill `out` (slot, [g00, g01, g11, det], lane); absent levels are zero."""
-    clear(out)
+    out[:] = 0.0
     stride = 3 if hyper.periods == 2 else 1
     for lane in range(values.shape[0]):
         for level in range(hyper.slot.size):

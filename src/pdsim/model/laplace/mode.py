@@ -1,5 +1,6 @@
 """The mode of the hyperparameters and the shape of the posterior around it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,6 @@ from scipy.special import ndtri
 from pdsim.model.data import Floats
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import _CORRELATION, Hyper
-from pdsim.model.laplace.latent import allocate_latent
-from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
@@ -68,19 +67,17 @@ def start_logits(problem: Problem) -> Floats:
     return np.log(p / (1.0 - p))
 
 
-def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mode:
+def find_mode(problem: Problem, hyper: Hyper, work: Work) -> Mode:
     """Find the mode by BFGS with differences taken side by side, then measure its surroundings."""
     eta = start_logits(problem)
     shock = np.zeros(work.shock.shape[:-1])
     size = hyper.family.size
     evaluations = 0
-    nothing = allocate_latent(work, 0)
 
     def at(points: Floats) -> Floats:
         nonlocal evaluations
-        points = np.ascontiguousarray(points)
         out = np.empty(len(points))
-        log_posterior(problem, hyper, work, spread, points, eta, shock, _TOLERANCE, out, nothing)
+        log_posterior(problem, hyper, work, points, eta, shock, _TOLERANCE, out)
         evaluations += len(points)
         return -out
 
@@ -136,7 +133,9 @@ def _bfgs(inverse: Floats, move: Floats, change: Floats) -> Floats:
     return left @ inverse @ left.T + np.outer(move, move) / curvature
 
 
-def _surroundings(x: Floats, f: float, inverse: Floats, at) -> tuple[Floats, Floats, Floats]:
+def _surroundings(
+    x: Floats, f: float, inverse: Floats, at: Callable[[Floats], Floats]
+) -> tuple[Floats, Floats, Floats]:
     """Return principal directions and the scale on both sides of each."""
     size = x.size
     spread, axes = np.linalg.eigh(inverse)
