@@ -84,7 +84,8 @@ def curves(axes: Axes, result: xr.DataArray, error: xr.DataArray, *, x: str, by:
         )
     axes.set_xticks(places, [str(value) for value in result[x].values])
     axes.set_xlabel(x.replace("_", " "))
-    axes.set_ylim(-0.02, 1.02)
+    if float(result.min()) >= 0 and float(result.max()) <= 1:
+        axes.set_ylim(-0.02, 1.02)
 
 
 def said(cell: xr.Dataset, name: str) -> str:

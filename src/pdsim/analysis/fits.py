@@ -41,10 +41,25 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
 def load_fit(path: str | Path) -> xr.DataTree:
     """Read a fit written by `save_fit`, wholly into memory.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    xarray.DataTree
+
     Raises
     ------
     InputError
         If the file is missing or not netCDF.
+
+    Examples
+    --------
+    >>> load_fit("no such file.nc")
+    Traceback (most recent call last):
+        ...
+    pdsim.errors.InputError: no such file.nc: does not exist; check the path.
     """
     path = Path(path)
     try:

@@ -68,6 +68,14 @@ def analyse(
     InputError
         If the folder belongs to something else. Nothing is written then, nor if anything later
         fails or is interrupted.
+
+    Examples
+    --------
+    >>> import tempfile, pdsim
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     folder = analyse(pdsim.load_example("surgical"), out=f"{place}/out", engine="laplace")
+    ...     (folder / "report.html").exists()
+    True
     """
     folder = Path(out)
     _check_folder(folder, study)

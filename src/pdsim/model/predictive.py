@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 from scipy.special import expit
 
 from pdsim.model.data import Floats, ModelData, model_data
@@ -204,8 +203,10 @@ def _draw_scale(priors: Priors, name: str, rng: np.random.Generator) -> float:
         case "exponential":
             value = rng.exponential(prior.scale)
         case "inverse_gamma_variance":
+            # on the log scale: a gamma draw of a vague prior underflows (G(a) = G(a + 1) U^(1/a))
             shape = prior.shape or 1.0
-            value = np.sqrt(stats.invgamma.rvs(shape, scale=prior.scale, random_state=rng))
+            log_gamma = np.log(rng.gamma(shape + 1)) + np.log(rng.random()) / shape
+            value = np.exp(np.clip(0.5 * (np.log(prior.scale) - log_gamma), -300.0, 300.0))
     return float(value)
 
 

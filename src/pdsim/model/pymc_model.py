@@ -70,15 +70,15 @@ def build_model(data: ModelData) -> pm.Model:
 def centring_and_offset(data: ModelData) -> tuple[Floats, Floats]:
     """Return how far each cell is centred, 0 to 1, and around which value; both (F, K, T).
 
-    The share is I^2 / (I^2 + 25^2), I the information of the cell on its logit: centring pays
-    only where the data outweigh an effect of standard deviation 1/5, and a small one is a funnel.
+    The share is I^2 / (I^2 + 150^2), I the information of the cell on its logit: centring pays
+    only where the data far outweigh the effects, and a small standard deviation is a funnel.
     """
     if data.kind == "scores":
         information, value = data.size, data.observed
     else:
         p = (data.observed + 0.5) / (data.size + 1.0)
         information, value = data.size * p * (1.0 - p), logit(p)
-    return information**2 / (information**2 + 25.0**2), value
+    return information**2 / (information**2 + 150.0**2), value
 
 
 def _coords(data: ModelData) -> dict[str, range]:

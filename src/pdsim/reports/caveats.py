@@ -31,6 +31,20 @@ def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
     return [(Name(f"{str(text)[:1].upper()}{str(text)[1:]}"), ".")] if text else []
 
 
+def _refits(results: Results, tables: dict[str, Table]) -> list[Text]:
+    """Name every refit under other assumptions that failed a convergence gate."""
+    found: list[Text] = []
+    for name, dim in (("case_correlation", "case_correlation"), ("priors_scaled", "prior_factor")):
+        group = results.group(name) if results.has(name) else {}
+        if "convergence" not in group:
+            continue
+        for value, text in zip(group[dim].to_numpy(), group["convergence"].to_numpy(), strict=True):
+            if str(text).startswith("FAILED"):
+                what = f"{dim.replace('_', ' ')} {value:g}: convergence {text}"
+                found.append((Name(f"Do not cite the refit at {what}."),))
+    return found
+
+
 def _assumed(results: Results, tables: dict[str, Table]) -> list[Text]:
     """Repeat what the study assumes in place of having observed it."""
     sentences = results.loads("assumptions", [])
@@ -283,6 +297,7 @@ def _suppressed(results: Results, tables: dict[str, Table]) -> list[Text]:
 
 _RULES: Final[tuple[Rule, ...]] = (
     _escalated,
+    _refits,
     _assumed,
     _borderline,
     _correlation,

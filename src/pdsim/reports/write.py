@@ -150,6 +150,13 @@ def report(
     ------
     InputError
         If the folder holds no results.
+
+    Examples
+    --------
+    >>> report("no such folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    pdsim.errors.InputError: no such folder/results.nc: there are no results to report; give ...
     """
     path = Path(folder) / RESULTS_FILE
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal
 
 from pdsim.conventions import DEFAULT_M
@@ -233,7 +234,7 @@ class Scenario:
     @property
     def truth_key(self) -> str:
         """SHA-256 of what decides the truth, 64 hexadecimal digits."""
-        return digest({"algorithm": ALGORITHM, "truth": _part(self, _TRUTH)})
+        return _truth_key(self)
 
     @property
     def data_key(self) -> str:
@@ -251,6 +252,12 @@ class Scenario:
     def decision_key(self) -> str:
         """SHA-256 of what decides who is chosen and how that is judged."""
         return digest({"fit": self.fit_key, "decision": _part(self, _DECISION)})
+
+
+@lru_cache(maxsize=1024)
+def _truth_key(scenario: Scenario) -> str:
+    """Return the truth key; a block asks for it once per stream and slice of replicates."""
+    return digest({"algorithm": ALGORITHM, "truth": _part(scenario, _TRUTH)})
 
 
 def _part(scenario: Scenario, names: Collection[str]) -> dict[str, Any]:

@@ -8,11 +8,16 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.sample import sample_laplace
 
 _ESTIMANDS = ("change", "endline", "level", "change_logit", "gap_closed", "ratio")
+
+
+BOUNDS = (round((1 - CI_PROB) / 2, 10), 0.5, round((1 + CI_PROB) / 2, 10))
+"""Ends of the interval, and the median."""
 
 
 def fit_many(
@@ -24,7 +29,7 @@ def fit_many(
     weights: Floats | None = None,
     estimand: str = "change",
     draws: int = 1000,
-    quantiles: Sequence[float] = (0.025, 0.5, 0.975),
+    quantiles: Sequence[float] = BOUNDS,
     covariance: bool = False,
     keep_draws: bool = False,
 ) -> xr.Dataset:
@@ -63,6 +68,15 @@ def fit_many(
     ------
     InputError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, pdsim
+    >>> from pdsim.model.data import model_data
+    >>> data = model_data(pdsim.load_example("surgical"))
+    >>> twice = np.stack([data.observed, data.observed])
+    >>> dict(pdsim.fit_many(data, twice, seeds=[1, 2], estimand="level")["mean"].sizes)
+    {'replicate': 2, 'weighting': 1, 'facility': 12}
     """
     observed = np.asarray(observed, dtype=np.float64)
     seeds = np.asarray(seeds)
