@@ -244,7 +244,9 @@ def test_interrupt_is_130(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_real_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from pdsim.cli import main; main()"]
+    # a test run in the background ignores SIGINT, and a child would inherit that
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heed}; from pdsim.cli import main; main()"]
     folder = tmp_path / "safe"
     subprocess.run(
         [*command, "example", "safe_surgery_like", folder], check=True, capture_output=True

@@ -12,7 +12,7 @@ import xarray as xr
 from pdsim.model.data import ModelData
 from pdsim.model.pymc_model import build_model, centring_and_offset
 
-TARGET_ACCEPT = 0.9
+TARGET_ACCEPT = 0.95
 
 
 def sample_nuts(
