@@ -9,8 +9,9 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pdsim.errors import InputError, Problem
 
@@ -33,13 +34,22 @@ def from_mapping[T](cls: type[T], mapping: Mapping[str, Any], *, file: str | Non
     InputError
         With one problem for every unknown key, wrong type and broken rule.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(cls).validate_python(dict(mapping))
+        # mypy doubts that a class can be hashed
+        return cast(T, _adapter(cls).validate_python(dict(mapping)))  # type: ignore[arg-type]
     except ValidationError as error:
         problems = [_problem(cls, detail, file) for detail in error.errors(include_url=False)]
     raise InputError(problems)
+
+
+@lru_cache(maxsize=64)
+def _adapter(cls: type) -> Any:
+    """Build the validator of a class once: a sweep reads thousands of scenarios."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
 
 
 def _problem(cls: type, detail: Any, file: str | None) -> Problem:

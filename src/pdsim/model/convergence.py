@@ -86,7 +86,7 @@ def laplace_gates(*, ess: float, pareto_k: float) -> tuple[Gate, ...]:
     """Return the gates of a fit by the fast engine; R-hat is absent there, not failed."""
     return (
         Gate(
-            name="effective sample size",
+            name="importance ESS",
             value=ess,
             limit=LAPLACE_ESS_LIMIT,
             passed=ess > LAPLACE_ESS_LIMIT,

@@ -129,7 +129,7 @@ def _fit_laplace(
         }
     )
     stats = xr.Dataset(attrs=result.diagnostics())
-    gates = laplace_gates(ess=result.ess, pareto_k=result.pareto_k)
+    gates = laplace_gates(ess=result.weight_ess, pareto_k=result.pareto_k)
     return posterior, stats, gates, result.ess
 
 
