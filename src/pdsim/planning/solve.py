@@ -1,8 +1,6 @@
 """Sequential search for the size at which a simulated measure reaches its target.
 
-Three ways of spending replicates were compared (benchmarks/planning.py): a smooth curve in log n
-fitted to points that move to the root, isotonic regression, and stochastic root finding. The
-first needed the fewest and says how sure it is, so it is the one here.
+Replicates are spent on a smooth curve in log n, fitted to points that move to the root.
 """
 
 from collections.abc import Callable, Iterator
