@@ -43,7 +43,8 @@ def row(scenario: str, what: str, promised: str, values: np.ndarray) -> dict[str
         "what": what,
         "promised": promised,
         "found": values.mean(),
-        "mcse": values.std(ddof=1) / np.sqrt(len(values)),
+        # what happened always, or never, is known to 1 / n
+        "mcse": values.std(ddof=1) / np.sqrt(len(values)) or 1 / len(values),
         "data_sets": len(values),
     }
 

@@ -15,6 +15,7 @@ from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pdsim.reports.document import Document
     from pdsim.study import Study
 
 app = typer.Typer(
@@ -256,8 +257,14 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="netCDF file of the summaries.")
     ] = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", help="Folder to make for a report.")
+    ] = None,
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Run what is missing of a simulation sweep."""
+    if report_to is not None:
+        _new_folder(report_to)
     share = _job(job)
     with _bar() as advance:
         from pdsim.sweeps import SweepProgress, write_result
@@ -279,7 +286,39 @@ def sweep(
         )
         if out is not None:
             write_result(result, out)
+        if report_to is not None:
+            from pdsim.reports.sweeps import sweep_document
+            from pdsim.reports.write import write_document
+
+            write_document(sweep_document(result), report_to, formats=formats)
     _say(f"The store is {store}" if out is None else f"The summaries lie in {out}")
+
+
+@app.command()
+def plan(
+    config: Annotated[Path, typer.Argument(help="plan.toml")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the answer.")],
+    pilot: Annotated[Path | None, typer.Option(help="fit.nc of a pilot study.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
+) -> None:
+    """Find the smallest study that reaches a target."""
+    from pdsim.reports.write import check_formats, write_document
+
+    check_formats(formats)
+    _new_folder(out)
+    with _bar() as advance:
+        from pdsim.analysis import load_fit, save_fit
+        from pdsim.planning import plan_file
+        from pdsim.reports.planning import plan_document
+
+        fit = None if pilot is None else load_fit(pilot)
+        answer = plan_file(config, pilot=fit, workers=workers, progress=advance)
+        save_fit(answer, out / "plan.nc")
+        document = plan_document(answer)
+        write_document(document, out, formats=formats)
+    _print_document(document)
+    _say(f"The answer and its report lie in {out}")
 
 
 @app.command()
@@ -314,6 +353,19 @@ def example(
     for file, data in content.items():
         write_atomically(folder / file, data)
     _say(f"The example lies in {folder}: pdsim analyse {folder / 'study.toml'} --out results")
+
+
+def _print_document(document: "Document") -> None:
+    """Print the sentences and tables of the first section."""
+    from pdsim.reports.document import Paragraph, Table
+    from pdsim.reports.plainwords import words_of
+    from pdsim.reports.terminal import terminal_table
+
+    for block in document.sections[0].blocks:
+        if isinstance(block, Paragraph):
+            _say(words_of(block.text))
+        elif isinstance(block, Table):
+            _console().print(terminal_table(block))
 
 
 def _say(text: str) -> None:

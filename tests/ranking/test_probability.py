@@ -45,6 +45,7 @@ def test_known_answer_with_ties(score_of):
     )
 
 
+@settings(max_examples=40)
 @given(DRAWS, st.data())
 def test_identities(score_of, values, data):
     """R10, on any draws."""
@@ -207,3 +208,14 @@ def test_pairs_by_formula_and_series_agree(chains, seed):
         for j in range(4):
             wins = (flat[:, i] > flat[:, j]).mean() + 0.5 * (flat[:, i] == flat[:, j]).mean()
             assert found[i, j] == pytest.approx(wins)
+
+
+@pytest.mark.parametrize("side", ["top", "bottom"])
+def test_chains_with_ties_share_the_cut_at_both_ends(chains, side):
+    values = np.round(chains((2, 50, 5), correlation=0.3, seed=9))
+    score = xr.DataArray(values, dims=("chain", "draw", "facility"))
+    table = rank_probability(score).rank_probability.values
+    expected = table[:, :2] if side == "top" else table[:, -2:]
+    found = top_probability(score, m=2, side=side).top_probability
+    np.testing.assert_allclose(found, expected.sum(axis=1))
+    assert float(found.sum()) == pytest.approx(2)

@@ -53,6 +53,7 @@ def test_correlation_moves_the_bound():
     assert stats.truncnorm(2.0 - mean, np.inf, loc=mean).cdf(4.0) == pytest.approx(0.975, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "correlated"), [("conditional", True), ("hybrid", False)])
 def test_coverage_given_selection(method, correlated):
     """Over 400 studies the interval of the winner covers."""

@@ -33,8 +33,8 @@ MORTALITY = {
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["nuts", "laplace"])
 def test_random_effects_table(engine):
-    # the tolerances of the reference table, for 10,000 effective draws or more
-    probability_off, rank_off = 0.02, 0.1
+    # the tolerances hold for 10,000 effective draws or more; the engine's own is tighter
+    probability_off, rank_off = (0.02, 0.1) if engine == "nuts" else (0.005, 0.05)
     draws = 8000 if engine == "nuts" else 25_000
     fit = pdsim.fit(pdsim.load_example("surgical"), engine=engine, seed=1, draws=draws)
     score = pdsim.composite(fit)

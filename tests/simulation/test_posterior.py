@@ -106,6 +106,16 @@ def test_a_fit_that_always_fails_gives_no_estimate(monkeypatch):
     assert int(summary.n_ok[1]) == 5
 
 
+@pytest.mark.parametrize("fault", [NameError("x"), TypeError("x"), pdsim.errors.InputError("x")])
+def test_a_fault_of_the_program_is_not_a_failed_fit(monkeypatch, fault):
+    def fails(*args, **settings):
+        raise fault
+
+    monkeypatch.setattr(posterior, "fit_many", fails)
+    with pytest.raises(type(fault)):
+        run_block([BASE], range(2), seed=1)
+
+
 def test_one_failing_fit_does_not_take_the_others_along(monkeypatch, fitted):
     fit_many = posterior.fit_many
     bad = replicate_seed(BASE.fit_key, 1, 1)

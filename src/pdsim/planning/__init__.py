@@ -1,5 +1,7 @@
 """The smallest study that reaches a target, and where the next cases are best observed."""
 
+from pdsim.planning.allocation import next_cases
+from pdsim.planning.check import check_allocation
 from pdsim.planning.closed import pcs_lead, pcs_means, required_lead
 from pdsim.planning.designs import design_table, frontier
 from pdsim.planning.parameters import from_pilot, from_priors, from_ranges
@@ -19,11 +21,13 @@ __all__ = [
     "Root",
     "Search",
     "Target",
+    "check_allocation",
     "design_table",
     "from_pilot",
     "from_priors",
     "from_ranges",
     "frontier",
+    "next_cases",
     "parse_target",
     "pcs_lead",
     "pcs_means",

@@ -6,10 +6,11 @@ The measure g at size n is modelled on the scale of a link l as
 
 a straight line with an integrated Wiener process for its bends (a cubic smoothing spline; Wahba
 1978, doi 10.1111/j.2517-6161.1978.tb01050.x), so that far points say less about the level near
-the root than near ones. tau is `BEND` times the mean slope of the points, each weighted by its
-information: the slope may change by about that share of itself over one unit of log n. Points enter
-by quasi-likelihood (Wedderburn 1974, doi 10.1093/biomet/61.3.439): variance phi V(mean) /
-replicates, phi estimated.
+the root than near ones. tau is about `BEND` times the mean slope of the points, each weighted by
+its information: the slope may change by that share of itself over one unit of log n. It is chosen
+by restricted likelihood under a lognormal prior around that, since a curve near its ceiling bends
+more. Points enter by quasi-likelihood (Wedderburn 1974, doi 10.1093/biomet/61.3.439): variance
+phi V(mean) / replicates, phi estimated.
 """
 
 from dataclasses import dataclass
@@ -135,24 +136,23 @@ def fit_curve(
     --------
     >>> curve = fit_curve([20, 40], [0.5, 0.8], [0.05, 0.04], [100, 100], link="probit", low=10)
     >>> crossing(curve, 0.7, low=10, high=100, at_least=True, rising=True, prob=0.95).n.__round__()
-    31
+    30
     """
     x = np.log(np.asarray(size, dtype=float))
-    seen: Floats = np.asarray(value, dtype=float)
-    spread: Floats = np.asarray(error, dtype=float)
+    given, spread = np.asarray(value, dtype=float), np.asarray(error, dtype=float)
     count = np.asarray(replicates, dtype=float)
     if link == "probit":
         # a control variate can carry an estimate a little beyond 0 or 1
-        seen = np.clip(seen, 0.0, 1.0)
+        given = np.clip(given, 0.0, 1.0)
     origin = min(float(np.log(low)), float(x.min()))
     kernel = _wiener(x[:, None] - origin, x[None, :] - origin)
     points = np.stack([np.ones_like(x), x], axis=-1)
-    weight = count / _dispersion(seen, spread, count, link)
-    current = to_link((seen * count + 0.5) / (count + 1) if link == "probit" else seen, link)
+    weight = count / _dispersion(given, spread, count, link)
+    current = to_link((given * count + 0.5) / (count + 1) if link == "probit" else given, link)
     bend = 0.0
     for _ in range(_ROUNDS):
-        current = _most_likely(current, points, bend, kernel, seen, weight, link)
-        _, score, information = _likelihood(current, seen, weight, link)
+        current = _most_likely(current, points, bend, kernel, given, weight, link)
+        _, score, information = _likelihood(current, given, weight, link)
         response, noise = current + score / information, 1 / information
         centre = x - (information * x).sum() / information.sum()
         slope = abs((information * centre * current).sum() / (information * centre**2).sum())

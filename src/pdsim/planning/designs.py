@@ -195,7 +195,10 @@ def frontier(
         ``indicators``. Attributes ``stated_budget``, ``replicates``.
     """
     target = question.target
-    budgets = np.unique(np.append(budget * _BUDGETS, budget))
+    # what is spent before the first case is the same for every budget
+    free = min(costs.of(with_trials(scenario, 1)) for scenario in scenarios)
+    above = max(budget - free, 0.0)
+    budgets = np.unique(np.append(free + above * _BUDGETS, budget))
     shape = (budgets.size, len(scenarios))
     trials = np.full(shape, np.nan)
     mean, sd = np.full(shape, np.nan), np.full(shape, np.nan)

@@ -36,7 +36,7 @@ class Range:
     high: Any
 
 
-def check_ranges(scenario: Scenario, ranges: Mapping[str, tuple[Any, Any]]) -> dict[str, Range]:
+def check_ranges(scenario: Scenario, ranges: Mapping[str, Any]) -> dict[str, Range]:
     """Return the ranges of a scenario's assumptions, each end of which makes a scenario.
 
     Parameters
@@ -64,7 +64,7 @@ def check_ranges(scenario: Scenario, ranges: Mapping[str, tuple[Any, Any]]) -> d
             problems.append(Problem(rule=f"ranges: there is no setting {name!r}", cure=cure))
             continue
         if not isinstance(ends, tuple | list) or len(ends) != 2:
-            problems.append(  # type: ignore[unreachable]
+            problems.append(
                 Problem(rule=f"ranges: {name} must be two values, low and high, got {ends!r:.80}")
             )
             continue
@@ -227,7 +227,10 @@ def _is_number(*values: Any) -> bool:
 
 def _between(name: str, ends: Range, share: float) -> int | float:
     value = float(ends.low + share * (ends.high - ends.low))
-    return round(value) if name in _WHOLE else value
+    if name in _WHOLE:
+        return round(value)
+    # each within-case correlation needs a table of its own, which is kept
+    return round(value, 2) if name == "case_correlation" else value
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:

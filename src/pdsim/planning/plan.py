@@ -12,7 +12,14 @@ from pdsim.errors import InputError, Problem
 from pdsim.planning.designs import design_table, frontier, grid_of, race
 from pdsim.planning.parameters import Range, check_ranges, from_pilot, from_priors, from_ranges
 from pdsim.planning.presets import preset_of
-from pdsim.planning.question import DrawFor, Question, Tell, answer, quiet
+from pdsim.planning.question import (
+    DrawFor,
+    Question,
+    Tell,
+    answer,
+    quiet,
+    replicates_per_row,
+)
 from pdsim.planning.results import root_dataset, value_at
 from pdsim.planning.runs import workers_map
 from pdsim.planning.sensitivity import tornado
@@ -275,7 +282,8 @@ def _parts(
             start=root.crossing.n if np.isfinite(root.crossing.n) else None,
             also=(int(n),) if np.isfinite(n) else (),
         )
-        dataset = _answer_dataset(question, averaged, costs)
+        rows = replicates_per_row(question.scenario, draw_for)
+        dataset = _answer_dataset(question, averaged, costs, replicates_per_row=rows)
         at_n = value_at(averaged, n) if np.isfinite(n) else (np.nan, np.nan, np.nan)
         names = ("at_n", "at_n_low", "at_n_high")
         parts["assurance"] = dataset.assign(dict(zip(names, at_n, strict=True)))
@@ -290,9 +298,16 @@ def _parts(
     return parts
 
 
-def _answer_dataset(question: Question, root: Root, costs: Costs | None) -> xr.Dataset:
+def _answer_dataset(
+    question: Question, root: Root, costs: Costs | None, *, replicates_per_row: int = 1
+) -> xr.Dataset:
     """Return the answer with what the study at n amounts to."""
-    dataset = root_dataset(root, measure=question.target.measure, over=question.over)
+    dataset = root_dataset(
+        root,
+        measure=question.target.measure,
+        over=question.over,
+        replicates_per_row=replicates_per_row,
+    )
     n = float(dataset["n"])
     nothing = {"cost": np.nan, "cases": np.nan, "reliability": np.nan}
     if not np.isfinite(n):

@@ -29,6 +29,7 @@ type Tell = Callable[[str, int, int], None]
 _BATCH: Final = {True: 100, False: 200}
 _AROUND: Final = (0.25, 0.5, 2.0, 4.0)
 _COARSE: Final = 0.2
+_CLUSTER: Final = {True: 1, False: 4}
 
 
 def quiet(_stage: str, _done: int, _total: int) -> None:
@@ -132,43 +133,59 @@ def searching(
         also=also,
         around=_AROUND if display else (),
     )
-    jobs = _jobs(scenario, question.over, draw_for)
-    run, reduce = _runner(question, jobs, stream)
+    run, reduce = _runner(question, draw_for, stream)
     for root in refine(run, search, reduce=reduce):
-        question.tell(stage, root.spent, 0)
+        question.tell(stage, root.spent * replicates_per_row(scenario, draw_for), 0)
         yield root
+
+
+def replicates_per_row(scenario: Scenario, draw_for: DrawFor | None) -> int:
+    """Return how many replicates share one draw of the parameters.
+
+    Where a replicate costs little beside setting up its scenario, some share a draw.
+    """
+    return 1 if draw_for is None else _CLUSTER[scenario.needs_posterior]
 
 
 def estimate_at(question: Question, size: int, replicates: int, *, stream: int) -> Estimate:
     """Return the measure at one size."""
-    run, reduce = _runner(question, _jobs(question.scenario, question.over, None), stream)
+    run, reduce = _runner(question, None, stream)
     return reduce(size, run(size, range(replicates)))
 
 
-def _runner(question: Question, jobs: Jobs, stream: int) -> tuple[Run, Reduce]:
-    measure, seed = question.target.measure, (question.seed, stream)
-    control = has_control(question.scenario, measure)
+def _runner(question: Question, draw_for: DrawFor | None, stream: int) -> tuple[Run, Reduce]:
+    scenario, measure, seed = question.scenario, question.target.measure, (question.seed, stream)
+    cluster = replicates_per_row(scenario, draw_for)
+    jobs = _jobs(scenario, question.over, draw_for, cluster)
+    control = has_control(scenario, measure)
     run = measure_rows(
-        jobs, measure, seed=seed, apply=question.apply, workers=question.workers, control=control
+        jobs,
+        measure,
+        seed=seed,
+        apply=question.apply,
+        workers=question.workers,
+        control=control,
+        cluster=cluster,
     )
     if not control:
         return run, reduce_rows(measure)
-    cheap = measure_rows(_cheaply(jobs), measure, seed=seed)
+    cheap = measure_rows(_cheaply(jobs), measure, seed=seed, cluster=cluster)
     return run, reduce_with_control(measure, cheap)
 
 
-def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None) -> Jobs:
+def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None, cluster: int) -> Jobs:
     known: dict[int, tuple[Scenario, Draw | None]] = {}
 
-    def jobs(size: int, replicates: range) -> list[Task]:
+    def jobs(size: int, rows: range) -> list[Task]:
         if size not in known:
             sized = resize(scenario, over, size)
             known[size] = sized, None if draw_for is None else draw_for(sized)
         sized, draw = known[size]
         if draw is None:
-            return [(sized, replicates)]
-        # replicates before parameters: the same replicate number has the same truth at any size
-        return [(replace(sized, **draw(j)), range(j, j + 1)) for j in replicates]
+            return [(sized, rows)]
+        return [
+            (replace(sized, **draw(row)), range(row * cluster, (row + 1) * cluster)) for row in rows
+        ]
 
     return jobs
 

@@ -14,7 +14,7 @@ _WIDEST: Final = 8.0
 _LEAST: Final = 1e-12
 
 
-def root_dataset(root: Root, *, measure: str, over: str) -> xr.Dataset:
+def root_dataset(root: Root, *, measure: str, over: str, replicates_per_row: int = 1) -> xr.Dataset:
     """Return the answer of a search with its curve.
 
     Parameters
@@ -24,12 +24,14 @@ def root_dataset(root: Root, *, measure: str, over: str) -> xr.Dataset:
         The performance measure, for the units and names.
     over : str
         What the sizes are.
+    replicates_per_row : int
+        Replicates behind one row of the search.
 
     Returns
     -------
     Dataset
         Scalars: ``n`` (smallest whole size that reaches the target on the curve; NaN if none),
-        ``root`` (the same before rounding), ``n_low`` and ``n_high`` (interval of the root; 0 and
+        ``crossing`` (the same before rounding), ``n_low`` and ``n_high`` (its interval; 0 and
         infinity where it is open), ``value``, ``value_low``, ``value_high`` (the measure at n),
         ``p_reached`` (P(the target is reached at n), as far as the simulated points tell),
         ``ceiling``, ``ceiling_mcse``, ``ceiling_at`` (the measure at the best end of the range;
@@ -52,7 +54,7 @@ def root_dataset(root: Root, *, measure: str, over: str) -> xr.Dataset:
     return xr.Dataset(
         {
             "n": n,
-            "root": found.n,
+            "crossing": found.n,
             "n_low": found.low,
             "n_high": found.high,
             "value": value[0],
@@ -62,7 +64,7 @@ def root_dataset(root: Root, *, measure: str, over: str) -> xr.Dataset:
             "ceiling": root.value[at_end[0]] if capped else np.nan,
             "ceiling_mcse": root.error[at_end[0]] if capped else np.nan,
             "ceiling_at": float(end) if capped else np.nan,
-            "replicates": root.spent,
+            "replicates": root.spent * replicates_per_row,
             "curve": ("size", curve),
             "curve_low": ("size", curve_low),
             "curve_high": ("size", curve_high),
@@ -70,7 +72,7 @@ def root_dataset(root: Root, *, measure: str, over: str) -> xr.Dataset:
             "point_size": ("point", root.size),
             "point_value": ("point", root.value),
             "point_value_mcse": ("point", root.error),
-            "point_replicates": ("point", root.replicates),
+            "point_replicates": ("point", root.replicates * replicates_per_row),
         },
         coords={"size": size},
         attrs={

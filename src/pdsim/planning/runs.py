@@ -81,6 +81,7 @@ def measure_rows(
     apply: Map = serial,
     workers: int = 1,
     control: bool = False,
+    cluster: int = 1,
 ) -> Run:
     """Return the function that simulates rows of a measure at a size.
 
@@ -105,6 +106,15 @@ def measure_rows(
         return np.concatenate(apply(_rows, [(piece, measure, seed, control) for piece in pieces]))
 
     return run
+
+
+def _averaged(rows: Floats, cluster: int) -> Floats:
+    """Return the means of the usable rows of each cluster; NaN where there is none."""
+    parts = rows.reshape(-1, cluster, *rows.shape[1:])
+    usable = ~np.isnan(parts)
+    count = usable.sum(axis=1)
+    total = np.where(usable, parts, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def _split(tasks: Sequence[Task], pieces: int) -> list[list[Task]]:

@@ -16,6 +16,7 @@ from pdsim.simulation import Scenario
 
 GRID: Final = ("facilities", "indicators")
 
+_PRIORS: Final = Priors()
 _DEFAULT_RANGE: Final = {
     "trials": (2, 5000), "facilities": (6, 200), "indicators": (1, 100), "rounds": (1, 50),
     "cost": (2, 5000),
@@ -78,7 +79,7 @@ class PlanSettings:
     ranges: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     sensitivity: bool = True
     assurance: Source = ""
-    design_priors: Priors = field(default_factory=Priors)
+    design_priors: Priors = _PRIORS
     costs: Costs | None = None
     budget: float | None = None
     grid: dict[str, tuple[int, ...]] = field(default_factory=dict)

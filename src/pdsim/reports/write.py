@@ -103,6 +103,27 @@ def write_report(
     InputError
         If a format is unknown or the results lack what a report needs.
     """
+    check_formats(formats)
+    view = read_results(results)
+    tables = base_tables(view)
+    convergence = view.failed or "passed"
+    contents: dict[str, str | bytes] = {
+        f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
+    }
+    contents |= _rendered(build_document(view, long=long), formats)
+    return _write(contents, Path(folder))
+
+
+def write_document(
+    document: Document, folder: str | Path, *, formats: Sequence[str] = ("html",)
+) -> list[Path]:
+    """Write the report of a plan or a sweep into a folder, see `write_report`."""
+    check_formats(formats)
+    return _write(_rendered(document, formats), Path(folder))
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise InputError unless there are all these formats."""
     unknown = [name for name in formats if name not in _RENDERERS]
     if unknown:
         raise InputError(
@@ -111,16 +132,16 @@ def write_report(
                 cure=f"use any of: {', '.join(_RENDERERS)}",
             )
         )
-    view = read_results(results)
-    tables = base_tables(view)
-    convergence = view.failed or "passed"
-    contents: dict[str, str | bytes] = {
-        f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
-    }
-    document = build_document(view, long=long)
+
+
+def _rendered(document: Document, formats: Sequence[str]) -> dict[str, str | bytes]:
+    contents: dict[str, str | bytes] = {}
     for name in formats:
         contents |= _RENDERERS[name](document)
-    target = Path(folder)
+    return contents
+
+
+def _write(contents: dict[str, str | bytes], target: Path) -> list[Path]:
     for file, content in contents.items():
         (target / file).parent.mkdir(exist_ok=True)
         write_atomically(target / file, content)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.conventions import CI_PROB
-from pdsim.errors import ConvergenceWarning
+from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
@@ -108,7 +108,11 @@ def _fit_each(
             draws=draws,
             keep_draws=True,
         )
-    except Exception as error:
+    except InputError:
+        raise
+    except (ArithmeticError, ValueError, RuntimeError) as error:
+        # numbers that cannot be fitted (LinAlgError is a ValueError); a fault of the program is not
+        # a result and goes on
         if len(seeds) > 1:
             parts = [
                 _fit_each(

@@ -1,23 +1,18 @@
 """`fit_many`: many data sets of one shape in one call, for sweeps."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
-from scipy.special import expit
+from numpy.typing import ArrayLike, NDArray
 
-from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.model.data import Floats, ModelData
-from pdsim.model.laplace.sample import sample_laplace
-
-_ESTIMANDS = ("change", "endline", "level", "change_logit", "gap_closed", "ratio")
-
-
-BOUNDS = (round((1 - CI_PROB) / 2, 10), 0.5, round((1 + CI_PROB) / 2, 10))
-"""Ends of the interval, and the median."""
+from pdsim.model.laplace.posterior import composite_ess
+from pdsim.model.laplace.problem import two_periods
+from pdsim.model.laplace.sample import draw_posterior, set_up
+from pdsim.model.laplace.scores import composite_draws, estimands_of
 
 
 def fit_many(
@@ -29,7 +24,7 @@ def fit_many(
     weights: Floats | None = None,
     estimand: str = "change",
     draws: int = 1000,
-    quantiles: Sequence[float] = BOUNDS,
+    quantiles: Sequence[float] = (0.025, 0.5, 0.975),
     covariance: bool = False,
     keep_draws: bool = False,
 ) -> xr.Dataset:
@@ -49,8 +44,8 @@ def fit_many(
     weights : ndarray (weighting, K), optional
         Default: the template's weights.
     estimand : str
-        ``change``, ``endline``, ``level``, ``change_logit``, ``gap_closed`` or ``ratio``, see
-        `pdsim.composite`.
+        ``change``, ``endline``, ``level``, ``change_net``, ``change_logit``, ``gap_closed`` or
+        ``ratio``, see `pdsim.composite`.
     draws : int
         Posterior draws per data set.
     quantiles : sequence of float
@@ -61,38 +56,98 @@ def fit_many(
     -------
     xarray.Dataset
         Over (replicate, weighting, facility): ``mean``, ``sd``, ``quantile_value`` (quantile),
-        on demand ``covariance`` (facility_2) and ``draws`` (draw); over replicate: ``ess``,
-        ``weight_ess``, ``pareto_k``, ``escalated``, ``reliable``.
+        on demand ``covariance`` (facility_2) and ``draws`` (draw); over replicate: ``ess`` (of
+        the composite), ``weight_ess`` (of the hyperparameter points), ``pareto_k``,
+        ``escalated`` and ``reliable`` (False: the fit wants NUTS).
 
     Raises
     ------
     InputError
-        If the shapes do not fit.
+        If the shapes do not fit, or successes exceed trials.
+
+    Notes
+    -----
+    Memory is that of the result and of one fit. The kernels release the GIL, but most gain
+    comes from processes: calls with parts of the data sets give the same numbers.
 
     Examples
     --------
-    >>> import numpy as np, pdsim
+    >>> import numpy as np
+    >>> import pdsim
     >>> from pdsim.model.data import model_data
     >>> data = model_data(pdsim.load_example("surgical"))
-    >>> twice = np.stack([data.observed, data.observed])
-    >>> dict(pdsim.fit_many(data, twice, seeds=[1, 2], estimand="level")["mean"].sizes)
+    >>> result = fit_many(data, np.stack([data.observed] * 2), seeds=[1, 2], estimand="level")
+    >>> dict(result["mean"].sizes)
     {'replicate': 2, 'weighting': 1, 'facility': 12}
     """
     observed = np.asarray(observed, dtype=np.float64)
-    seeds = np.asarray(seeds)
+    given = np.asarray(seeds)
     size = template.size if size is None else np.asarray(size, dtype=np.float64)
     weights = template.weight[None] if weights is None else np.asarray(weights, np.float64)
-    _check(template, observed, size, seeds, weights, estimand)
-    sizes = np.broadcast_to(size, observed.shape)
-    scores, diagnostics = [], []
-    for data_seed, cell, trials in zip(seeds.tolist(), observed, sizes, strict=True):
-        result = sample_laplace(
-            replace(template, observed=cell, size=trials), draws=draws, seed=data_seed
+    _check(template, observed, size, given, weights, estimand)
+    fits = list(
+        _fits(
+            template,
+            observed,
+            np.broadcast_to(size, observed.shape),
+            given.tolist(),
+            weights,
+            estimand,
+            draws,
         )
-        scores.append(_score(template, result.eta, weights, estimand))
-        diagnostics.append(result.diagnostics())
-    score = np.stack(scores)  # replicate, weighting, draw, facility
+    )
+    score = np.stack([fit.score for fit in fits])  # replicate, weighting, draw, facility
+    return _dataset(fits, score, quantiles, covariance, keep_draws).assign_attrs(estimand=estimand)
+
+
+class _Fit(NamedTuple):
+    score: Floats
+    ess: float
+    weight_ess: float
+    pareto_k: float
+    escalated: bool
+    reliable: bool
+
+
+def _fits(
+    template: ModelData,
+    observed: Floats,
+    size: Floats,
+    seeds: list[int],
+    weights: Floats,
+    estimand: str,
+    draws: int,
+) -> Iterator[_Fit]:
+    setup, periods = set_up(template), template.shape[2]
+    for seed, cells, trials in zip(seeds, observed, size, strict=True):
+        problem = setup.problem._replace(
+            observed=two_periods(cells, periods), size=two_periods(trials, periods)
+        )
+        posterior, drawn = draw_posterior(
+            setup._replace(problem=problem), draws=draws, rng=np.random.default_rng(seed)
+        )
+        score, plain = composite_draws(template, drawn, weights, estimand)
+        ess = composite_ess(template, posterior, plain)
+        yield _Fit(
+            score=score,
+            ess=ess,
+            weight_ess=posterior.ess,
+            pareto_k=posterior.pareto_k,
+            escalated=posterior.escalations > 0,
+            reliable=posterior.reliable,
+        )
+
+
+def _dataset(
+    fits: list[_Fit],
+    score: Floats,
+    quantiles: Sequence[float],
+    covariance: bool,
+    keep_draws: bool,
+) -> xr.Dataset:
     dims = ("replicate", "weighting", "facility")
+
+    names = ("ess", "weight_ess", "pareto_k", "escalated", "reliable")
     found = {
         "mean": (dims, score.mean(axis=2)),
         "sd": (dims, score.std(axis=2, ddof=1)),
@@ -100,27 +155,24 @@ def fit_many(
             (*dims, "quantile"),
             np.moveaxis(np.quantile(score, list(quantiles), axis=2), 0, -1),
         ),
-        "escalated": ("replicate", np.array([d["escalations"] > 0 for d in diagnostics])),
-        "reliable": ("replicate", np.array([d["reliable"] > 0 for d in diagnostics])),
+        **{name: ("replicate", np.array([getattr(fit, name) for fit in fits])) for name in names},
     }
-    for name in ("ess", "weight_ess", "pareto_k"):
-        found[name] = ("replicate", np.array([d[name] for d in diagnostics]))
     if covariance:
         centered = score - score.mean(axis=2, keepdims=True)
         found["covariance"] = (
             (*dims, "facility_2"),
-            np.einsum("rwdf,rwdg->rwfg", centered, centered) / (draws - 1),
+            np.einsum("rwdf,rwdg->rwfg", centered, centered) / (score.shape[2] - 1),
         )
     if keep_draws:
         found["draws"] = (("replicate", "weighting", "draw", "facility"), score)
-    return xr.Dataset(found, coords={"quantile": list(quantiles)}, attrs={"estimand": estimand})
+    return xr.Dataset(found, coords={"quantile": list(quantiles)})
 
 
 def _check(
     template: ModelData,
     observed: Floats,
     size: Floats,
-    seeds: Floats,
+    seeds: NDArray[np.generic],
     weights: Floats,
     estimand: str,
 ) -> None:
@@ -131,31 +183,14 @@ def _check(
         )
     if size.shape not in (observed.shape, template.shape):
         raise InputError(f"size must be {template.shape} or {observed.shape}; got {size.shape}")
+    if template.kind == "counts" and not np.all((observed >= 0) & (observed <= size)):
+        raise InputError("successes must lie between 0 and trials in every cell")
     if seeds.shape != (len(observed),) or seeds.dtype.kind not in "iu":
         raise InputError(
             f"seeds must be {len(observed)} whole numbers; got {seeds.dtype} {seeds.shape}"
         )
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
         raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
-    if estimand not in _ESTIMANDS:
-        raise InputError(f"estimand must be one of {', '.join(_ESTIMANDS)}; got {estimand!r}")
-
-
-def _score(template: ModelData, eta: Floats, weights: Floats, estimand: str) -> Floats:
-    """Return the composite (weighting, draw, facility)."""
-    scores = template.kind == "scores"
-    p = template.center[:, None] + template.scale[:, None] * eta if scores else expit(eta)
-    overall = np.einsum("wk,dfkt->wdft", weights, p)
-    first, last = overall[..., 0], overall[..., -1]
-    factor = 1.0 if scores else 100.0
-    match estimand:
-        case "change":
-            return factor * (last - first)
-        case "endline" | "level":
-            return factor * last
-        case "change_logit":
-            return np.log(last / (1.0 - last)) - np.log(first / (1.0 - first))
-        case "gap_closed":
-            return (last - first) / (1.0 - first)
-        case _:
-            return last / first
+    allowed = estimands_of(template)
+    if estimand not in allowed:
+        raise InputError(f"estimand must be one of {', '.join(allowed)}; got {estimand!r}")

@@ -16,141 +16,119 @@ and the likelihood is that of y / (1 - r) successes in n / (1 - r) trials. With
 Normal means have a constant curvature, the known precision.
 """
 
-import math
+from typing import Final
 
-from numba import njit
-
-from pdsim.model.laplace.elementary import JIT, exp_minus, softplus
+from pdsim.model.laplace.elementary import logistic, softplus
+from pdsim.model.laplace.jit import kernel
+from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
-_LEAST_CURVATURE = 0.05
+_LEAST_CURVATURE: Final = 0.05
 """Least curvature in eta, as a share of the expected one, where a shock bends the cell."""
 
 
-@njit(**JIT)
+@kernel
 def linearise(problem: Problem, work: Work) -> None:
     """Fill curvature and information at (eta, shock)."""
-    if problem.gaussian:
-        _linearise_scores(problem, work)
-    elif problem.groups:
-        _linearise_shocked(problem, work)
-    else:
-        _linearise_counts(problem, work)
-
-
-@njit(**JIT)
-def _linearise_scores(problem: Problem, work: Work) -> None:
-    facilities, indicators, _, lanes = work.eta.shape
-    for i in range(facilities):
-        for k in range(indicators):
+    for i in range(work.eta.shape[0]):
+        for k in range(work.eta.shape[1]):
             for t in range(2):
-                w = problem.size[i, k, t]
-                y = problem.observed[i, k, t]
-                for j in range(lanes):
-                    work.curvature[i, k, t, j] = w
-                    work.information[i, k, t, j] = w * y
+                n, y = problem.size[i, k, t], problem.observed[i, k, t]
+                if problem.gaussian:
+                    store(work.curvature, (i, k, t), n)
+                    store(work.information, (i, k, t), n * y)
+                elif problem.group[k] >= 0:
+                    linearise_shocked(problem, work, i, k, t)
+                else:
+                    eta = load(work.eta, (i, k, t))
+                    p, pq = logistic(eta)
+                    w = n * pq
+                    store(work.curvature, (i, k, t), w)
+                    store(work.information, (i, k, t), fma(w, eta, y - n * p))
 
 
-@njit(**JIT)
-def _linearise_counts(problem: Problem, work: Work) -> None:
-    facilities, indicators, _, lanes = work.eta.shape
-    for i in range(facilities):
-        for k in range(indicators):
-            for t in range(2):
-                n = problem.size[i, k, t]
-                y = problem.observed[i, k, t]
-                for j in range(lanes):
-                    eta = work.eta[i, k, t, j]
-                    e = exp_minus(abs(eta))
-                    d = 1.0 / (1.0 + e)
-                    p = (1.0 if eta >= 0.0 else e) * d
-                    w = n * e * d * d
-                    work.curvature[i, k, t, j] = w
-                    work.information[i, k, t, j] = w * eta + (y - n * p)
+@kernel
+def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> None:
+    """Fill curvature and information of one cell with a shock."""
+    n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation
+    eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, problem.group[k], t))
+    loading, first, second, _ = shock_loading(eta, n, r)
+    p, pq = logistic(eta + loading * z)
+    residual, w = (y - n * p) / (1.0 - r), pq * (n / (1.0 - r))
+    slope = first * z + 1.0
+    expected = w * slope * slope
+    curvature = larger(expected - residual * second * z, _LEAST_CURVATURE * expected)
+    cross = w * slope * loading - residual * first
+    own = w * loading * loading
+    store(work.curvature, (i, k, t), curvature)
+    store(work.cross, (i, k, t), cross)
+    store(work.shock_curvature, (i, k, t), own)
+    store(work.information, (i, k, t), curvature * eta + cross * z + residual * slope)
+    store(work.shock_information, (i, k, t), cross * eta + own * z + residual * loading)
 
 
-@njit(**JIT)
-def _linearise_shocked(problem: Problem, work: Work) -> None:
-    facilities, indicators, _, lanes = work.eta.shape
-    for i in range(facilities):
-        for k in range(indicators):
-            g = problem.group[k]
-            r = problem.correlation if g >= 0 else 0.0
-            for t in range(2):
-                n = problem.size[i, k, t]
-                y = problem.observed[i, k, t]
-                for j in range(lanes):
-                    eta = work.eta[i, k, t, j]
-                    z = work.shock[i, g, t, j] if g >= 0 else 0.0
-                    loading, first, second, _ = shock_loading(eta, n, r)
-                    theta = eta + loading * z
-                    e = exp_minus(abs(theta))
-                    d = 1.0 / (1.0 + e)
-                    p = (1.0 if theta >= 0.0 else e) * d
-                    scale = 1.0 / (1.0 - r)
-                    residual = (y - n * p) * scale
-                    w = n * scale * e * d * d
-                    slope = 1.0 + first * z
-                    expected = w * slope * slope
-                    curvature = max(expected - residual * second * z, _LEAST_CURVATURE * expected)
-                    cross = w * slope * loading - residual * first
-                    own = w * loading * loading
-                    work.curvature[i, k, t, j] = curvature
-                    work.cross[i, k, t, j] = cross
-                    work.shock_curvature[i, k, t, j] = own
-                    work.information[i, k, t, j] = curvature * eta + cross * z + residual * slope
-                    work.shock_information[i, k, t, j] = cross * eta + own * z + residual * loading
-
-
-@njit(**JIT)
-def shock_loading(eta: float, n: float, r: float) -> tuple[float, float, float, float]:
+@kernel
+def shock_loading(eta: Lanes, n: float, r: float) -> tuple[Lanes, Lanes, Lanes, Lanes]:
     """Return the loading of a shock and its first three derivatives in eta."""
-    e = exp_minus(abs(eta))
-    d = 1.0 / (1.0 + e)
-    pq = e * d * d
-    c = (e - 1.0) * d if eta >= 0.0 else (1.0 - e) * d
-    square = (n * pq) * (n * pq)
-    u = square / (square + 1.0)
-    loading = math.sqrt(r / math.sqrt(square + 1.0))
+    p, pq = logistic(eta)
+    c = 1.0 - 2.0 * p
+    cc = c * c
+    square = (n * pq) * (n * pq) + 1.0
+    u = 1.0 - 1.0 / square
+    loading = square_root(r / square_root(square))
     first = -0.5 * loading * u * c
-    kappa = 0.25 * u * u * c * c - u * (1.0 - u) * c * c + pq * u
-    u_first = 2.0 * u * (1.0 - u) * c
+    left = u * (1.0 - u)
+    kappa = 0.25 * u * u * cc - left * cc + pq * u
+    u_first = 2.0 * left * c
     kappa_first = (
-        0.5 * u * u_first * c * c
+        0.5 * u * u_first * cc
         - u * u * c * pq
-        - u_first * (1.0 - 2.0 * u) * c * c
-        + 4.0 * u * (1.0 - u) * c * pq
+        - u_first * (1.0 - 2.0 * u) * cc
+        + 4.0 * left * c * pq
         + pq * c * u
         + pq * u_first
     )
     return loading, first, loading * kappa, first * kappa + loading * kappa_first
 
 
-@njit(**JIT)
-def log_likelihood(problem: Problem, work: Work) -> None:
-    """Fill the objective with the log likelihood at (eta, shock), up to a constant of the data."""
-    facilities, indicators, _, lanes = work.eta.shape
-    for j in range(lanes):
-        work.objective[j] = 0.0
-    for i in range(facilities):
-        for k in range(indicators):
-            g = problem.group[k]
+@kernel
+def log_likelihood(problem: Problem, work: Work) -> Lanes:
+    """Return the log likelihood at (eta, shock), up to a constant of the data."""
+    total = fill(0.0)
+    for i in range(work.eta.shape[0]):
+        for k in range(work.eta.shape[1]):
             for t in range(2):
-                n = problem.size[i, k, t]
-                y = problem.observed[i, k, t]
+                n, y = problem.size[i, k, t], problem.observed[i, k, t]
+                eta = load(work.eta, (i, k, t))
                 if problem.gaussian:
-                    for j in range(lanes):
-                        miss = y - work.eta[i, k, t, j]
-                        work.objective[j] -= 0.5 * n * miss * miss
-                elif g >= 0:
+                    miss = y - eta
+                    total = total - (0.5 * n) * miss * miss
+                elif problem.group[k] >= 0:
                     r = problem.correlation
-                    for j in range(lanes):
-                        eta = work.eta[i, k, t, j]
-                        loading, _, _, _ = shock_loading(eta, n, r)
-                        theta = eta + loading * work.shock[i, g, t, j]
-                        work.objective[j] += (y * theta - n * softplus(theta)) / (1.0 - r)
-                else:
-                    for j in range(lanes):
-                        eta = work.eta[i, k, t, j]
-                        work.objective[j] += y * eta - n * softplus(eta)
+                    loading, _, _, _ = shock_loading(eta, n, r)
+                    theta = fma(loading, load(work.shock, (i, problem.group[k], t)), eta)
+                    total = total + (y * theta - n * softplus(theta)) / (1.0 - r)
+                elif n > 0.0:
+                    total = total + fma(y, eta, -n * softplus(eta))
+    return total
+
+
+@kernel
+def third_derivatives(
+    n: float, y: float, r: float, eta: Lanes, z: Lanes, var: Lanes, cov: Lanes, own: Lanes
+) -> tuple[Lanes, Lanes]:
+    """Return gradient plus half the third derivatives times the covariances, in eta and in z."""
+    loading, first, second, third = shock_loading(eta, n, r)
+    p, pq = logistic(eta + loading * z)
+    g, w = (y - n * p) / (1.0 - r), pq * (n / (1.0 - r))
+    w3 = w * (1.0 - 2.0 * p)
+    s, bend = first * z + 1.0, second * z
+    eee = g * third * z - w3 * s * s * s - 3.0 * w * bend * s
+    eez = g * second - w3 * s * s * loading - w * (bend * loading + 2.0 * s * first)
+    ezz = -w3 * s * loading * loading - 2.0 * w * first * loading
+    zzz = -w3 * loading * loading * loading
+    return (
+        g * s + 0.5 * (eee * var + 2.0 * eez * cov + ezz * own),
+        g * loading + 0.5 * (eez * var + 2.0 * ezz * cov + zzz * own),
+    )

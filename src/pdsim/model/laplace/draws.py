@@ -11,15 +11,55 @@ levels over their standard deviations; a facility's effect is drawn given its bl
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pdsim.model.data import Floats
-from pdsim.model.laplace.elementary import JIT
 from pdsim.model.laplace.hyper import CELL, Hyper
+from pdsim.model.laplace.jit import entry, kernel
+from pdsim.model.laplace.lanes import (
+    LANES,
+    add,
+    choose,
+    clear,
+    fill,
+    fma,
+    load,
+    square_root,
+    store,
+)
+from pdsim.model.laplace.matrices import backward
+from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
+
+
+class Draw(NamedTuple):
+    """One draw from each lane; the last axis is the lane.
+
+    Attributes
+    ----------
+    eta : ndarray (F, K, 2, lane)
+    expected : ndarray (F, K, lane)
+        Endline expected from the baseline.
+    fixed : ndarray (2K, lane)
+        mu.
+    """
+
+    eta: Floats
+    expected: Floats
+    fixed: Floats
+
+
+def allocate_draw(work: Work) -> Draw:
+    """Return arrays beside those of `work`."""
+    facilities, indicators = work.eta.shape[:2]
+    return Draw(
+        eta=np.zeros_like(work.eta),
+        expected=np.zeros((facilities, indicators, LANES)),
+        fixed=np.zeros_like(work.fixed),
+    )
 
 
 def normals_per_draw(problem: Problem) -> int:
@@ -29,107 +69,138 @@ def normals_per_draw(problem: Problem) -> int:
     return 2 * indicators + facilities * (size + 2 * indicators + 1)
 
 
-@njit(**JIT)
-def _expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
-    """Fill `slopes` (slot,) with rho t / s of the levels present."""
-    slopes[:] = 0.0
+@kernel
+def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
+    """Fill `slopes` (slot, lane) with rho t / s of the levels present; values (lane, H)."""
+    clear(slopes)
     if hyper.periods == 2:
         for level in range(hyper.slot.size):
-            s, t, rho = values[3 * level], values[3 * level + 1], values[3 * level + 2]
-            slopes[hyper.slot[level]] = rho * t / s
+            for j in range(LANES):
+                s, t, rho = values[j, 3 * level], values[j, 3 * level + 1], values[j, 3 * level + 2]
+                slopes[hyper.slot[level], j] = rho * t / s
 
 
-@njit(**JIT)
-def _expected_change(
-    problem: Problem, work: Work, lane: int, v: Floats, slopes: Floats, xi: float, out: Floats
-) -> None:
-    """Fill `out` (D,) with the change expected from the baseline effects of a facility's blocks."""
-    blocks = problem.blocks
-    c00, c01, c11 = work.cov[0, 0, lane], work.cov[0, 1, lane], work.cov[0, 2, lane]
-    e00, e01 = work.cov[1, 0, lane], work.cov[1, 1, lane]
-    e11, det_e = work.cov[1, 2, lane], work.cov[1, 3, lane]
-    if det_e <= 0.0:  # no domain level: the block is the facility's effect
-        for d in range(blocks):
-            out[d] = slopes[0] * v[2 * d]
-        return
-    mean0, mean1 = 0.0, 0.0
-    for d in range(blocks):
-        mean0 += v[2 * d] / blocks
-        mean1 += v[2 * d + 1] / blocks
-    # regression of the facility's effect on the mean of its blocks
-    s00, s01, s11 = c00 + e00 / blocks, c01 + e01 / blocks, c11 + e11 / blocks
-    det = s00 * s11 - s01 * s01
-    k0, k1 = (c00 * s11 - c01 * s01) / det, (c01 * s00 - c00 * s01) / det
-    left = max(c00 - k0 * c00 - k1 * c01, 0.0)
-    own = k0 * mean0 + k1 * mean1 + math.sqrt(left) * xi
-    for d in range(blocks):
-        out[d] = slopes[0] * own + slopes[1] * (v[2 * d] - own)
+@kernel
+def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
+    """Fill `out` (3, lane): slopes of a facility's baseline effect on its blocks, sd left."""
+    share = 1.0 / problem.blocks
+    for j in range(LANES):
+        c00, c01, c11 = work.cov[0, 0, j], work.cov[0, 1, j], work.cov[0, 2, j]
+        s00 = c00 + share * work.cov[1, 0, j]
+        s01 = c01 + share * work.cov[1, 1, j]
+        s11 = c11 + share * work.cov[1, 2, j]
+        det = s00 * s11 - s01 * s01
+        if work.cov[1, 3, j] > 0.0 and det > 0.0:
+            out[0, j] = (c00 * s11 - c01 * s01) / det
+            out[1, j] = (c01 * s00 - c00 * s01) / det
+            left = c00 - out[0, j] * c00 - out[1, j] * c01
+            out[2, j] = math.sqrt(max(left, 0.0))
+        else:  # without a domain level the block is the facility's effect
+            out[0, j], out[1, j], out[2, j] = 1.0, 0.0, 0.0
 
 
-@njit(**JIT)
+@entry
 def draw(
     problem: Problem,
-    hyper: Hyper,
     work: Work,
-    values: Floats,
-    lane: int,
+    spread: Spread,
+    slopes: Floats,
+    bends: Floats,
     xi: Floats,
-    eta: Floats,
-    expected: Floats,
-    fixed: Floats,
+    out: Draw,
 ) -> None:
-    """Fill one draw of eta (F, K, 2), expected (F, K) and mu (2K,) from the normals `xi`.
-
-    `work` stands at the mean; `values` (H,) are the hyperparameters of the lane.
-    """
-    facilities, indicators, _ = eta.shape
-    width, size = 2 * indicators, work.loading.shape[1]
-    slopes, change = np.empty(3), np.empty(problem.blocks)
-    _expected_slopes(hyper, values, slopes)
-    for a in range(width - 1, -1, -1):
-        fixed[a] = xi[a]
-        for b in range(a + 1, width):
-            fixed[a] -= work.precision[b, a, lane] * fixed[b]
-        fixed[a] /= work.precision[a, a, lane]
-    at = width
-    moved, whole = np.empty(size), np.empty(size)
+    """Make one draw from every lane from the normals `xi` (needed, lane); `work` is settled."""
+    facilities, indicators = work.eta.shape[:2]
+    fixed, size = 2 * indicators, work.loading.shape[1]
+    regression = np.empty((3, LANES))
+    _facility_regression(problem, work, regression)
+    for a in range(fixed):
+        store(out.fixed, (a,), load(xi, (a,)))
+    backward(work.precision, work.pivots, out.fixed)
+    at = fixed
+    moved, whole = np.empty((size, LANES)), np.empty((size, LANES))
+    change = np.empty((problem.blocks, LANES))
     for i in range(facilities):
-        moved[:] = 0.0
-        whole[:] = 0.0
+        clear(moved)
+        clear(whole)
         for a in range(size):
-            omega = xi[at + a]
-            for c in range(width):
-                omega -= work.coupling[i, a, c, lane] * fixed[c]
+            omega = load(xi, (at + a,))
+            for c in range(fixed):
+                omega = fma(-load(work.coupling, (i, a, c)), load(out.fixed, (c,)), omega)
+            total = omega + load(work.local, (i, a))
             for b in range(size):
-                moved[b] += work.loading[i, a, b, lane] * omega
-                whole[b] += work.loading[i, a, b, lane] * (omega + work.local[i, a, lane])
+                n = load(work.loading, (i, a, b))
+                add(moved, (b,), n * omega)
+                add(whole, (b,), n * total)
         at += size
-        _expected_change(problem, work, lane, whole, slopes, xi[at], change)
+        _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
         at += 1
-        for k in range(indicators):
-            d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
-            m0, m1 = fixed[c] + moved[d], fixed[c + 1] + moved[d + 1]
-            e0 = -work.curvature[i, k, 0, lane] * m0
-            e1 = -work.curvature[i, k, 1, lane] * m1
-            if g >= 0:
-                s = 2 * (problem.blocks + g)
-                e0 -= work.cross[i, k, 0, lane] * moved[s]
-                e1 -= work.cross[i, k, 1, lane] * moved[s + 1]
-            v00, v01, v11 = (
-                work.inner[i, k, 0, lane], work.inner[i, k, 1, lane], work.inner[i, k, 2, lane],
-            )  # fmt: skip
-            root = math.sqrt(v00)
-            tilt = v01 / root if root > 0.0 else 0.0
-            rest = math.sqrt(max(v11 - tilt * tilt, 0.0))
-            eta[i, k, 0] = work.eta[i, k, 0, lane] + m0 + v00 * e0 + v01 * e1 + root * xi[at]
-            eta[i, k, 1] = (
-                work.eta[i, k, 1, lane] + m1 + v01 * e0 + v11 * e1
-                + tilt * xi[at] + rest * xi[at + 1]
-            )  # fmt: skip
-            at += 2
-            mu0 = work.fixed[c, lane] + fixed[c]
-            beta = work.fixed[c + 1, lane] + fixed[c + 1] - mu0
-            own = eta[i, k, 0] - mu0 - whole[d]
-            expected[i, k] = eta[i, k, 0] + beta + change[d // 2] + slopes[CELL] * own
-    for c in range(width):
-        fixed[c] += work.fixed[c, lane]
+        _cells(problem, work, spread, i, slopes, bends, xi, at, moved, whole, change, out)
+        at += fixed
+    for a in range(fixed):
+        add(out.fixed, (a,), load(work.fixed, (a,)))
+
+
+@kernel
+def _expected_change(
+    problem: Problem, regression: Floats, slopes: Floats, v: Floats, xi: object, change: Floats
+) -> None:
+    """Fill `change` (D, lane) with what the baseline effects of a facility's blocks foretell."""
+    blocks = problem.blocks
+    mean0, mean1 = fill(0.0), fill(0.0)
+    for d in range(blocks):
+        mean0 = mean0 + load(v, (2 * d,)) / float(blocks)
+        mean1 = mean1 + load(v, (2 * d + 1,)) / float(blocks)
+    own = fma(load(regression, (0,)), mean0, load(regression, (1,)) * mean1)
+    own = fma(load(regression, (2,)), xi, own)
+    for d in range(blocks):
+        rest = load(v, (2 * d,)) - own
+        store(change, (d,), fma(load(slopes, (0,)), own, load(slopes, (1,)) * rest))
+
+
+@kernel
+def _cells(
+    problem: Problem,
+    work: Work,
+    spread: Spread,
+    i: int,
+    slopes: Floats,
+    bends: Floats,
+    xi: Floats,
+    at: int,
+    moved: Floats,
+    whole: Floats,
+    change: Floats,
+    out: Draw,
+) -> None:
+    """Draw the cells of facility i; out.fixed holds deviations from the mean still."""
+    for k in range(work.eta.shape[1]):
+        d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
+        fixed0, fixed1 = load(out.fixed, (c,)), load(out.fixed, (c + 1,))
+        m0, m1 = fixed0 + load(moved, (d,)), fixed1 + load(moved, (d + 1,))
+        e0 = -load(work.curvature, (i, k, 0)) * m0
+        e1 = -load(work.curvature, (i, k, 1)) * m1
+        if g >= 0:
+            s = 2 * (problem.blocks + g)
+            e0 = fma(-load(work.cross, (i, k, 0)), load(moved, (s,)), e0)
+            e1 = fma(-load(work.cross, (i, k, 1)), load(moved, (s + 1,)), e1)
+        v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
+        v11 = load(work.inner, (i, k, 2))
+        root = square_root(v00)
+        tilt = choose(v00, v01 / root, 0.0)
+        rest = v11 - tilt * tilt
+        rest = square_root(choose(rest, rest, 0.0))
+        x0, x1 = load(xi, (at + c,)), load(xi, (at + c + 1,))
+        move0 = m0 + v00 * e0 + v01 * e1 + root * x0
+        move1 = m1 + v01 * e0 + v11 * e1 + tilt * x0 + rest * x1
+        skew0 = load(bends, (i, k, 0)) * (move0 * move0 - load(spread.eta, (i, k, 0)))
+        skew1 = load(bends, (i, k, 1)) * (move1 * move1 - load(spread.eta, (i, k, 1)))
+        eta0 = load(work.eta, (i, k, 0)) + move0 + skew0
+        eta1 = load(work.eta, (i, k, 1)) + move1 + skew1
+        store(out.eta, (i, k, 0), eta0)
+        store(out.eta, (i, k, 1), eta1)
+        mu0 = load(work.fixed, (c,)) + fixed0
+        beta = load(work.fixed, (c + 1,)) + fixed1 - mu0
+        own = eta0 - mu0 - load(whole, (d,))
+        foretold = fma(load(slopes, (CELL,)), own, load(change, (d // 2,)))
+        store(out.expected, (i, k), eta0 + beta + foretold)

@@ -1,81 +1,93 @@
-"""Elementary functions that compile to vector instructions, equal on every lane.
+"""Elementary functions of eight numbers at once, and their Gauss-Hermite rules.
 
-The functions of libm are called one number at a time. These are plain arithmetic, so a loop
-over lanes vectorises, and a number's result does not depend on the lane that it sits in.
+Plain arithmetic rather than the machine's libm: the same on every lane and every machine.
 """
 
-from typing import Any
+import math
+from typing import Final
 
-from numba import njit, types
-from numba.extending import intrinsic
+import numpy as np
 
-JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
-"""Settings of every kernel. No fastmath: sums keep their order on every machine."""
+from pdsim.model.laplace.jit import kernel
+from pdsim.model.laplace.lanes import (
+    Lanes,
+    choose,
+    exponent,
+    fill,
+    fma,
+    magnitude,
+    mantissa,
+    power_of_two,
+    smaller,
+)
 
-_LOG2_E = 1.4426950408889634
-_LN2_HIGH = 0.6931471803691238  # 33 bits of log 2, so that k * _LN2_HIGH is exact
-_LN2_LOW = 1.9082149292705877e-10
-_ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to a whole number
-
-
-@intrinsic
-def _bits(typing_context: Any, value: Any) -> Any:
-    """Return the bits of a double as a 64-bit integer."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(types.int64))
-
-    return types.int64(types.float64), generate
-
-
-@intrinsic
-def _double(typing_context: Any, value: Any) -> Any:
-    """Return the double with these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(types.float64))
-
-    return types.float64(types.int64), generate
+_LOG2_E: Final = 1.0 / math.log(2.0)
+_LN2_HIGH: Final = 0.6931471803691238  # 33 bits of log 2, so that k * _LN2_HIGH is exact
+_LN2_LOW: Final = 1.9082149292705877e-10
+_ROUND: Final = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to a whole number
+_EXP: Final = tuple(1.0 / math.factorial(n) for n in range(11, -1, -1))
+_ARTANH: Final = tuple(1.0 / n for n in range(21, 0, -2))
+_SQRT2: Final = math.sqrt(2.0)
 
 
-@njit(**JIT)
-def exp_minus(x: float) -> float:
-    """Return exp(-x) for x >= 0, to about one unit in the last place; 0 beyond x = 708."""
-    y = -min(x, 708.0)
-    rounded = y * _LOG2_E + _ROUND
+@kernel
+def exp_minus(x: Lanes) -> Lanes:
+    """Return exp(-x) for x >= 0, relative error below 1e-14; exp(-708) beyond 708."""
+    y = -smaller(x, fill(708.0))
+    rounded = fma(y, _LOG2_E, _ROUND)
     k = rounded - _ROUND
-    r = (y - k * _LN2_HIGH) - k * _LN2_LOW
-    # Taylor series of exp(r), |r| <= log(2) / 2
-    s = 1.6059043836821613e-10
-    s = s * r + 2.08767569878681e-09
-    s = s * r + 2.505210838544172e-08
-    s = s * r + 2.755731922398589e-07
-    s = s * r + 2.7557319223985893e-06
-    s = s * r + 2.48015873015873e-05
-    s = s * r + 0.0001984126984126984
-    s = s * r + 0.001388888888888889
-    s = s * r + 0.008333333333333333
-    s = s * r + 0.041666666666666664
-    s = s * r + 0.16666666666666666
-    s = s * r + 0.5
-    s = s * r + 1.0
-    s = s * r + 1.0
-    return s * _double((_bits(rounded) << 52) + (1023 << 52))
+    r = fma(k, -_LN2_LOW, fma(k, -_LN2_HIGH, y))
+    s = fill(_EXP[0])
+    for n in range(1, len(_EXP)):
+        s = fma(s, r, _EXP[n])
+    return s * power_of_two(rounded)
 
 
-@njit(**JIT)
-def log1p_unit(u: float) -> float:
-    """Return log(1 + u) for 0 <= u <= 1, absolute error below 1e-15."""
+@kernel
+def log1p_unit(u: Lanes) -> Lanes:
+    """Return log(1 + u) for 0 <= u <= 1, relative error below 1e-12."""
     # log(1 + u) = 2 artanh(u / (2 + u)); the argument is at most 1/3
-    s = u / (2.0 + u)
+    s = u / (u + 2.0)
     q = s * s
-    p = 1.0 / 31.0
-    for n in range(29, 0, -2):
-        p = p * q + 1.0 / n
+    p = fill(_ARTANH[0])
+    for n in range(1, len(_ARTANH)):
+        p = fma(p, q, _ARTANH[n])
     return 2.0 * s * p
 
 
-@njit(**JIT)
-def softplus(x: float) -> float:
+@kernel
+def log(x: Lanes) -> Lanes:
+    """Return log x for normal x > 0; NaN otherwise."""
+    m = mantissa(x)
+    k = exponent(x)
+    large = m - _SQRT2
+    m = choose(large, 0.5 * m, m)
+    k = choose(large, k + 1.0, k)
+    s = (m - 1.0) / (m + 1.0)
+    q = s * s
+    p = fill(_ARTANH[0])
+    for n in range(1, len(_ARTANH)):
+        p = fma(p, q, _ARTANH[n])
+    value = fma(k, _LN2_HIGH, fma(2.0 * s, p, k * _LN2_LOW))
+    return choose(x, value, math.nan)
+
+
+@kernel
+def softplus(x: Lanes) -> Lanes:
     """Return log(1 + exp(x))."""
-    return max(x, 0.0) + log1p_unit(exp_minus(abs(x)))
+    return choose(x, x, 0.0) + log1p_unit(exp_minus(magnitude(x)))
+
+
+@kernel
+def logistic(x: Lanes) -> tuple[Lanes, Lanes]:
+    """Return p = 1 / (1 + exp(-x)) and p (1 - p), without loss in the tails."""
+    e = exp_minus(magnitude(x))
+    d = 1.0 / (e + 1.0)
+    q = e * d
+    return choose(x, d, q), q * d
+
+
+def gauss_hermite(size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return nodes and weights of the rule for a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(size)
+    return tuple(nodes.tolist()), tuple((weights / weights.sum()).tolist())

@@ -1,61 +1,70 @@
 """The posterior density of the hyperparameters, many points in one call."""
 
 import numpy as np
-from numba import njit
 
 from pdsim.model.data import Floats
-from pdsim.model.laplace.elementary import JIT
+from pdsim.model.laplace.corrections import correct
 from pdsim.model.laplace.hyper import Hyper, covariances, natural
+from pdsim.model.laplace.jit import entry, kernel
+from pdsim.model.laplace.lanes import LANES, store
+from pdsim.model.laplace.latent import Latent, keep_lane
+from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.solve import newton
 from pdsim.model.laplace.work import Work
 
-LANES = 16
-"""Points worked at side by side."""
 
-
-@njit(**JIT)
-def place(
-    hyper: Hyper, work: Work, x: Floats, eta: Floats, shock: Floats, log_prior: Floats
+@kernel
+def _place(
+    hyper: Hyper, work: Work, x: Floats, first: int, eta: Floats, shock: Floats, log_prior: Floats
 ) -> None:
-    """Put the points x (lane, H) into the lanes, all starting at eta (F, K, 2) and shock."""
-    lanes, size = x.shape
-    values = np.empty((lanes, size))
-    natural(hyper, x, values, log_prior)
+    """Put the points x[first:] (n, H) into the lanes, all starting at eta (F, K, 2) and shock.
+
+    The last point is repeated to fill the lanes. `log_prior` (lane,) gets the prior's density.
+    """
+    block = np.empty((LANES, x.shape[1]))
+    for j in range(LANES):
+        for h in range(x.shape[1]):
+            block[j, h] = x[min(first + j, x.shape[0] - 1), h]
+    values = np.empty(block.shape)
+    natural(hyper, block, values, log_prior)
     covariances(hyper, values, work.cov)
     for i in range(eta.shape[0]):
         for t in range(2):
             for k in range(eta.shape[1]):
-                work.eta[i, k, t, :] = eta[i, k, t]
+                store(work.eta, (i, k, t), eta[i, k, t])
             for g in range(shock.shape[1]):
-                work.shock[i, g, t, :] = shock[i, g, t]
+                store(work.shock, (i, g, t), shock[i, g, t])
 
 
-@njit(**JIT)
+@entry
 def log_posterior(
     problem: Problem,
     hyper: Hyper,
     work: Work,
+    spread: Spread,
     x: Floats,
     eta: Floats,
     shock: Floats,
     tolerance: float,
     out: Floats,
+    latent: Latent,
 ) -> int:
     """Fill `out` (n,) at the points x (n, H), -inf where it fails; return the Newton steps.
 
-    The last points are repeated to fill the lanes. `work` is left at the last lanes.
+    With room in `latent` for the points, the density is corrected and the moments of the latent
+    effects are kept there. `work` is left at the last lanes.
     """
-    lanes = work.step.size
-    n, size = x.shape
-    block, log_prior = np.empty((lanes, size)), np.empty(lanes)
+    log_prior, correction = np.empty(LANES), np.zeros(LANES)
     steps = 0
-    for start in range(0, n, lanes):
-        for j in range(lanes):
-            block[j] = x[min(start + j, n - 1)]
-        place(hyper, work, block, eta, shock, log_prior)
+    for first in range(0, x.shape[0], LANES):
+        _place(hyper, work, x, first, eta, shock, log_prior)
         steps += newton(problem, work, tolerance)
-        for j in range(min(lanes, n - start)):
-            value = work.objective[j] + log_prior[j]
-            out[start + j] = value if np.isfinite(value) else -np.inf
+        if latent.eta.shape[0] > 0:
+            correct(problem, work, spread, correction)
+        for j in range(min(LANES, x.shape[0] - first)):
+            value = work.objective[j] + log_prior[j] + correction[j]
+            out[first + j] = value if np.isfinite(value) else -np.inf
+            if latent.eta.shape[0] > 0:
+                keep_lane(work, spread, j, latent, first + j)
     return steps

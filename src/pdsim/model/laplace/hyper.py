@@ -15,16 +15,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pdsim.model.data import Floats, Ints, ModelData
-from pdsim.model.laplace.elementary import JIT
+from pdsim.model.laplace.jit import entry, kernel
+from pdsim.model.laplace.lanes import clear
 from pdsim.priors import ScalePrior
 
 SLOTS = {"facility": 0, "domain": 1, "indicator": 2}
 CELL = 2
 _FAMILIES = ("half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance")
-_CORRELATION = len(_FAMILIES)
+CORRELATION = len(_FAMILIES)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -69,7 +69,7 @@ def build_hyper(data: ModelData) -> Hyper:
             vague = prior.family == "inverse_gamma_variance"
             unit.append(0.05 if vague else min(0.05, 0.1 * prior.scale))
         else:
-            family.append(_CORRELATION)
+            family.append(CORRELATION)
             parameter.append((prior.eta, 0.0))
             unit.append(1.0)
     slots = [SLOTS[level] for level in data.levels]
@@ -83,7 +83,7 @@ def build_hyper(data: ModelData) -> Hyper:
     )
 
 
-@njit(**JIT)
+@kernel
 def log_normal_tail(x: float) -> float:
     """Return log Phi(-x)."""
     if x < 25.0:
@@ -93,7 +93,7 @@ def log_normal_tail(x: float) -> float:
     return -0.5 * x * x - _HALF_LOG_2PI - math.log(x) + math.log(series)
 
 
-@njit(**JIT)
+@kernel
 def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     """Return the log density of a standard deviation, up to a constant."""
     if family == 0:
@@ -107,7 +107,7 @@ def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     return -(2.0 * shape + 1.0) * math.log(s) - scale / (s * s)
 
 
-@njit(**JIT)
+@entry
 def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
     """Turn points x (lane, H) into `values` (lane, H) and their log prior density on x."""
     for lane in range(x.shape[0]):
@@ -116,8 +116,8 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
             point = x[lane, j]
             below = log_normal_tail(point)
             density = -0.5 * point * point - _HALF_LOG_2PI
-            scale, shape = hyper.parameter[j]
-            if hyper.family[j] == _CORRELATION:
+            scale, shape = hyper.parameter[j, 0], hyper.parameter[j, 1]
+            if hyper.family[j] == CORRELATION:
                 values[lane, j] = math.erf(point * math.sqrt(0.5))
                 total += (scale - 1.0) * (below + log_normal_tail(-point)) + density
             else:
@@ -127,10 +127,10 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
         log_prior[lane] = total
 
 
-@njit(**JIT)
+@entry
 def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
     """Fill `out` (slot, [g00, g01, g11, det], lane); absent levels are zero."""
-    out[:] = 0.0
+    clear(out)
     stride = 3 if hyper.periods == 2 else 1
     for lane in range(values.shape[0]):
         for level in range(hyper.slot.size):
@@ -143,3 +143,12 @@ def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
                 out[slot, 1, lane] = s * s + cross
                 out[slot, 2, lane] = s * s + 2.0 * cross + t * t
                 out[slot, 3, lane] = (s * t) ** 2 * (1.0 - rho) * (1.0 + rho)
+
+
+def expected_variance(hyper: Hyper, x: Floats) -> Floats:
+    """Return sum_L t_L^2 (1 - rho_L^2) at the points x (n, H): what the baseline leaves open."""
+    x = np.ascontiguousarray(x)
+    values, ignored = np.empty_like(x), np.empty(len(x))
+    natural(hyper, x, values, ignored)
+    t, rho = values[:, 1::3], values[:, 2::3]
+    return np.sum(t**2 * (1.0 - rho**2), axis=1)

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from scipy.special import chdtri, gammaln, logsumexp, ndtri
 from scipy.stats import qmc
 
-from pdsim.model.data import Floats
+from pdsim.model.data import Floats, Ints
+
+_NO_TAIL: Final = 5.0
+"""Weights that are all below this many times their mean have no tail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +91,15 @@ def pareto_k(log_weight: Floats) -> float:
     """Return the shape of a generalised Pareto fitted to the largest weights.
 
     Zhang and Stephens (2009), doi 10.1198/tech.2009.08017, with the weak prior of Vehtari et al.
-    (2024), arXiv 1507.02646.
+    (2024), arXiv 1507.02646. 0 where no weight is far above their mean: no tail to fit.
     """
     n = log_weight.size
     size = int(min(0.2 * n, 3.0 * np.sqrt(n)))
     if size < 5:
         return float("inf")
     ordered = np.sort(np.exp(log_weight - np.max(log_weight)))
+    if np.mean(ordered) > 1.0 / _NO_TAIL:
+        return 0.0
     tail = ordered[-size:] - ordered[-size - 1]
     if tail[-1] <= 0.0:
         return float("-inf")
@@ -109,7 +115,7 @@ def pareto_k(log_weight: Floats) -> float:
     return (size * shape + 5.0) / (size + 10.0)
 
 
-def systematic(weight: Floats, draws: int, offset: float) -> Floats:
+def systematic(weight: Floats, draws: int, offset: float) -> Ints:
     """Return how many of `draws` equally weighted draws fall to each point."""
     edges = np.floor(np.cumsum(weight) * draws + offset)
     edges[-1] = draws

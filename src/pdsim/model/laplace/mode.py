@@ -8,7 +8,9 @@ from scipy.special import ndtri
 
 from pdsim.model.data import Floats
 from pdsim.model.laplace.evaluate import log_posterior
-from pdsim.model.laplace.hyper import _CORRELATION, Hyper
+from pdsim.model.laplace.hyper import CORRELATION, Hyper
+from pdsim.model.laplace.latent import allocate_latent
+from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
@@ -49,10 +51,10 @@ class Mode:
 
 def start_point(hyper: Hyper) -> Floats:
     """Return x at standard deviations of 0.4 of the prior scale and correlations 0."""
-    known = hyper.family < _CORRELATION - 1
+    known = hyper.family < CORRELATION - 1
     s = 0.4 * np.where(known, np.minimum(hyper.parameter[:, 0], 2.0), 1.0)
     x = -ndtri(np.exp(-s / hyper.unit))
-    return np.where(hyper.family == _CORRELATION, 0.0, x)
+    return np.where(hyper.family == CORRELATION, 0.0, x)
 
 
 def start_logits(problem: Problem) -> Floats:
@@ -67,17 +69,19 @@ def start_logits(problem: Problem) -> Floats:
     return np.log(p / (1.0 - p))
 
 
-def find_mode(problem: Problem, hyper: Hyper, work: Work) -> Mode:
+def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mode:
     """Find the mode by BFGS with differences taken side by side, then measure its surroundings."""
     eta = start_logits(problem)
     shock = np.zeros(work.shock.shape[:-1])
     size = hyper.family.size
     evaluations = 0
+    nothing = allocate_latent(work, 0)
 
     def at(points: Floats) -> Floats:
         nonlocal evaluations
+        points = np.ascontiguousarray(points)
         out = np.empty(len(points))
-        log_posterior(problem, hyper, work, points, eta, shock, _TOLERANCE, out)
+        log_posterior(problem, hyper, work, spread, points, eta, shock, _TOLERANCE, out, nothing)
         evaluations += len(points)
         return -out
 

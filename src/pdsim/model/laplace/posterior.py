@@ -1,28 +1,32 @@
 """From weighted hyperparameter points to a posterior that can be drawn from."""
 
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
+from scipy.special import expit
 
-from pdsim.model.data import Floats
-from pdsim.model.laplace.corrections import correct
-from pdsim.model.laplace.elementary import JIT
-from pdsim.model.laplace.evaluate import place
-from pdsim.model.laplace.explore import FEWEST_ESS, HIGHEST_K, Points
+from pdsim.model.data import Floats, ModelData
+from pdsim.model.laplace.explore import Points, evaluate_points, weigh, weigh_grid
 from pdsim.model.laplace.hyper import Hyper
 from pdsim.model.laplace.importance import normalise, pareto_k
+from pdsim.model.laplace.latent import Latent
+from pdsim.model.laplace.mode import find_mode
+from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
-from pdsim.model.laplace.solve import newton
+from pdsim.model.laplace.quadrature import MOST_DIMENSIONS
 from pdsim.model.laplace.work import Work
 
-_TOLERANCE = 1e-3
-_KEPT = 0.998
+FEWEST_ESS: Final = 100.0
+HIGHEST_K: Final = 0.7
+POINTS: Final = 384
+"""Hyperparameter points, before any escalation."""
+
+_ESCALATIONS: Final = 1
+_KEPT: Final = 0.998
 """Share of the weight that is carried on; the lightest points beyond it are dropped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posterior:
+class Posterior(NamedTuple):
     """Points with corrected weights and the Gaussian that each gives the latent effects.
 
     Attributes
@@ -30,92 +34,111 @@ class Posterior:
     x : ndarray (n, H)
     weight : ndarray (n,)
         Sums to 1.
-    eta, var : ndarray (n, F, K, 2)
-        Corrected means and variances of the logits.
-    shared : ndarray (n, F, K, 2), or (n, 0, 0, 2) without shocks
-        Covariance of logit and shock.
-    shock, shock_var : ndarray (n, F, G, 2)
+    latent : Latent
     ess, pareto_k : float
+    iterations, evaluations, escalations : int
+        Of the mode search; points; how often the number of points was raised.
+    exact : bool
+        The points are the nodes of a grid, not a sample.
     """
 
     x: Floats
     weight: Floats
-    eta: Floats
-    var: Floats
-    shared: Floats
-    shock: Floats
-    shock_var: Floats
+    latent: Latent
     ess: float
     pareto_k: float
+    iterations: int = 0
+    evaluations: int = 0
+    escalations: int = 0
+    exact: bool = False
 
     @property
     def reliable(self) -> bool:
         """Whether the corrected weights pass both gates."""
-        return self.ess >= FEWEST_ESS and self.pareto_k <= HIGHEST_K
+        return self.exact or (self.ess >= FEWEST_ESS and self.pareto_k <= HIGHEST_K)
 
 
-def build_posterior(problem: Problem, hyper: Hyper, work: Work, points: Points) -> Posterior:
-    """Correct the points that carry the weight."""
-    order = np.argsort(-points.weight, kind="stable")
-    kept = np.searchsorted(np.cumsum(points.weight[order]), _KEPT) + 1
-    chosen = order[:kept]
-    x = points.x[chosen]
-    n = len(x)
-    eta, shock = (np.empty((n, *part.shape[:-1])) for part in (work.eta, work.shock))
-    var, shock_var = np.empty_like(eta), np.empty_like(shock)
-    shared = np.empty((n, *work.cross.shape[:-1]))
-    correction = np.empty(n)
-    _correct_points(
-        problem, hyper, work, x, points.mode.eta, points.mode.shock,
-        eta, var, shared, shock, shock_var, correction,
-    )  # fmt: skip
-    log_weight = points.log_weight[chosen] + correction
-    weight = normalise(log_weight)
-    # the points left out keep the usual correction, so that they count in the tail
-    rest = points.log_weight[order[kept:]] + weight @ correction
-    return Posterior(
-        x=x,
-        weight=weight,
-        eta=eta,
-        var=var,
-        shared=shared,
-        shock=shock,
-        shock_var=shock_var,
-        ess=float(1.0 / np.sum(weight**2)),
-        pareto_k=pareto_k(np.concatenate([log_weight, rest])),
-    )
-
-
-@njit(**JIT)
-def _correct_points(
+def infer(
     problem: Problem,
     hyper: Hyper,
     work: Work,
-    x: Floats,
-    start: Floats,
-    start_shock: Floats,
-    eta: Floats,
-    var: Floats,
-    shared: Floats,
-    shock: Floats,
-    shock_var: Floats,
-    correction: Floats,
-) -> None:
-    lanes = work.step.size
-    n = x.shape[0]
-    block = np.empty((lanes, x.shape[1]))
-    log_prior, out = np.empty(lanes), np.empty(lanes)
-    v, c, s = np.empty_like(work.eta), np.empty_like(work.cross), np.empty_like(work.shock)
-    for first in range(0, n, lanes):
-        for j in range(lanes):
-            block[j] = x[min(first + j, n - 1)]
-        place(hyper, work, block, start, start_shock, log_prior)
-        newton(problem, work, _TOLERANCE)
-        correct(problem, work, v, c, s, out)
-        for j in range(min(lanes, n - first)):
-            correction[first + j] = out[j]
-            eta[first + j] = work.eta[..., j]
-            var[first + j] = v[..., j]
-            shared[first + j] = c[..., j]
-            shock[first + j] = work.shock[..., j]
-            shock_var[first + j] = s[..., j]
+    spread: Spread,
+    rng: np.random.Generator,
+    *,
+    points: int = POINTS,
+) -> Posterior:
+    """Find the mode and weight points around it, four times as many where a gate fails.
+
+    Up to three hyperparameters are integrated on a grid.
+    """
+    mode = find_mode(problem, hyper, work, spread)
+    evaluations = mode.evaluations
+    if mode.center.size <= MOST_DIMENSIONS:
+        weighted = weigh_grid(problem, hyper, work, spread, mode)
+        if weighted is not None:
+            return _build(problem, hyper, work, spread, weighted)._replace(
+                iterations=mode.iterations, evaluations=evaluations + len(weighted.x)
+            )
+    for escalation in range(_ESCALATIONS + 1):
+        weighted = weigh(
+            problem, hyper, work, spread, mode, rng, points * 4**escalation, careful=escalation > 0
+        )
+        evaluations += len(weighted.x)
+        result = _build(problem, hyper, work, spread, weighted)
+        if result.reliable:
+            break
+    return result._replace(
+        iterations=mode.iterations, evaluations=evaluations, escalations=escalation
+    )
+
+
+def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
+    """Keep the points that carry the weight."""
+    weight = normalise(points.log_weight)
+    order = np.argsort(-weight, kind="stable")
+    kept = np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1
+    chosen = order[:kept]
+    x = points.x[chosen]
+    if points.latent is None:
+        _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
+    else:
+        latent = Latent(*(part[chosen] for part in points.latent))
+    return Posterior(
+        x=x,
+        weight=weight[chosen] / weight[chosen].sum(),
+        latent=latent,
+        ess=float(1.0 / np.sum(weight**2)),
+        pareto_k=0.0 if points.exact else pareto_k(points.log_weight),
+        exact=points.exact,
+    )
+
+
+def composite_ess(data: ModelData, posterior: Posterior, composite: Floats) -> float:
+    """Return the effective number of draws of the composite, the least over facilities.
+
+    Parameters
+    ----------
+    data : ModelData
+    posterior : Posterior
+    composite : ndarray (draw, F)
+        Draws of the composite, on the scale of 0 to 1 for counts.
+
+    Notes
+    -----
+    The squared Monte Carlo error of a mean is the variance within points over the number of
+    draws, plus that of the weighted mean over points of the mean given the point, which here
+    is taken from the logistic-normal approximation of MacKay (1992), doi
+    10.1162/neco.1992.4.5.720.
+    """
+    eta, var = posterior.latent.eta, posterior.latent.var
+    level = eta if data.kind == "scores" else expit(eta / np.sqrt(1.0 + np.pi * var / 8.0))
+    scale = data.weight * data.scale
+    last = 1 if data.shape[2] == 2 else 0
+    mean = np.einsum("nik,k->ni", level[..., last] - (level[..., 0] if last else 0.0), scale)
+    centered = mean - posterior.weight @ mean
+    between = posterior.weight @ centered**2
+    # the nodes of a grid carry no Monte Carlo error
+    error = 0.0 if posterior.exact else posterior.weight**2 @ centered**2
+    total = composite.var(axis=0, ddof=1)
+    within = np.maximum(total - between, 0.0)
+    return float(np.min(total / np.maximum(within / len(composite) + error, 1e-300)))

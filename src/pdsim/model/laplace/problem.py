@@ -31,7 +31,8 @@ class Problem(NamedTuple):
         Normal means with known precision in place of binomial counts.
     prior_precision : ndarray (2K, 2K)
         Of the fixed effects mu_k = (alpha_k, alpha_k + beta_k), in the order k, period.
-    prior_mean : ndarray (2K,)
+    prior_mean, prior_information : ndarray (2K,)
+        The mean, and the precision times the mean.
     prior_logdet : float
         log |prior covariance|.
     """
@@ -46,6 +47,7 @@ class Problem(NamedTuple):
     gaussian: bool
     prior_precision: Floats
     prior_mean: Floats
+    prior_information: Floats
     prior_logdet: float
 
 
@@ -56,6 +58,7 @@ def build_problem(data: ModelData) -> Problem:
     shock = data.case_correlation > 0.0 and data.kind == "counts"
     group = data.case_group if shock else np.full(indicators, -1)
     covariance, mean = _fixed_effects(data.priors.alpha, data.priors.beta, indicators)
+    precision = np.linalg.inv(covariance)
     return Problem(
         observed=two_periods(data.observed, periods),
         size=two_periods(data.size, periods),
@@ -65,8 +68,9 @@ def build_problem(data: ModelData) -> Problem:
         groups=int(group.max()) + 1,
         correlation=float(data.case_correlation) if shock else 0.0,
         gaussian=data.kind == "scores",
-        prior_precision=np.linalg.inv(covariance),
+        prior_precision=precision,
         prior_mean=mean,
+        prior_information=precision @ mean,
         prior_logdet=float(np.linalg.slogdet(covariance)[1]),
     )
 

@@ -1,17 +1,26 @@
 """Draws of one study's posterior by the fast engine."""
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
+from scipy.special import expit
 
 from pdsim.model.data import Floats, Ints, ModelData
-from pdsim.model.laplace.corrections import settle
-from pdsim.model.laplace.draws import draw, normals_per_draw
-from pdsim.model.laplace.elementary import JIT
-from pdsim.model.laplace.evaluate import LANES
-from pdsim.model.laplace.explore import explore
+from pdsim.model.laplace.corrections import bend, settle
+from pdsim.model.laplace.draws import (
+    Draw,
+    allocate_draw,
+    draw,
+    expected_slopes,
+    normals_per_draw,
+)
 from pdsim.model.laplace.hyper import Hyper, build_hyper, covariances, hyper_names, natural
 from pdsim.model.laplace.importance import systematic
-from pdsim.model.laplace.posterior import Posterior, build_posterior
+from pdsim.model.laplace.jit import entry
+from pdsim.model.laplace.lanes import LANES
+from pdsim.model.laplace.latent import Latent, restore_lane
+from pdsim.model.laplace.moments import Spread, allocate_spread
+from pdsim.model.laplace.posterior import Posterior, composite_ess, infer
 from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
@@ -24,119 +33,167 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
     ----------
     data : ModelData
     draws : int
+        Equally weighted draws wanted.
     seed : int
+        The same seed gives the same draws on the same machine.
 
     Returns
     -------
     LaplaceResult
+        Its ``reliable`` is False where NUTS should be asked instead.
+
+    Notes
+    -----
+    Latent effects are integrated out by a corrected Laplace approximation (Rue, Martino, Chopin
+    2009, doi 10.1111/j.1467-9868.2008.00700.x), hyperparameters by importance sampling on a
+    quasi-random net.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> from pdsim.model.data import model_data
+    >>> data = model_data(pdsim.load_example("surgical"))
+    >>> result = sample_laplace(data, draws=200, seed=1)
+    >>> result.eta.shape
+    (200, 12, 1, 1)
     """
-    problem, hyper = build_problem(data), build_hyper(data)
-    rng = np.random.default_rng(seed)
-    work = allocate(problem, LANES)
-    points = explore(problem, hyper, work, rng)
-    posterior = build_posterior(problem, hyper, work, points)
-    counts = systematic(posterior.weight, draws, rng.random()).astype(np.int64)
-    facilities, indicators, periods = data.shape
-    eta = np.empty((draws, facilities, indicators, 2))
-    expected = np.empty((draws, facilities, indicators))
-    fixed = np.empty((draws, 2 * indicators))
-    x = np.empty((draws, posterior.x.shape[1]))
-    _fill(problem, hyper, work, posterior, counts, rng, eta, expected, fixed, x)
-    values, ignored = np.empty_like(x), np.empty(draws)
-    natural(hyper, x, values, ignored)
-    both = periods == 2
+    setup = set_up(data)
+    posterior, drawn = draw_posterior(setup, draws=draws, rng=np.random.default_rng(seed))
+    both = data.shape[2] == 2
+    values, ignored = np.empty_like(drawn.x), np.empty(draws)
+    natural(setup.hyper, drawn.x, values, ignored)
     return LaplaceResult(
-        eta=eta if both else np.ascontiguousarray(eta[..., :1]),
-        eta_expected=expected if both else None,
-        alpha=fixed[:, 0::2].copy(),
-        beta=fixed[:, 1::2] - fixed[:, 0::2] if both else None,
+        eta=drawn.eta,
+        eta_expected=drawn.expected if both else None,
+        alpha=drawn.fixed[:, 0::2].copy(),
+        beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
         hyper=dict(zip(hyper_names(data), values.T.copy(), strict=True)),
-        ess=float(draws),
+        ess=composite_ess(data, posterior, _composite(data, drawn.eta)),
         weight_ess=posterior.ess,
         pareto_k=posterior.pareto_k,
-        iterations=points.mode.iterations,
-        evaluations=points.evaluations,
-        escalations=points.escalations,
+        iterations=posterior.iterations,
+        evaluations=posterior.evaluations,
+        escalations=posterior.escalations,
         reliable=posterior.reliable,
     )
 
 
-def _fill(
-    problem: Problem,
-    hyper: Hyper,
-    work: Work,
-    posterior: Posterior,
-    counts: Ints,
-    rng: np.random.Generator,
-    eta: Floats,
-    expected: Floats,
-    fixed: Floats,
-    x: Floats,
-) -> None:
-    """Fill the draws, in random order."""
+class Setup(NamedTuple):
+    """All that fits of one shape share; only the observations of `problem` may be exchanged."""
+
+    problem: Problem
+    hyper: Hyper
+    work: Work
+    spread: Spread
+
+
+class Draws(NamedTuple):
+    """Draws in random order: eta (draw, F, K, T), expected (draw, F, K), mu, x (draw, H)."""
+
+    eta: Floats
+    expected: Floats
+    fixed: Floats
+    x: Floats
+
+
+def set_up(data: ModelData) -> Setup:
+    """Return the arrays that fits of the shape of `data` share."""
+    problem = build_problem(data)
+    work = allocate(problem)
+    return Setup(problem, build_hyper(data), work, allocate_spread(work))
+
+
+def draw_posterior(
+    setup: Setup, *, draws: int, rng: np.random.Generator
+) -> tuple[Posterior, Draws]:
+    """Fit the observations of `setup` and draw from the posterior."""
+    posterior = infer(*setup, rng)
+    facilities, indicators, _ = setup.problem.observed.shape
+    periods = setup.hyper.periods
+    drawn = Draws(
+        eta=np.empty((draws, facilities, indicators, periods)),
+        expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
+        fixed=np.empty((draws, 2 * indicators)),
+        x=np.empty((draws, posterior.x.shape[1])),
+    )
+    fill_draws(setup, posterior, rng, drawn)
+    return posterior, drawn
+
+
+def _composite(data: ModelData, eta: Floats) -> Floats:
+    """Return the draws of the change, or of the level, under the study's own weights."""
+    level = eta if data.kind == "scores" else expit(eta)
+    value = level[..., -1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
+    return np.einsum("dik,k->di", value, data.weight * data.scale)
+
+
+def fill_draws(setup: Setup, posterior: Posterior, rng: np.random.Generator, drawn: Draws) -> None:
+    """Fill the draws in random order."""
+    draws = len(drawn.eta)
+    counts = systematic(posterior.weight, draws, rng.random())
     used = np.flatnonzero(counts)
     used = used[np.argsort(-counts[used], kind="stable")]
-    rows = rng.permutation(len(eta))
-    needed = normals_per_draw(problem)
+    rows = rng.permutation(draws)
+    out = allocate_draw(setup.work)
+    needed = normals_per_draw(setup.problem)
     done = 0
-    for start in range(0, used.size, LANES):
-        block = used[start : start + LANES]
+    for first in range(0, used.size, LANES):
+        block = np.resize(used[first : first + LANES], LANES)
         number = counts[block]
-        lanes = np.repeat(np.arange(block.size), number)
-        here = rows[done : done + lanes.size]
-        xi = rng.standard_normal((lanes.size, needed))
-        padded = np.resize(block, LANES)
-        values = settle_points(problem, hyper, work, posterior.x[padded], *(
-            np.ascontiguousarray(np.moveaxis(part[padded], 0, -1))
-            for part in (
-                posterior.eta, posterior.var, posterior.shared, posterior.shock,
-                posterior.shock_var,
-            )
-        ))  # fmt: skip
-        draw_many(problem, hyper, work, values, lanes, here, xi, eta, expected, fixed)
-        x[here] = posterior.x[block[lanes]]
-        done += lanes.size
+        number[used.size - first :] = 0
+        slopes, bends = settle_points(*setup, posterior.x, posterior.latent, block)
+        for _ in range(number.max()):
+            active = np.flatnonzero(number > 0)
+            here = rows[done : done + active.size]
+            xi = rng.standard_normal((needed, LANES))
+            draw(setup.problem, setup.work, setup.spread, slopes, bends, xi, out)
+            keep_draws(out, active, here, drawn.eta, drawn.expected, drawn.fixed)
+            drawn.x[here] = posterior.x[block[active]]
+            number[active] -= 1
+            done += active.size
 
 
-@njit(**JIT)
+@entry
 def settle_points(
     problem: Problem,
     hyper: Hyper,
     work: Work,
+    spread: Spread,
     x: Floats,
-    eta: Floats,
-    var: Floats,
-    shared: Floats,
-    shock: Floats,
-    shock_var: Floats,
-) -> Floats:
-    """Bring the lanes to the mean of the points x (lane, H); return the hyperparameters."""
-    values, ignored = np.empty_like(x), np.empty(x.shape[0])
-    natural(hyper, x, values, ignored)
+    latent: Latent,
+    block: Ints,
+) -> tuple[Floats, Floats]:
+    """Settle the lanes at the points `block` (lane,); return slopes (slot, lane) and bends."""
+    here = np.empty((LANES, x.shape[1]))
+    for j in range(LANES):
+        for h in range(x.shape[1]):
+            here[j, h] = x[block[j], h]
+    values, ignored = np.empty(here.shape), np.empty(LANES)
+    natural(hyper, here, values, ignored)
     covariances(hyper, values, work.cov)
-    work.eta[:] = eta
-    work.shock[:] = shock
-    settle(problem, work, var, shared, shock_var)
-    return values
+    for j in range(LANES):
+        restore_lane(latent, block[j], work, spread, j)
+    settle(problem, work, spread)
+    slopes = np.empty((3, LANES))
+    expected_slopes(hyper, values, slopes)
+    bends = np.empty(work.eta.shape)
+    bend(problem, work, spread, bends)
+    return slopes, bends
 
 
-@njit(**JIT)
-def draw_many(
-    problem: Problem,
-    hyper: Hyper,
-    work: Work,
-    values: Floats,
-    lanes: Ints,
-    rows: Ints,
-    xi: Floats,
-    eta: Floats,
-    expected: Floats,
-    fixed: Floats,
+@entry
+def keep_draws(
+    out: Draw, lanes: Ints, rows: Ints, eta: Floats, expected: Floats, fixed: Floats
 ) -> None:
-    """Make one draw from lane `lanes[n]` into row `rows[n]`, for every n."""
+    """Copy lane `lanes[n]` of a draw to row `rows[n]`, for every n."""
+    facilities, indicators, periods = eta.shape[1:]
     for n in range(lanes.size):
-        lane, row = lanes[n], rows[n]
-        draw(
-            problem, hyper, work, values[lane], lane, xi[n],
-            eta[row], expected[row], fixed[row],
-        )  # fmt: skip
+        j, row = lanes[n], rows[n]
+        for i in range(facilities):
+            for k in range(indicators):
+                for t in range(periods):
+                    eta[row, i, k, t] = out.eta[i, k, t, j]
+                if periods == 2:
+                    expected[row, i, k] = out.expected[i, k, j]
+        for c in range(fixed.shape[1]):
+            fixed[row, c] = out.fixed[c, j]

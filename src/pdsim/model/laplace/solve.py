@@ -14,81 +14,60 @@ The Laplace value keeps :math:`a = h - W\eta - Xz` of the same solve,
 which makes the error of an unconverged step one of second order.
 """
 
+from typing import Final
+
 import numpy as np
-from numba import njit
 
 from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import linearise, log_likelihood
-from pdsim.model.laplace.elementary import JIT
 from pdsim.model.laplace.eliminate import factor
+from pdsim.model.laplace.jit import kernel
+from pdsim.model.laplace.lanes import (
+    LANES,
+    Lanes,
+    add,
+    choose,
+    clear,
+    fill,
+    fma,
+    larger,
+    load,
+    magnitude,
+    store,
+)
+from pdsim.model.laplace.matrices import backward, forward
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
-MOST_STEPS = 60
-_LONGEST_STEP = 4.0
+MOST_STEPS: Final = 60
+_LONGEST_STEP: Final = 4.0
 """A Newton step moves no logit further than this."""
 
 
-@njit(**JIT)
+@kernel
 def _gather(
     problem: Problem, work: Work, h: Floats, hz: Floats, i: int, right: Floats, fixed: Floats
 ) -> None:
     """Add b to `fixed` (2K, lane) and [b; b_z] to `right` (B, lane)."""
-    indicators, lanes = h.shape[1], h.shape[3]
-    for k in range(indicators):
+    for k in range(h.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
-        s = 2 * (problem.blocks + g)
-        for j in range(lanes):
-            v01 = work.inner[i, k, 1, j]
-            e0 = work.inner[i, k, 0, j] * h[i, k, 0, j] + v01 * h[i, k, 1, j]
-            e1 = v01 * h[i, k, 0, j] + work.inner[i, k, 2, j] * h[i, k, 1, j]
-            b0 = h[i, k, 0, j] - work.curvature[i, k, 0, j] * e0
-            b1 = h[i, k, 1, j] - work.curvature[i, k, 1, j] * e1
-            fixed[c, j] += b0
-            fixed[c + 1, j] += b1
-            right[d, j] += b0
-            right[d + 1, j] += b1
+        v01 = load(work.inner, (i, k, 1))
+        h0, h1 = load(h, (i, k, 0)), load(h, (i, k, 1))
+        e0 = fma(load(work.inner, (i, k, 0)), h0, v01 * h1)
+        e1 = fma(load(work.inner, (i, k, 2)), h1, v01 * h0)
+        b0 = fma(-load(work.curvature, (i, k, 0)), e0, h0)
+        b1 = fma(-load(work.curvature, (i, k, 1)), e1, h1)
+        add(fixed, (c,), b0)
+        add(fixed, (c + 1,), b1)
+        add(right, (d,), b0)
+        add(right, (d + 1,), b1)
         if g >= 0:
-            for j in range(lanes):
-                v01 = work.inner[i, k, 1, j]
-                e0 = work.inner[i, k, 0, j] * h[i, k, 0, j] + v01 * h[i, k, 1, j]
-                e1 = v01 * h[i, k, 0, j] + work.inner[i, k, 2, j] * h[i, k, 1, j]
-                right[s, j] += hz[i, k, 0, j] - work.cross[i, k, 0, j] * e0
-                right[s + 1, j] += hz[i, k, 1, j] - work.cross[i, k, 1, j] * e1
+            s = 2 * (problem.blocks + g)
+            add(right, (s,), load(hz, (i, k, 0)) - load(work.cross, (i, k, 0)) * e0)
+            add(right, (s + 1,), load(hz, (i, k, 1)) - load(work.cross, (i, k, 1)) * e1)
 
 
-@njit(**JIT)
-def solve_fixed(factor_q: Floats, x: Floats) -> None:
-    """Solve Q x = right in place, from the lower Cholesky factor (n, n, lane)."""
-    half_solve(factor_q, x)
-    half_solve_transposed(factor_q, x)
-
-
-@njit(**JIT)
-def half_solve(lower: Floats, x: Floats) -> None:
-    """Solve L x = right in place."""
-    n, lanes = x.shape
-    for a in range(n):
-        for b in range(a):
-            for j in range(lanes):
-                x[a, j] -= lower[a, b, j] * x[b, j]
-        for j in range(lanes):
-            x[a, j] /= lower[a, a, j]
-
-
-@njit(**JIT)
-def half_solve_transposed(lower: Floats, x: Floats) -> None:
-    """Solve L' x = right in place."""
-    n, lanes = x.shape
-    for a in range(n - 1, -1, -1):
-        for j in range(lanes):
-            x[a, j] /= lower[a, a, j]
-        for b in range(a):
-            for j in range(lanes):
-                x[b, j] -= lower[a, b, j] * x[a, j]
-
-
-@njit(**JIT)
+@kernel
 def solve(
     problem: Problem,
     work: Work,
@@ -103,38 +82,38 @@ def solve(
 
     `fixed` holds the prior's information on entry (zero for a correction).
     """
-    facilities, indicators, _, lanes = h.shape
+    facilities, indicators = h.shape[:2]
     size = work.loading.shape[1]
-    load, u = work.loading, work.coupling
-    right = np.empty((size, lanes))
+    right = np.empty((size, LANES))
     for i in range(facilities):
-        right[:] = 0.0
+        clear(right)
         _gather(problem, work, h, hz, i, right, fixed)
         for a in range(size):
-            for j in range(lanes):
-                local[i, a, j] = 0.0
+            value = fill(0.0)
             for b in range(size):
-                for j in range(lanes):
-                    local[i, a, j] += load[i, a, b, j] * right[b, j]
+                value = fma(load(work.loading, (i, a, b)), load(right, (b,)), value)
+            store(local, (i, a), value)
             for c in range(2 * indicators):
-                for j in range(lanes):
-                    fixed[c, j] -= u[i, a, c, j] * local[i, a, j]
-    solve_fixed(work.precision, fixed)
+                entry = fma(-load(work.coupling, (i, a, c)), value, load(fixed, (c,)))
+                store(fixed, (c,), entry)
+    forward(work.precision, work.pivots, fixed)
+    backward(work.precision, work.pivots, fixed)
     for i in range(facilities):
         for a in range(size):
+            value = load(local, (i, a))
             for c in range(2 * indicators):
-                for j in range(lanes):
-                    local[i, a, j] -= u[i, a, c, j] * fixed[c, j]
-        right[:] = 0.0
-        for a in range(size):
-            for b in range(size):
-                for j in range(lanes):
-                    right[b, j] += load[i, a, b, j] * local[i, a, j]
-        scatter(problem, work, h, i, right, fixed, eta, shock)
+                value = fma(-load(work.coupling, (i, a, c)), load(fixed, (c,)), value)
+            store(local, (i, a), value)
+        for b in range(size):
+            value = fill(0.0)
+            for a in range(size):
+                value = fma(load(work.loading, (i, a, b)), load(local, (i, a)), value)
+            store(right, (b,), value)
+        _scatter(problem, work, h, i, right, fixed, eta, shock)
 
 
-@njit(**JIT)
-def scatter(
+@kernel
+def _scatter(
     problem: Problem,
     work: Work,
     h: Floats,
@@ -145,103 +124,101 @@ def scatter(
     shock: Floats,
 ) -> None:
     """Set eta = T m + V (h - X z) of facility i from its effects (B, lane) and mu."""
-    indicators, lanes = h.shape[1], h.shape[3]
     for g in range(problem.groups):
         s = 2 * (problem.blocks + g)
-        for j in range(lanes):
-            shock[i, g, 0, j] = effects[s, j]
-            shock[i, g, 1, j] = effects[s + 1, j]
-    for k in range(indicators):
+        store(shock, (i, g, 0), load(effects, (s,)))
+        store(shock, (i, g, 1), load(effects, (s + 1,)))
+    for k in range(h.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
-        for j in range(lanes):
-            m0 = fixed[c, j] + effects[d, j]
-            m1 = fixed[c + 1, j] + effects[d + 1, j]
-            e0 = h[i, k, 0, j] - work.curvature[i, k, 0, j] * m0
-            e1 = h[i, k, 1, j] - work.curvature[i, k, 1, j] * m1
-            if g >= 0:
-                e0 -= work.cross[i, k, 0, j] * shock[i, g, 0, j]
-                e1 -= work.cross[i, k, 1, j] * shock[i, g, 1, j]
-            v01 = work.inner[i, k, 1, j]
-            eta[i, k, 0, j] = m0 + work.inner[i, k, 0, j] * e0 + v01 * e1
-            eta[i, k, 1, j] = m1 + v01 * e0 + work.inner[i, k, 2, j] * e1
+        m0 = load(fixed, (c,)) + load(effects, (d,))
+        m1 = load(fixed, (c + 1,)) + load(effects, (d + 1,))
+        e0 = fma(-load(work.curvature, (i, k, 0)), m0, load(h, (i, k, 0)))
+        e1 = fma(-load(work.curvature, (i, k, 1)), m1, load(h, (i, k, 1)))
+        if g >= 0:
+            e0 = fma(-load(work.cross, (i, k, 0)), load(shock, (i, g, 0)), e0)
+            e1 = fma(-load(work.cross, (i, k, 1)), load(shock, (i, g, 1)), e1)
+        v01 = load(work.inner, (i, k, 1))
+        store(eta, (i, k, 0), fma(load(work.inner, (i, k, 0)), e0, fma(v01, e1, m0)))
+        store(eta, (i, k, 1), fma(load(work.inner, (i, k, 2)), e1, fma(v01, e0, m1)))
 
 
-@njit(**JIT)
-def _advance(work: Work, eta: Floats, shock: Floats) -> None:
+@kernel
+def _advance(work: Work) -> None:
     """Move to the solution, lanes with a step that is too long only part of the way."""
-    lanes = eta.shape[3]
-    step = work.step
-    step[:] = 0.0
-    old, new = work.eta.reshape(-1, lanes), eta.reshape(-1, lanes)
-    for c in range(old.shape[0]):
-        for j in range(lanes):
-            step[j] = max(step[j], abs(new[c, j] - old[c, j]))
-    share = np.empty(lanes)
-    for j in range(lanes):
-        share[j] = 1.0 if step[j] <= _LONGEST_STEP else _LONGEST_STEP / step[j]
-    for c in range(old.shape[0]):
-        for j in range(lanes):
-            old[c, j] += share[j] * (new[c, j] - old[c, j])
-    old, new = work.shock.reshape(-1, lanes), shock.reshape(-1, lanes)
-    for c in range(old.shape[0]):
-        for j in range(lanes):
-            old[c, j] += share[j] * (new[c, j] - old[c, j])
+    longest = fill(0.0)
+    for i in range(work.eta.shape[0]):
+        for k in range(work.eta.shape[1]):
+            for t in range(2):
+                here = load(work.new_eta, (i, k, t)) - load(work.eta, (i, k, t))
+                longest = larger(magnitude(here), longest)
+    store(work.step, (), longest)
+    share = choose(longest - _LONGEST_STEP, _LONGEST_STEP / longest, 1.0)
+    move(work.eta, work.new_eta, share)
+    move(work.shock, work.new_shock, share)
 
 
-@njit(**JIT)
+@kernel
+def move(start: Floats, end: Floats, share: Lanes) -> None:
+    """Move `start` (a, b, 2, lane) a share of the way to `end`."""
+    for a in range(start.shape[0]):
+        for b in range(start.shape[1]):
+            for t in range(2):
+                here = load(start, (a, b, t))
+                store(start, (a, b, t), fma(share, load(end, (a, b, t)) - here, here))
+
+
+@kernel
+def solve_all(problem: Problem, work: Work) -> None:
+    """Fill fixed, local, new_eta and new_shock from the present curvature and information."""
+    for a in range(work.fixed.shape[0]):
+        store(work.fixed, (a,), problem.prior_information[a])
+    solve(
+        problem, work, work.information, work.shock_information,
+        work.fixed, work.local, work.new_eta, work.new_shock,
+    )  # fmt: skip
+
+
+@kernel
 def newton(problem: Problem, work: Work, tolerance: float) -> int:
     """Iterate until no logit moves more than `tolerance`; return the number of steps.
 
     Fills `objective` with psi (NaN where it did not converge) and leaves the factors of the last
     linearisation.
     """
-    lanes = work.eta.shape[3]
-    eta, shock = np.empty_like(work.eta), np.empty_like(work.shock)
-    prior = problem.prior_precision @ problem.prior_mean
     steps = 0
     while True:
         steps += 1
         linearise(problem, work)
         factor(problem, work)
-        for c in range(prior.size):
-            work.fixed[c, :] = prior[c]
-        solve(
-            problem, work, work.information, work.shock_information,
-            work.fixed, work.local, eta, shock,
-        )  # fmt: skip
-        _advance(work, eta, shock)
+        solve_all(problem, work)
+        _advance(work)
         worst = 0.0
-        for j in range(lanes):
+        for j in range(LANES):
             worst = max(worst, work.step[j])
         if not worst > tolerance or steps == MOST_STEPS:
             break
-    laplace_value(problem, work)
-    for j in range(lanes):
+    _laplace_value(problem, work)
+    for j in range(LANES):
         if not work.step[j] <= tolerance:
             work.objective[j] = np.nan
     return steps
 
 
-@njit(**JIT)
-def laplace_value(problem: Problem, work: Work) -> None:
+@kernel
+def _laplace_value(problem: Problem, work: Work) -> None:
     """Fill `objective` with psi at the solution of the present factors."""
-    facilities, indicators, _, lanes = work.eta.shape
-    log_likelihood(problem, work)
-    value = work.objective
-    for i in range(facilities):
-        for k in range(indicators):
+    quadratic = load(work.logdet, ())
+    for i in range(work.eta.shape[0]):
+        for k in range(work.eta.shape[1]):
             g = problem.group[k]
             for t in range(2):
-                center = problem.prior_mean[2 * k + t]
-                for j in range(lanes):
-                    eta = work.eta[i, k, t, j]
-                    a = work.information[i, k, t, j] - work.curvature[i, k, t, j] * eta
-                    if g >= 0:
-                        a -= work.cross[i, k, t, j] * work.shock[i, g, t, j]
-                    value[j] -= 0.5 * a * (eta - center)
+                eta = load(work.eta, (i, k, t))
+                a = fma(-load(work.curvature, (i, k, t)), eta, load(work.information, (i, k, t)))
+                if g >= 0:
+                    a = fma(-load(work.cross, (i, k, t)), load(work.shock, (i, g, t)), a)
+                quadratic = fma(a, eta - problem.prior_mean[2 * k + t], quadratic)
         for g in range(problem.groups):
             for t in range(2):
-                for j in range(lanes):
-                    value[j] -= 0.5 * work.shock[i, g, t, j] ** 2
-    for j in range(lanes):
-        value[j] -= 0.5 * work.logdet[j]
+                z = load(work.shock, (i, g, t))
+                quadratic = fma(z, z, quadratic)
+    store(work.objective, (), fma(-0.5, quadratic, log_likelihood(problem, work)))

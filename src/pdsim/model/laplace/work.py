@@ -5,35 +5,39 @@ from typing import NamedTuple
 import numpy as np
 
 from pdsim.model.data import Floats
+from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.problem import Problem
 
 
 class Work(NamedTuple):
-    """Arrays for L points at once; B = 2 (D + G) coordinates of a facility.
+    """Arrays for eight points at once; B = 2 (D + G) coordinates of a facility.
 
     Attributes
     ----------
-    cov : (3, 4, L)
+    cov : (3, 4, lane)
         g00, g01, g11 and determinant of the covariance in the slots facility, domain, cell.
-    eta, shock : (F, K, 2, L), (F, G, 2, L)
+    eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         Current latent logits and case shocks.
-    curvature, information : (F, K, 2, L)
+    curvature, information : (F, K, 2, lane)
         W and h of the cells.
-    cross, shock_curvature, shock_information : (F, K, 2, L)
+    cross, shock_curvature, shock_information : (F, K, 2, lane)
         X, Z and h_z; empty without shocks.
-    inner : (F, K, 3, L)
+    inner : (F, K, 3, lane)
         V = (G^-1 + W)^-1 of a cell.
-    loading : (F, B, B, L)
+    loading : (F, B, B, lane)
         N_i = R_i^-1 Lambda'.
-    coupling : (F, B, 2K, L)
+    coupling : (F, B, 2K, lane)
         U_i.
-    precision : (2K, 2K, L)
-        Cholesky factor of Q, lower.
-    fixed : (2K, L)
+    precision, pivots : (2K, 2K, lane), (2K, lane)
+        Cholesky factor of Q, lower, and its inverse diagonal.
+    fixed : (2K, lane)
         mu.
-    local : (F, B, L)
-        rho_i, then the effects of a facility's blocks.
-    logdet, objective, step : (L,)
+    local : (F, B, lane)
+        Whitened effects of a facility.
+    logdet, objective, step : (lane,)
+        log |I + Sigma W|, psi, and the longest move of a logit in the last step.
+    new_eta, new_shock : as eta, shock
+        Where a step leads.
     """
 
     cov: Floats
@@ -48,36 +52,43 @@ class Work(NamedTuple):
     loading: Floats
     coupling: Floats
     precision: Floats
+    pivots: Floats
     fixed: Floats
     local: Floats
     logdet: Floats
     objective: Floats
     step: Floats
+    new_eta: Floats
+    new_shock: Floats
 
 
-def allocate(problem: Problem, lanes: int) -> Work:
-    """Return arrays for `lanes` points of `problem`."""
+def allocate(problem: Problem) -> Work:
+    """Return arrays for eight points of `problem`."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
-    cells = (facilities, indicators, 2, lanes)
-    shocked = cells if problem.groups else (0, 0, 2, lanes)
+    cells = (facilities, indicators, 2, LANES)
+    shocked = cells if problem.groups else (0, 0, 2, LANES)
+    shocks = (facilities, problem.groups, 2, LANES)
     fixed = 2 * indicators
     return Work(
-        cov=np.zeros((3, 4, lanes)),
+        cov=np.zeros((3, 4, LANES)),
         eta=np.zeros(cells),
-        shock=np.zeros((facilities, problem.groups, 2, lanes)),
+        shock=np.zeros(shocks),
         curvature=np.zeros(cells),
         information=np.zeros(cells),
         cross=np.zeros(shocked),
         shock_curvature=np.zeros(shocked),
         shock_information=np.zeros(shocked),
-        inner=np.zeros((facilities, indicators, 3, lanes)),
-        loading=np.zeros((facilities, size, size, lanes)),
-        coupling=np.zeros((facilities, size, fixed, lanes)),
-        precision=np.zeros((fixed, fixed, lanes)),
-        fixed=np.zeros((fixed, lanes)),
-        local=np.zeros((facilities, size, lanes)),
-        logdet=np.zeros(lanes),
-        objective=np.zeros(lanes),
-        step=np.zeros(lanes),
+        inner=np.zeros((facilities, indicators, 3, LANES)),
+        loading=np.zeros((facilities, size, size, LANES)),
+        coupling=np.zeros((facilities, size, fixed, LANES)),
+        precision=np.zeros((fixed, fixed, LANES)),
+        pivots=np.zeros((fixed, LANES)),
+        fixed=np.zeros((fixed, LANES)),
+        local=np.zeros((facilities, size, LANES)),
+        logdet=np.zeros(LANES),
+        objective=np.zeros(LANES),
+        step=np.zeros(LANES),
+        new_eta=np.zeros(cells),
+        new_shock=np.zeros(shocks),
     )

@@ -1,0 +1,80 @@
+"""Composites of draws, as `pdsim.composite` computes them, on plain arrays."""
+
+import numpy as np
+
+from pdsim.model.data import Floats, ModelData
+from pdsim.model.laplace.elementary import gauss_hermite, logistic
+from pdsim.model.laplace.hyper import build_hyper, expected_variance
+from pdsim.model.laplace.jit import entry
+from pdsim.model.laplace.lanes import LANES, load, store
+from pdsim.model.laplace.sample import Draws
+
+_NODES, _WEIGHTS = gauss_hermite(21)
+
+
+def estimands_of(data: ModelData) -> tuple[str, ...]:
+    """Return the estimands that a study of this kind and number of periods has."""
+    if data.shape[2] == 1:
+        return ("level",)
+    if data.kind == "scores":
+        return ("change", "endline", "change_net", "ratio")
+    return ("change", "endline", "change_net", "change_logit", "gap_closed", "ratio")
+
+
+def composite_draws(
+    data: ModelData, drawn: Draws, weights: Floats, estimand: str
+) -> tuple[Floats, Floats]:
+    """Return the composite (weighting, draw, F) and the plain one that the ESS is taken of.
+
+    The plain one (draw, F) is the change, or the level, under the study's own weights.
+    """
+    level = _levels(data, drawn.eta)
+    scores = data.kind == "scores"
+    factor = 1.0 if scores else 100.0
+    own = np.einsum("k,dfkt->dft", data.weight, level)
+    plain = own[..., -1] - own[..., 0] if level.shape[-1] == 2 else own[..., 0]
+    overall = np.einsum("wk,dfkt->wdft", weights, level)
+    first, last = overall[..., 0], overall[..., -1]
+    match estimand:
+        case "change":
+            return factor * (last - first), plain
+        case "endline" | "level":
+            return factor * last, plain
+        case "change_net":
+            expected = np.einsum("wk,dfk->wdf", weights, _expected(data, drawn))
+            return factor * (last - expected), plain
+        case "change_logit":
+            return np.log(last / (1.0 - last)) - np.log(first / (1.0 - first)), plain
+        case "gap_closed":
+            return (last - first) / (1.0 - first), plain
+        case _:
+            return last / first, plain
+
+
+def _levels(data: ModelData, eta: Floats) -> Floats:
+    """Return probabilities, or scores in their own units."""
+    if data.kind == "scores":
+        return data.center[:, None] + data.scale[:, None] * eta
+    padded = np.zeros((-(-eta.size // LANES), LANES))
+    padded.reshape(-1)[: eta.size] = eta.reshape(-1)
+    expit_all(padded)
+    return padded.reshape(-1)[: eta.size].reshape(eta.shape)
+
+
+def _expected(data: ModelData, drawn: Draws) -> Floats:
+    """Return the endline level expected from the baseline alone (draw, F, K)."""
+    if data.kind == "scores":
+        return data.center + data.scale * drawn.expected
+    sd = np.sqrt(expected_variance(build_hyper(data), drawn.x))[:, None, None]
+    total = np.zeros_like(drawn.expected)
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        total += weight * _levels(data, drawn.expected + node * sd)
+    return total
+
+
+@entry
+def expit_all(values: Floats) -> None:
+    """Turn logits (n, lane) into probabilities in place."""
+    for n in range(len(values)):
+        p, _ = logistic(load(values, (n,)))
+        store(values, (n,), p)

@@ -1,0 +1,79 @@
+"""The posterior against that of NUTS, on three hard data sets.
+
+nuts_reference.json holds the counts (10 facilities x 14 indicators in two domains) and what
+`pdsim.model.nuts` gave for them: 4 chains of 5,000 draws after 1,000 of tuning, seed 1. The panel
+of experiments/engine_panel makes more of the kind. This comparison is what showed a bias that
+effective sample sizes, Pareto k and 800 calibration runs had missed.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from pdsim.model.data import ModelData
+from pdsim.model.laplace import sample_laplace
+from pdsim.priors import Priors
+
+REFERENCE = json.loads((Path(__file__).parent / "nuts_reference.json").read_text())
+DRAWS = 20_000
+
+
+@cache
+def _fit(case):
+    known = REFERENCE[case]
+    observed = np.array(known["observed"], dtype=float)
+    data = ModelData(
+        kind="counts",
+        observed=observed,
+        size=np.full(observed.shape, float(known["trials"])),
+        domain=np.repeat([0, 1], 7),
+        case_group=np.zeros(14, dtype=np.int64),
+        case_correlation=known["case_correlation"],
+        weight=np.full(14, 1 / 14),
+        center=np.zeros(14),
+        scale=np.ones(14),
+        priors=Priors(),
+    )
+    return sample_laplace(data, draws=DRAWS, seed=1)
+
+
+SHIFTED = pytest.mark.xfail(
+    reason="with a shock and 10 trials the change is 0.03 posterior sd too low; the limit is 0.02"
+)
+
+
+@pytest.mark.parametrize(
+    ("case", "estimand"),
+    [
+        pytest.param("n10_correlated", "change", marks=SHIFTED),
+        ("n10_correlated", "endline"),
+        ("n3", "change"),
+        ("n3", "endline"),
+        ("n3_correlated", "change"),
+        ("n3_correlated", "endline"),
+    ],
+)
+def test_composite(case, estimand):
+    p, known = expit(_fit(case).eta), REFERENCE[case][estimand]
+    value = 100 * (p[..., 1] - (p[..., 0] if estimand == "change" else 0.0)).mean(axis=2)
+    off = (value.mean(axis=0) - known["mean"]) / known["sd"]
+    assert np.abs(off).mean() <= 0.02
+    assert np.abs(off).max() <= 0.10
+    ratio = value.std(axis=0) / known["sd"]
+    assert ratio.min() >= 0.95
+    assert ratio.max() <= 1.05
+    top = ((-value).argsort(axis=1).argsort(axis=1) < 3).mean(axis=0)
+    assert np.abs(top - known["top3"]).max() <= 0.03
+
+
+@pytest.mark.parametrize("case", sorted(REFERENCE))
+def test_hyperparameters(case):
+    result = _fit(case)
+    for name, (mean, sd, ess) in REFERENCE[case]["hyper"].items():
+        error = sd * np.sqrt(1 / result.weight_ess + 1 / ess)
+        # what the approximation itself may add: a tenth of a posterior standard deviation
+        assert abs(result.hyper[name].mean() - mean) < 3.5 * error + 0.1 * sd, name

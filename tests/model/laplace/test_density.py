@@ -1,0 +1,115 @@
+"""Value, mean, variance and correction at given hyperparameters, against dense matrices."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+
+from pdsim.model.laplace.evaluate import log_posterior
+from pdsim.model.laplace.hyper import hyper_names, natural
+from pdsim.model.laplace.latent import allocate_latent
+from pdsim.model.laplace.mode import start_logits
+from pdsim.model.laplace.sample import set_up
+from pdsim.priors import MeanPrior, Priors
+
+MIXED = Priors(alpha=MeanPrior(mean=-1.0, mean_sd=0.7, sd=1.2), beta=MeanPrior(mean=0.5, sd=0.6))
+CASES = {
+    "two domains": {},
+    "missing cells": {"missing": 0.3},
+    "one domain": {"domains": (0, 0, 0)},
+    "each its own domain": {"domains": (0, 1, 2)},
+    "three domains": {"domains": (0, 1, 1, 2, 2)},
+    "one indicator": {"domains": (0,)},
+    "one period": {"periods": 1, "missing": 0.2},
+    "one indicator, one period": {"domains": (0,), "periods": 1},
+    "scores": {"kind": "scores", "missing": 0.2},
+    "case correlation": {"correlation": 0.3},
+    "case correlation, one period": {"correlation": 0.2, "periods": 1},
+    "priors not at zero": {"priors": MIXED},
+}
+
+
+def evaluate(data, x, *, correct):
+    """Return the density at the points and, with `correct`, the moments of the latent effects."""
+    setup = set_up(data)
+    values, log_prior, out = np.empty_like(x), np.empty(len(x)), np.empty(len(x))
+    natural(setup.hyper, x, values, log_prior)
+    latent = allocate_latent(setup.work, len(x) if correct else 0)
+    shock = np.zeros(setup.work.shock.shape[:-1])
+    start = start_logits(setup.problem)
+    log_posterior(*setup, x, start, shock, 1e-9, out, latent)
+    return values, out - log_prior, latent
+
+
+def points(data, n):
+    size = len(hyper_names(data))
+    correlation = np.array([name.startswith("corr") for name in hyper_names(data)])
+    rng = np.random.default_rng(2)
+    return np.where(correlation, 0.0, 3.0) + 0.4 * rng.normal(size=(n, size))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_against_dense_matrices(make_data, dense_laplace, case):
+    data = make_data(**CASES[case])
+    x = points(data, 11)
+    values, plain, _ = evaluate(data, x, correct=False)
+    _, corrected, latent = evaluate(data, x, correct=True)
+    periods = data.shape[2]
+    for n in (0, 10):  # one in a full block of lanes, one in the rest
+        exact = dense_laplace(data, dict(zip(hyper_names(data), values[n], strict=True)))
+        assert plain[n] == pytest.approx(exact["value"], abs=1e-6)
+        np.testing.assert_allclose(latent.eta[n, ..., :periods], exact["mean"], atol=2e-5)
+        np.testing.assert_allclose(latent.var[n, ..., :periods], exact["variance"], rtol=1e-5)
+        # the engine's rule has 4 nodes (3 for a shock), the oracle's 25
+        assert corrected[n] - plain[n] == pytest.approx(exact["correction"], abs=0.03)
+
+
+def test_two_groups_of_cases_and_indicators_without(make_data, dense_laplace):
+    data = make_data(domains=(0, 0, 0, 1, 1), correlation=0.3)
+    data.case_group[:] = [0, 0, 1, 1, -1]
+    x = points(data, 2)
+    values, plain, _ = evaluate(data, x, correct=False)
+    exact = dense_laplace(data, dict(zip(hyper_names(data), values[1], strict=True)))
+    assert plain[1] == pytest.approx(exact["value"], abs=1e-6)
+
+
+def test_corrected_evidence_is_that_of_brute_force(make_data):
+    """One indicator and period: the true marginal likelihood is a product of integrals."""
+    data = make_data(domains=(0,), periods=1, facilities=5)
+    data.size[:] = 4.0
+    data.observed[:, 0, 0] = [0.0, 1.0, 1.0, 3.0, 4.0]
+    x = np.array([[1.0], [3.0], [5.0]])
+    values, plain, _ = evaluate(data, x, correct=False)
+    _, corrected, _ = evaluate(data, x, correct=True)
+    prior = data.priors.alpha
+    grid = np.linspace(-12, 12, 2401)
+    mu_sd = np.hypot(prior.sd, prior.mean_sd)
+    likelihood = data.observed[:, 0, :] * grid - data.size[:, 0, :] * np.logaddexp(0, grid)
+    exact = []
+    for s in values[:, 0]:
+        kernel = -0.5 * ((grid[:, None] - grid) / s) ** 2 - np.log(s)
+        given_mu = logsumexp(likelihood[:, None, :] + kernel, axis=2).sum(axis=0)
+        exact.append(logsumexp(given_mu - 0.5 * (grid / mu_sd) ** 2))
+    off_plain = np.ptp(plain - exact)
+    off = np.ptp(corrected - exact)
+    assert off < 0.25 * off_plain
+    assert off < 0.05
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_all_or_none_met(make_data, rate):
+    data = make_data()
+    data.observed[:] = rate * data.size
+    _, value, latent = evaluate(data, points(data, 8), correct=True)
+    assert np.isfinite(value).all()
+    assert np.isfinite(latent.eta).all()
+    assert (latent.var > 0).all()
+
+
+def test_rates_of_one_in_ten_thousand(make_data, dense_laplace):
+    data = make_data()
+    data.size[:] = 100_000.0
+    data.observed[:] = np.random.default_rng(3).poisson(10.0, size=data.shape)
+    x = points(data, 1)
+    values, plain, _ = evaluate(data, x, correct=False)
+    exact = dense_laplace(data, dict(zip(hyper_names(data), values[0], strict=True)))
+    assert plain[0] == pytest.approx(exact["value"], abs=1e-3)

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+
+from pdsim.model.laplace import sample_laplace
+from pdsim.model.laplace.evaluate import log_posterior
+from pdsim.model.laplace.hyper import hyper_names, natural
+from pdsim.model.laplace.latent import allocate_latent
+from pdsim.model.laplace.mode import start_logits
+from pdsim.model.laplace.posterior import Posterior
+from pdsim.model.laplace.sample import Draws, fill_draws, set_up
+
+
+def _draws_at(data, x, draws):
+    """Return draws with the hyperparameters held at the one point x (1, H)."""
+    setup = set_up(data)
+    latent, out = allocate_latent(setup.work, 1), np.empty(1)
+    shock = np.zeros(setup.work.shock.shape[:-1])
+    log_posterior(*setup, x, start_logits(setup.problem), shock, 1e-9, out, latent)
+    posterior = Posterior(x=x, weight=np.ones(1), latent=latent, ess=1.0, pareto_k=0.0)
+    facilities, indicators, periods = data.shape
+    drawn = Draws(
+        eta=np.empty((draws, facilities, indicators, periods)),
+        expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
+        fixed=np.empty((draws, 2 * indicators)),
+        x=np.empty((draws, x.shape[1])),
+    )
+    fill_draws(setup, posterior, np.random.default_rng(1), drawn)
+    values, ignored = np.empty_like(x), np.empty(1)
+    natural(setup.hyper, x, values, ignored)
+    return drawn, dict(zip(hyper_names(data), values[0], strict=True))
+
+
+def _expected_rows(data, values, a, offset):
+    """Return the rows of eta_expected over the oracle's latent vector."""
+    facilities, indicators, _ = data.shape
+    cell = np.arange(data.observed.size).reshape(data.shape)
+    base, end = a[cell[..., 0].ravel()], a[cell[..., 1].ravel()]
+    rows = base.copy()
+    # beta is what the fixed effects add at the endline; the change effects are left out
+    rows[:, : 2 * indicators] = end[:, : 2 * indicators]
+    at = 2 * indicators
+    for level in data.levels:
+        count = {"facility": 1, "domain": data.domains, "indicator": indicators}[level]
+        slope = values[f"sd_change_{level}"] * values[f"corr_{level}"]
+        width = facilities * count * 2
+        loads = base[:, at : at + width] != 0
+        rows[:, at : at + width] += slope * loads
+        at += width
+    return rows, offset[cell[..., 1].ravel()]
+
+
+CASES = {
+    "three levels": {"domains": (0, 0, 1, 1)},
+    "two levels": {"domains": (0, 0, 0)},
+    "one level": {"domains": (0,)},
+    "one period": {"periods": 1},
+    "missing": {"missing": 0.4},
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_draws_given_hyperparameters(make_data, dense_laplace, dense_design, case):
+    """Normal data make every step exact: the draws have the dense mean and covariance."""
+    data = make_data(kind="scores", facilities=3, **CASES[case])
+    names = hyper_names(data)
+    x = np.where([name.startswith("corr") for name in names], 0.7, 3.5)[None]
+    n = 40_000
+    drawn, values = _draws_at(data, x, n)
+    exact = dense_laplace(data, values)
+    flat, covariance = drawn.eta.reshape(n, -1), exact["covariance"]
+    sd = np.sqrt(np.diag(covariance))
+    z = (flat.mean(axis=0) - exact["mean"].ravel()) / (sd / np.sqrt(n))
+    assert np.abs(z).max() < 4.5
+    scale = np.outer(sd, sd)
+    # the standard error of a correlation is at most 1 / sqrt(n)
+    assert np.abs(np.cov(flat.T) / scale - covariance / scale).max() < 5.0 / np.sqrt(n)
+    if data.shape[2] == 2:
+        a, offset = dense_design(data, values)
+        rows, start = _expected_rows(data, values, a, offset)
+        cells = a[: data.observed.size]
+        weight = np.sqrt(data.size.ravel())[:, None]
+        posterior = np.linalg.inv(np.eye(a.shape[1]) + (weight * cells).T @ (weight * cells))
+        residual = (data.size.ravel() * (data.observed.ravel() - offset)) @ cells
+        mean = start + rows @ posterior @ residual
+        spread = rows @ posterior @ rows.T
+        found = drawn.expected.reshape(n, -1)
+        sd = np.sqrt(np.diag(spread))
+        assert np.abs((found.mean(axis=0) - mean) / sd).max() < 4.5 / np.sqrt(n)
+        scale = np.outer(sd, sd)
+        assert np.abs(np.cov(found.T) / scale - spread / scale).max() < 5.0 / np.sqrt(n)
+
+
+SHAPES = {
+    "counts": {},
+    "one period": {"periods": 1},
+    "one indicator": {"domains": (0,)},
+    "one indicator, one period": {"domains": (0,), "periods": 1},
+    "scores": {"kind": "scores"},
+    "case correlation": {"correlation": 0.3},
+    "six domains": {"domains": (0, 1, 2, 3, 4, 5, 0)},
+    "two facilities": {"facilities": 2},
+    "half missing": {"missing": 0.5},
+}
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=str)
+def test_every_kind_of_study(make_data, case):
+    data = make_data(**SHAPES[case])
+    result = sample_laplace(data, draws=64, seed=0)
+    facilities, indicators, periods = data.shape
+    assert result.eta.shape == (64, facilities, indicators, periods)
+    assert tuple(result.hyper) == hyper_names(data)
+    assert (result.eta_expected is None) == (periods == 1)
+    assert (result.beta is None) == (periods == 1)
+    for name, values in result.draws().items():
+        assert np.isfinite(values).all(), name
+        assert len(values) == 64
+    assert result.reliable
+    assert result.ess > 0
+    assert set(result.diagnostics()) >= {"ess", "weight_ess", "pareto_k", "escalations"}
+
+
+def test_same_seed_same_draws_and_no_other(make_data):
+    data = make_data()
+    one, two, other = (sample_laplace(data, draws=50, seed=s) for s in (3, 3, 4))
+    np.testing.assert_array_equal(one.eta, two.eta)
+    assert not np.array_equal(one.eta, other.eta)
+
+
+def test_draws_come_in_no_order(make_data):
+    """Draws of one hyperparameter point must not lie side by side."""
+    result = sample_laplace(make_data(), draws=600, seed=1)
+    s = result.hyper["sd_change_facility"]
+    repeats = np.mean(s[1:] == s[:-1])
+    _, counts = np.unique(s, return_counts=True)
+    assert repeats < 3 * np.sum((counts / 600) ** 2)
+
+
+def test_turning_facilities_round_turns_the_result(make_data):
+    data = make_data(seed=5)
+    order = np.array([2, 0, 3, 1])
+    turned = make_data(seed=5)
+    turned.observed[:] = data.observed[order]
+    turned.size[:] = data.size[order]
+    n = 4000
+    one, two = (sample_laplace(d, draws=n, seed=1) for d in (data, turned))
+    first, second = one.eta.mean(axis=0)[order], two.eta.mean(axis=0)
+    error = one.eta.std(axis=0)[order] * np.sqrt(1 / one.ess + 1 / two.ess)
+    assert np.abs((first - second) / error).max() < 4.5
+
+
+def test_without_data_the_posterior_is_the_prior(make_data):
+    data = make_data(facilities=6)
+    data.size[:] = 0.0
+    data.observed[:] = 0.0
+    result = sample_laplace(data, draws=4000, seed=1)
+    # HalfNormal(1): mean sqrt(2 / pi), sd sqrt(1 - 2 / pi)
+    s = result.hyper["sd_change_facility"]
+    error = np.sqrt(1 - 2 / np.pi) / np.sqrt(result.weight_ess)
+    assert s.mean() == pytest.approx(np.sqrt(2 / np.pi), abs=4 * error)
+    rho = result.hyper["corr_facility"]
+    assert rho.var() == pytest.approx(0.2, abs=4 * 0.2 / np.sqrt(result.weight_ess))
+    alpha = result.alpha
+    assert alpha.std() == pytest.approx(np.hypot(2.0, 1.5), rel=0.05)
+    correlation = np.corrcoef(alpha.T)[0, 1]
+    assert correlation == pytest.approx(1.5**2 / 6.25, abs=5 / np.sqrt(4000))

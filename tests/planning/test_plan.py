@@ -1,0 +1,153 @@
+"""Targets, sizes, costs, ranges and whole plans."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pdsim import Priors, Scenario, plan
+from pdsim.errors import InputError
+from pdsim.planning import Costs, from_priors, from_ranges, parse_target, plan_file
+from pdsim.planning.designs import grid_of
+from pdsim.planning.parameters import check_ranges
+from pdsim.planning.sizes import mean_trials, resize, with_trials
+
+LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
+DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
+
+
+def test_targets_are_read():
+    target = parse_target(" pcs_both>=7e-1 ")
+    assert (target.measure, target.at_least, target.value) == ("pcs_both", True, 0.7)
+    assert parse_target(str(target)) == target
+    assert parse_target("width <= 10").link == "log"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pcs_top", "pcs_top > 0.8", "pcs_topp >= 0.8", "pcs_top >= 80", "pcs_top <= 0.8",
+        "regret_top >= 1", "width <= -1", "__import__('os') >= 1", "pcs_top >= 0.8 or 1", "",
+    ],
+)  # fmt: skip
+def test_other_texts_are_refused(text):
+    with pytest.raises(InputError):
+        parse_target(text)
+
+
+def test_a_misspelt_measure_is_recognised():
+    with pytest.raises(InputError, match="pcs_top"):
+        parse_target("pcs_tp >= 0.8")
+
+
+def test_sizes():
+    unequal = Scenario(facilities=6, trials=(10, 10, 10, 20, 20, 20))
+    assert with_trials(unequal, 30).trials == (20, 20, 20, 40, 40, 40)
+    assert mean_trials(resize(unequal, "rounds", 2)) == 30
+    assert resize(Scenario(indicators=14, domains=2), "indicators", 1).domains == 1
+    with pytest.raises(InputError, match="means"):
+        resize(LEAD, "facilities", 12)
+
+
+def test_costs():
+    costs = Costs(
+        fixed=10, per_facility=100, per_visit=30, per_case=2, per_score=0.5, cases_per_visit=25
+    )
+    study = Scenario(facilities=10, indicators=4, trials=40)
+    # two visits in each of two periods, and 800 cases of 2 + 4 x 0.5
+    assert costs.of(study) == 10 + 1000 + 10 * 2 * 2 * 30 + 800 * 4
+    assert costs.affordable(study, costs.of(study)) == 40
+    assert costs.affordable(study, costs.of(study) - 1) == 39
+    assert costs.affordable(study, 1000) == 0
+
+
+def test_designs_are_crossed():
+    designs = grid_of(Scenario(), {"facilities": (10, 20), "indicators": (1, 2, 3)})
+    assert len(designs) == 6
+    with pytest.raises(InputError):
+        grid_of(Scenario(m=3), {"facilities": (4,)})
+
+
+def test_draws_depend_on_their_number_alone():
+    ranges = check_ranges(DRAWN, {"sd_change_facility": (0.5, 1.5)})
+    draw, again = from_ranges(ranges, seed=1), from_ranges(ranges, seed=1)
+    values = [draw(j)["sd_change_facility"] for j in range(400)]
+    assert [again(j)["sd_change_facility"] for j in (399, 0)] == [values[399], values[0]]
+    assert 0.5 <= min(values) < max(values) <= 1.5
+    # mean of a uniform: 1 with standard error 1 / sqrt(12 x 400)
+    assert abs(np.mean(values) - 1) < 4 / np.sqrt(12 * 400)
+
+
+def test_draws_from_priors_make_scenarios():
+    base = Scenario(indicators=4, domains=2)
+    draw = from_priors(base, Priors(), seed=1)
+    drawn = [draw(j) for j in range(300)]
+    for settings in drawn[:50]:
+        Scenario(indicators=4, domains=2, **settings)
+    sd = np.array([settings["sd_change_facility"] for settings in drawn])
+    # half-normal of scale 1: mean sqrt(2 / pi), SD 0.603
+    assert abs(sd.mean() - np.sqrt(2 / np.pi)) < 4 * 0.603 / np.sqrt(300)
+
+
+def test_a_plan_is_reproducible_and_complete(tmp_path):
+    trees = [
+        plan(
+            DRAWN,
+            target="overlap_top >= 0.8",
+            precision=0.2,
+            ranges={"sd_change_facility": (0.8, 1.2)},
+            assurance="ranges",
+            costs=Costs(per_facility=10, per_case=1),
+            seed=3,
+        )
+        for _ in range(2)
+    ]
+    first, second = trees
+    for name in ("answer", "assurance", "sensitivity", "frontier"):
+        assert first[name].to_dataset().identical(second[name].to_dataset())
+    first.to_netcdf(tmp_path / "plan.nc", engine="h5netcdf")
+    assert json.loads(first.attrs["configuration"])["scenario"]["unit_sd"] == 3.0
+    answer, ends = first["answer"], first["sensitivity"].n.sel(assumption="sd_change_facility")
+    # less true difference between facilities needs more cases
+    assert ends.sel(end="low") > answer.crossing > ends.sel(end="high")
+    assert answer.cost == 100 + 10 * answer.n
+
+
+def test_the_cheapest_design_is_marked():
+    tree = plan(
+        DRAWN,
+        target="overlap_top >= 0.75",
+        over="cost",
+        precision=0.2,
+        grid={"facilities": (6, 12)},
+        costs=Costs(per_facility=50, per_case=1),
+        budget=1500.0,
+        seed=3,
+    )
+    designs = tree["designs"].to_dataset()
+    assert designs.cheapest.sum() == 1
+    reached = designs.cost.where(designs.status == "found")
+    assert int(designs.cheapest.argmax("design")) == int(reached.argmin("design"))
+    assert (tree["frontier"].value.max("design").diff("budget") > -0.05).all()
+
+
+def test_all_problems_of_a_file_are_named(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text('target = "pcs_topp >= 0.8"\nover = "trials"\n[scenario]\nm = 9\n')
+    with pytest.raises(InputError) as caught:
+        plan_file(path)
+    assert len(caught.value.problems) == 2
+    path.write_text("targget = 1\n")
+    with pytest.raises(InputError, match="targget"):
+        plan_file(path)
+
+
+def test_a_plan_from_a_file(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        'target = "pcs_top >= 0.95"\nprecision = 0.05\n[scenario]\nkind = "normal"\n'
+        "means = [0.5, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0]\n"
+    )
+    by_file = plan_file(path)["answer"].to_dataset()
+    by_call = plan(LEAD, target="pcs_top >= 0.95", precision=0.05)["answer"].to_dataset()
+    assert by_file.identical(by_call)
