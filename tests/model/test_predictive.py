@@ -57,6 +57,22 @@ def test_case_correlation_widens_composites_by_the_kish_factor(make_data):
     assert mean.var() == pytest.approx(expected, rel=4 * np.sqrt(2 / 2000) + 1 / n)
 
 
+@pytest.mark.parametrize("n", [5, 20])
+def test_case_correlation_leaves_the_mean_where_it_is(make_data, n):
+    """The shock acts on the logit; without its shift the mean of 0.12 would be 0.005 too high."""
+    from dataclasses import replace
+
+    facilities, r, p = 20_000, 0.3, 0.12
+    data = make_data(facilities=facilities, domains=(0,) * 6, correlation=r)
+    data = replace(data, size=np.full(data.shape, float(n)))
+    eta = np.full(data.shape, np.log(p / (1 - p)))
+    mean = draw_proportion(eta, data, np.random.default_rng(2))[..., 0].mean(axis=1)
+    error = mean.std() / np.sqrt(facilities)
+    # the shift is right to second order: what is left is of the order of its square
+    variance = r / np.sqrt((n * p * (1 - p)) ** 2 + 1)
+    assert abs(mean.mean() - p) < 4 * error + (0.5 * variance) ** 2 * p * (1 - p)
+
+
 def test_effects_have_the_stated_moments(make_data):
     data = make_data(facilities=4000)
     rng = np.random.default_rng(3)

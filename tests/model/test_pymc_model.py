@@ -93,14 +93,15 @@ def written_out(data, point, family):
         total -= 0.5 * (data.size * (data.observed - eta) ** 2).sum()
         return total, eta
     r = data.case_correlation
+    share = r / np.maximum(data.size, 1)
     linear = eta
     if r:
         z = point["z_case"]
         total += stats.norm.logpdf(z).sum()
         p = expit(eta)
-        squared = r / np.sqrt((data.size * p * (1 - p)) ** 2 + 1)
-        linear = eta + np.sqrt(squared) * z[:, data.case_group, :]
-    y, n = data.observed / (1 - r), data.size / (1 - r)
+        squared = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+        linear = eta + np.sqrt(squared) * z[:, data.case_group, :] - squared * (1 - 2 * p) / 2
+    y, n = (value * (1 - share) / (1 - r) for value in (data.observed, data.size))
     q = expit(linear)
     return total + (y * np.log(q) + (n - y) * np.log(1 - q)).sum(), eta
 

@@ -76,7 +76,7 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     """Draw observed proportions (or standardised means) as the model's likelihood has them.
 
     With a case correlation r the indicators of a case group share a shock, and a cell counts
-    n / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded to whole cases.
+    (n - r) / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded to whole cases.
 
     Returns
     -------
@@ -89,11 +89,13 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     grouped = data.case_group >= 0
     r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
     p = expit(eta)
-    loading = np.sqrt(r) / ((data.size * p * (1 - p)) ** 2 + 1) ** 0.25
+    share = r / np.maximum(data.size, 1.0)
+    variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
     facilities, _, periods = data.shape
     z = rng.standard_normal((facilities, int(data.case_group.max()) + 2, periods))
-    cases = np.ceil(data.size / (1 - r) - 0.5).astype(np.int64)
-    successes = rng.binomial(cases, expit(eta + loading * z[:, data.case_group, :]))
+    cases = np.ceil(data.size * (1 - share) / (1 - r) - 0.5).astype(np.int64)
+    shocked = eta + np.sqrt(variance) * z[:, data.case_group, :] - variance * (0.5 - p)
+    successes = rng.binomial(cases, expit(shocked))
     return np.where(data.size > 0, successes / np.maximum(cases, 1), np.nan)
 
 

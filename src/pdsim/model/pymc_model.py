@@ -213,8 +213,11 @@ def _log_likelihood(
     grouped = data.case_group >= 0
     r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
     p = pm.math.sigmoid(eta)
-    information = size * p * (1 - p)
-    loading = pt.sqrt(r) / (information**2 + 1) ** 0.25
+    # Mean p and variance r p q / n of the shocked proportion, see `pdsim.model.laplace.cells`.
+    share = r / pt.maximum(size, 1.0)
+    variance = pt.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
     z = pm.Normal("z_case", dims=("facility", "case_group", "period"))
-    shocked = eta + loading * z[:, np.where(grouped, data.case_group, 0), :]
-    return ((observed * shocked - size * pt.softplus(shocked)) / (1 - r)).sum()
+    mine = z[:, np.where(grouped, data.case_group, 0), :]
+    shocked = eta + pt.sqrt(variance) * mine - variance * (0.5 - p)
+    own = (1 - share) / (1 - r)
+    return (own * (observed * shocked - size * pt.softplus(shocked))).sum()

@@ -65,8 +65,10 @@ def cell_log_likelihood(data: ModelData, eta: np.ndarray, z: np.ndarray) -> np.n
         return -0.5 * n * (y - eta) ** 2
     r = np.where(data.case_group >= 0, data.case_correlation, 0.0)[None, :, None]
     p = expit(eta)
-    theta = eta + np.sqrt(r / np.sqrt((n * p * (1 - p)) ** 2 + 1)) * z
-    return (y * theta - n * np.logaddexp(0.0, theta)) / (1 - r)
+    share = r / np.maximum(n, 1)
+    variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+    theta = eta + np.sqrt(variance) * z - 0.5 * variance * (1 - 2 * p)
+    return (y * theta - n * np.logaddexp(0.0, theta)) * (1 - share) / (1 - r)
 
 
 def derivatives(data: ModelData, eta: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:

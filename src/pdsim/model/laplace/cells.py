@@ -4,21 +4,22 @@ Without a shock a cell has the logit :math:`\eta` and the likelihood
 :math:`y\eta - n\log(1 + e^\eta)`. With case correlation r a standard normal shock z, shared by the
 cells of a facility, period and case group, moves the logit to
 
-.. math:: \theta = \eta + \lambda(\eta) z, \qquad \lambda^2 = r / \sqrt{(npq)^2 + 1},
-          \qquad p = 1 - q = 1 / (1 + e^{-\eta}),
+.. math:: \theta = \eta + \lambda(\eta) z + m(\eta), \qquad \lambda^2 = \log(1 + b / (pq)), \qquad
+          m = -\tfrac12 \lambda^2 (1 - 2p), \qquad p = 1 - q = 1 / (1 + e^{-\eta}),
 
-and the likelihood is that of y / (1 - r) successes in n / (1 - r) trials. With
-:math:`S = npq`, :math:`u = S^2/(S^2 + 1)`, :math:`c = 1 - 2p`,
+with a = r / n and :math:`b = a / (1 - a)^4`: over z the mean of :math:`1 / (1 + e^{-\theta})` is p
+and its variance a pq, closely. The log keeps the log-normal limit of rare outcomes, the power what
+the logistic function flattens. The likelihood is that of a share y / n in n (1 - a) / (1 - r)
+trials, so that the total variance is pq / n. With :math:`u = b / (pq + b)`, :math:`c = 1 - 2p`,
 
-.. math:: \lambda' = -\tfrac12 \lambda u c, \qquad
-          \lambda'' = \lambda\kappa,\quad \kappa = \tfrac14 u^2c^2 - u(1-u)c^2 + pqu .
+.. math:: v = \lambda^2, \qquad v' = -uc, \qquad v'' = u(1-u)c^2 + 2upq, \qquad u' = -u(1-u)c .
 
 Normal means have a constant curvature, the known precision.
 """
 
 from typing import Final
 
-from pdsim.model.laplace.elementary import logistic, softplus
+from pdsim.model.laplace.elementary import log, logistic, softplus
 from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
 from pdsim.model.laplace.problem import Problem
@@ -53,12 +54,13 @@ def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> N
     """Fill curvature and information of one cell with a shock."""
     n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, problem.group[k], t))
-    loading, first, second, _ = shock_loading(eta, n, r)
-    p, pq = logistic(eta + loading * z)
-    residual, w = (y - n * p) / (1.0 - r), pq * (n / (1.0 - r))
-    slope = first * z + 1.0
+    (loading, first, second, _), shift = shock_terms(eta, n, r)
+    p, pq = logistic(eta + loading * z + shift[0])
+    scale = own_scale(n, r)
+    residual, w = (y - n * p) * scale, pq * (n * scale)
+    slope, bend = first * z + shift[1] + 1.0, second * z + shift[2]
     expected = w * slope * slope
-    curvature = larger(expected - residual * second * z, _LEAST_CURVATURE * expected)
+    curvature = larger(expected - residual * bend, _LEAST_CURVATURE * expected)
     cross = w * slope * loading - residual * first
     own = w * loading * loading
     store(work.curvature, (i, k, t), curvature)
@@ -69,27 +71,40 @@ def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> N
 
 
 @kernel
-def shock_loading(eta: Lanes, n: float, r: float) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """Return the loading of a shock and its first three derivatives in eta."""
+def shock_terms(
+    eta: Lanes, n: float, r: float
+) -> tuple[tuple[Lanes, Lanes, Lanes, Lanes], tuple[Lanes, Lanes, Lanes, Lanes]]:
+    """Return loading and shift of a shock, each with its first three derivatives in eta."""
     p, pq = logistic(eta)
     c = 1.0 - 2.0 * p
     cc = c * c
-    square = (n * pq) * (n * pq) + 1.0
-    u = 1.0 - 1.0 / square
-    loading = square_root(r / square_root(square))
-    first = -0.5 * loading * u * c
+    share = r / max(n, 1.0)
+    spread = share / (1.0 - share) ** 4
+    u = spread / (pq + spread)
     left = u * (1.0 - u)
-    kappa = 0.25 * u * u * cc - left * cc + pq * u
-    u_first = 2.0 * left * c
-    kappa_first = (
-        0.5 * u * u_first * cc
-        - u * u * c * pq
-        - u_first * (1.0 - 2.0 * u) * cc
-        + 4.0 * left * c * pq
-        + pq * c * u
-        + pq * u_first
+    v = log(1.0 + spread / pq)
+    v1 = -u * c
+    v2 = left * cc + 2.0 * u * pq
+    v3 = c * (2.0 * pq * (u - 3.0 * left) - left * (1.0 - 2.0 * u) * cc)
+    loading = square_root(v)
+    half = 0.5 / loading
+    first = half * v1
+    second = half * (v2 - 2.0 * first * first)
+    third = half * (v3 - 6.0 * first * second)
+    # by the product rule; c has the derivatives -2 pq, -2 pq c and -2 pq (c^2 - 2 pq)
+    shift = (
+        -0.5 * v * c,
+        v * pq - 0.5 * v1 * c,
+        pq * (2.0 * v1 + v * c) - 0.5 * v2 * c,
+        pq * (3.0 * (v2 + v1 * c) + v * (cc - 2.0 * pq)) - 0.5 * v3 * c,
     )
-    return loading, first, loading * kappa, first * kappa + loading * kappa_first
+    return (loading, first, second, third), shift
+
+
+@kernel
+def own_scale(n: float, r: float) -> float:
+    """Return the trials that a shocked cell counts for each of its own."""
+    return (1.0 - r / max(n, 1.0)) / (1.0 - r)
 
 
 @kernel
@@ -106,9 +121,10 @@ def log_likelihood(problem: Problem, work: Work) -> Lanes:
                     total = total - (0.5 * n) * miss * miss
                 elif problem.group[k] >= 0:
                     r = problem.correlation
-                    loading, _, _, _ = shock_loading(eta, n, r)
-                    theta = fma(loading, load(work.shock, (i, problem.group[k], t)), eta)
-                    total = total + (y * theta - n * softplus(theta)) / (1.0 - r)
+                    loading, shift = shock_terms(eta, n, r)
+                    z = load(work.shock, (i, problem.group[k], t))
+                    theta = eta + loading[0] * z + shift[0]
+                    total = total + (y * theta - n * softplus(theta)) * own_scale(n, r)
                 elif n > 0.0:
                     total = total + fma(y, eta, -n * softplus(eta))
     return total
@@ -119,12 +135,13 @@ def third_derivatives(
     n: float, y: float, r: float, eta: Lanes, z: Lanes, var: Lanes, cov: Lanes, own: Lanes
 ) -> tuple[Lanes, Lanes]:
     """Return gradient plus half the third derivatives times the covariances, in eta and in z."""
-    loading, first, second, third = shock_loading(eta, n, r)
-    p, pq = logistic(eta + loading * z)
-    g, w = (y - n * p) / (1.0 - r), pq * (n / (1.0 - r))
+    (loading, first, second, third), shift = shock_terms(eta, n, r)
+    p, pq = logistic(eta + loading * z + shift[0])
+    scale = own_scale(n, r)
+    g, w = (y - n * p) * scale, pq * (n * scale)
     w3 = w * (1.0 - 2.0 * p)
-    s, bend = first * z + 1.0, second * z
-    eee = g * third * z - w3 * s * s * s - 3.0 * w * bend * s
+    s, bend = first * z + shift[1] + 1.0, second * z + shift[2]
+    eee = g * (third * z + shift[3]) - w3 * s * s * s - 3.0 * w * bend * s
     eez = g * second - w3 * s * s * loading - w * (bend * loading + 2.0 * s * first)
     ezz = -w3 * s * loading * loading - 2.0 * w * first * loading
     zzz = -w3 * loading * loading * loading

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.model.data import Floats
-from pdsim.model.laplace.cells import shock_loading
+from pdsim.model.laplace.cells import own_scale, shock_terms
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
@@ -109,12 +109,12 @@ def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, 
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, g, t))
     w, x = load(work.curvature, (i, k, t)), load(work.cross, (i, k, t))
     own = load(work.shock_curvature, (i, k, t))
-    loading, first, _, _ = shock_loading(eta, n, r)
-    theta = fma(loading, z, eta)
+    (loading, first, _, _), shift = shock_terms(eta, n, r)
+    theta = eta + loading * z + shift[0]
     p, _ = logistic(theta)
-    scale = 1.0 / (1.0 - r)
+    scale = own_scale(n, r)
     residual = (y - n * p) * scale
-    slope, pull = residual * fma(first, z, 1.0), residual * loading
+    slope, pull = residual * (first * z + shift[1] + 1.0), residual * loading
     start = y * theta - n * softplus(theta)
     sd = square_root(load(spread.eta, (i, k, t)))
     tilt = load(spread.shared, (i, k, t)) / sd
@@ -123,10 +123,11 @@ def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, 
     value = fill(0.0)
     for a in range(len(_NODES)):
         move = _NODES[a] * sd
-        nearby, _, _, _ = shock_loading(eta + move, n, r)
+        at = eta + move
+        nearby, away = shock_terms(at, n, r)
         for b in range(len(_SHOCK_NODES)):
             turn = _NODES[a] * tilt + _SHOCK_NODES[b] * rest
-            theta = eta + move + nearby * (z + turn)
+            theta = at + nearby[0] * (z + turn) + away[0]
             eps = (
                 (y * theta - n * softplus(theta) - start) * scale
                 - slope * move
@@ -171,18 +172,18 @@ def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: i
     tilt = load(spread.shared, (i, k, t)) / sd
     rest = load(spread.shock, (i, g, t)) - tilt * tilt
     rest = square_root(choose(rest, rest, 0.0))
-    scale = 1.0 / (1.0 - r)
+    scale = own_scale(n, r)
     w, x, own, pull, pull_z = fill(0.0), fill(0.0), fill(0.0), fill(0.0), fill(0.0)
     for a in range(len(_NODES)):
         at = fma(_NODES[a], sd, eta)
-        loading, first, second, _ = shock_loading(at, n, r)
+        (loading, first, second, _), shift = shock_terms(at, n, r)
         for b in range(len(_SHOCK_NODES)):
             mass = scale * _WEIGHTS[a] * _SHOCK_WEIGHTS[b]
             turned = z + _NODES[a] * tilt + _SHOCK_NODES[b] * rest
-            p, pq = logistic(fma(loading, turned, at))
+            p, pq = logistic(at + loading * turned + shift[0])
             residual, bend = mass * (y - n * p), (mass * n) * pq
-            slope = fma(first, turned, 1.0)
-            w = w + bend * slope * slope - residual * second * turned
+            slope = first * turned + shift[1] + 1.0
+            w = w + bend * slope * slope - residual * (second * turned + shift[2])
             x = x + bend * slope * loading - residual * first
             own = own + bend * loading * loading
             pull = fma(residual, slope, pull)
