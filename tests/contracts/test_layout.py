@@ -12,7 +12,7 @@ import pytest
 import pdsim
 
 ROOT = Path(pdsim.__file__).parent
-FOUNDATION = ("conventions", "errors", "files", "settings", "provenance", "priors")
+FOUNDATION = ("conventions", "errors", "files", "settings", "provenance", "priors", "jit")
 ORDER = (
     "study",
     "model",

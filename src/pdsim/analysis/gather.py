@@ -27,6 +27,7 @@ from pdsim.ranking import (
     top_probability,
 )
 from pdsim.study import Study, study_to_dataset
+from pdsim.weights import weight_tables
 
 SIDES: tuple[Side, Side] = ("top", "bottom")
 LISTED_SETS = 20
@@ -54,7 +55,8 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     xarray.DataTree
         Groups ``study``, ``improvement``, ``levels``, ``domains`` (two or more), ``ranking``,
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
-        ``hyper``, ``predictive``, ``draws``; every probability with its ``_mcse``. The attributes
+        ``hyper``, ``predictive``, ``draws`` and, with two or more indicators, the groups of
+        `pdsim.weights.weight_tables`; every probability with its ``_mcse``. The attributes
         say how it was made.
     """
     level = levels(fit)
@@ -76,6 +78,10 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         "domains": _domains(level),
         "draws": _explorer(level),
     }
+    if study.data.sizes["indicator"] > 1 and study.data.sizes["facility"] > study.m:
+        trials = study.data.get("trials")
+        observed = None if trials is None or bool((trials == 0).any()) else trials
+        groups |= weight_tables(level, m=study.m, seed=int(fit.attrs["seed"]), trials=observed)
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, study, main, delta)

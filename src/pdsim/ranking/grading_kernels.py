@@ -8,7 +8,7 @@ bound on the discordance, and every price of it.
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int32]

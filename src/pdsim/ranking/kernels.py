@@ -1,10 +1,9 @@
 """Compiled loops over draws; imported only where there are enough of them to pay for it."""
 
-from collections.abc import Callable
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pdsim.jit import compiled
 
 type Floats = NDArray[np.float64]
 
@@ -13,12 +12,6 @@ _STRETCH = 512
 
 _LANE = 128
 """Draws compared together, so that the comparisons run as vector instructions."""
-
-
-def compiled[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` on its first call, keep the machine code, and run it without the GIL."""
-    made: Callable[P, R] = njit(cache=True, nogil=True)(function)
-    return made
 
 
 @compiled

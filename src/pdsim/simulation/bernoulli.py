@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pdsim.simulation.kernel import Floats, Ints, Word, Words, compiled, inlined, native
+from pdsim.jit import compiled, inlined, native
+from pdsim.simulation.arrays import Floats, Ints, Word, Words
 from pdsim.simulation.philox import philox, schedule
 
 _BLOCK = 16

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
+from pdsim.simulation.arrays import Floats, Ints
 from pdsim.simulation.bernoulli import count_successes
 from pdsim.simulation.casewise import count_case_by_case, loading_table
-from pdsim.simulation.kernel import Floats, Ints
 from pdsim.simulation.philox import Seed, stream_key
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, standard_normal, uniforms

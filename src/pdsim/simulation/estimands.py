@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pdsim.simulation.kernel import Floats
+from pdsim.simulation.arrays import Floats
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, domain_of
 

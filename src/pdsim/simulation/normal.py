@@ -1,11 +1,18 @@
 """Normal quantile and logistic function as plain arithmetic that vectorises."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
-from pdsim.model.laplace.elementary import exp_minus
-from pdsim.simulation.kernel import Floats, Ints, compiled
+from numba import types
 
+from pdsim.jit import compiled, native
+from pdsim.simulation.arrays import Floats, Ints
+
+_LOG2_E: Final = 1.0 / math.log(2.0)
+_LN2_HIGH: Final = 0.6931471803691238  # 33 bits of log 2, so that k * _LN2_HIGH is exact
+_LN2_LOW: Final = 1.9082149292705877e-10
+_ROUND: Final = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to a whole number
+_EXP: Final = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
 CENTRAL: Final = 0.425
 """Half width of the region of p - 0.5 in which `central_quantile` holds."""
 
@@ -87,10 +94,39 @@ def normal_quantile(p: float) -> float:
     return central_quantile(p) if abs(p - 0.5) <= CENTRAL else tail_quantile(p)
 
 
+@native
+def _power_of_two(typing_context: Any, rounded: Any) -> Any:
+    """Return 2^k from k + 1.5 * 2^52, k a whole number."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = context.get_value_type(types.int64)
+        bits = builder.shl(builder.bitcast(args[0], word), word(52))
+        return builder.bitcast(builder.add(bits, word(1023 << 52)), args[0].type)
+
+    return types.float64(types.float64), generate
+
+
+@compiled
+def exp_minus(x: float) -> float:
+    """Return exp(-x) for x >= 0, relative error below 1e-14; exp(-708) beyond 708.
+
+    Plain arithmetic: the C library's exp may differ in the last place between machines.
+    """
+    y = -min(x, 708.0)
+    rounded = y * _LOG2_E + _ROUND
+    k = rounded - _ROUND
+    r = (y - k * _LN2_HIGH) - k * _LN2_LOW
+    s = _EXP[0]
+    for n in range(1, len(_EXP)):
+        s = s * r + _EXP[n]
+    power: float = _power_of_two(rounded)
+    return s * power
+
+
 @compiled
 def expit(x: float) -> float:
     """Return 1 / (1 + exp(-x)) without loss in the tails."""
-    e: float = exp_minus(abs(x))
+    e = exp_minus(abs(x))
     return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 

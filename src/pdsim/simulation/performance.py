@@ -20,7 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError
-from pdsim.simulation.kernel import Floats
+from pdsim.simulation.arrays import Floats
 from pdsim.simulation.measures import BINS, MEASURES, PROBABILITIES
 
 type Means = Mapping[str, Floats]

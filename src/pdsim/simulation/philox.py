@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numba import types
 
-from pdsim.simulation.kernel import Floats, FourWords, Word, Words, compiled, inlined, native
+from pdsim.jit import compiled, inlined, native
+from pdsim.simulation.arrays import Floats, FourWords, Word, Words
 
 type Seed = int | Sequence[int]
 

@@ -13,10 +13,10 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
+from pdsim.simulation.arrays import Floats
 from pdsim.simulation.cases import Observed
 from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.estimands import analysis_weights
-from pdsim.simulation.kernel import Floats
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario, ScenarioEstimand
 from pdsim.simulation.study import study_of

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.simulation.kernel import Floats, Ints, Words, compiled
+from pdsim.jit import compiled
+from pdsim.simulation.arrays import Floats, Ints, Words
 from pdsim.simulation.normal import expit, to_normal
 from pdsim.simulation.philox import Seed, fill_uniform, schedule, stream_key
 from pdsim.simulation.scenario import Scenario

@@ -6,7 +6,7 @@ probabilities and their errors need are kept.
 
 import numpy as np
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 from pdsim.weights.kernels import (
     BLOCK,
     PAIRS_UP_TO,

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.jit import compiled
 from pdsim.ranking.ess import effective_size
-from pdsim.ranking.kernels import compiled
 from pdsim.weights.constraints import Polytope, inner_point
 
 type Floats = NDArray[np.float64]

@@ -114,16 +114,45 @@ def multiverse(
     >>> table.sizes["choice"], table.stays.values.round(3).tolist()
     (24, [0.625, 0.0, 0.375])
     """
+    return multiverses(
+        levels,
+        nominal,
+        m=m,
+        sides=(side,),
+        normalisations=normalisations,
+        aggregations=aggregations,
+        estimands=estimands,
+        left_out=left_out,
+        facility_left_out=facility_left_out,
+        trials=trials,
+    )[side]
+
+
+def multiverses(
+    levels: xr.DataArray | Mapping[str, xr.DataArray],
+    nominal: xr.DataArray | Mapping[str, xr.DataArray],
+    *,
+    m: int,
+    sides: Sequence[Side],
+    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+    aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
+    estimands: Sequence[ScoreEstimand] = ("change",),
+    left_out: int = 1,
+    facility_left_out: bool = False,
+    trials: xr.DataArray | None = None,
+) -> dict[Side, xr.Dataset]:
+    """Return `multiverse` of several sides, which share their scores."""
     sources = dict(levels) if isinstance(levels, Mapping) else {"levels": levels}
     named = dict(nominal) if isinstance(nominal, Mapping) else {"nominal": nominal}
-    check_side(side)
+    for side in sides:
+        check_side(side)
     if left_out not in (0, 1, 2):
         raise InputError(f"left_out is 0, 1 or 2 indicators (received {left_out})")
     facilities = list(
         dict.fromkeys(name for item in sources.values() for name in _names(item, "facility"))
     )
     rows: list[_Choice] = []
-    probability: list[Floats] = []
+    probability: dict[Side, list[Floats]] = {side: [] for side in sides}
     for source, item in sources.items():
         check_m(m, item.sizes["facility"] - facility_left_out)
         kind = str(item.attrs.get("kind", "counts"))
@@ -141,10 +170,12 @@ def multiverse(
                 left_out,
                 trials,
             ):
-                share = membership(*places(score if side == "top" else -score), m).mean(axis=0)
-                row = np.full(len(facilities), np.nan)
-                kept = _names(_without(item, gone), "facility")
-                row[[facilities.index(name) for name in kept]] = share
+                here = [facilities.index(name) for name in _names(_without(item, gone), "facility")]
+                for side in sides:
+                    own = score if side == "top" else -score
+                    row = np.full(len(facilities), np.nan)
+                    row[here] = membership(*places(own), m).mean(axis=0)
+                    probability[side].append(row)
                 rows.append(
                     _Choice(
                         source=source,
@@ -156,10 +187,22 @@ def multiverse(
                         facility_left_out=gone,
                     )
                 )
-                probability.append(row)
     if not rows:
         raise InputError(Problem(rule="no choice is defined", cure="name more of them"))
-    table = np.array(probability)
+    coords = {
+        "facility": facilities,
+        **{name: ("choice", np.array([getattr(row, name) for row in rows])) for name in FACTORS},
+    }
+    return {
+        side: _universe(np.array(probability[side]), m)
+        .assign_coords(coords)
+        .assign_attrs(side=side)
+        for side in sides
+    }
+
+
+def _universe(table: Floats, m: int) -> xr.Dataset:
+    """Return the variables of `multiverse` from the probabilities (choice, facility)."""
     selected = membership(*places(np.where(np.isnan(table), -1.0, np.round(table, 12))), m)
     overlap = np.minimum(selected, selected[0]).sum(axis=1) / m
     present = ~np.isnan(table)
@@ -171,13 +214,7 @@ def multiverse(
             "same": ("choice", overlap > 1.0 - 1e-9),
             "stays": ("facility", (selected * present).sum(axis=0) / present.sum(axis=0)),
         },
-        coords={
-            "facility": facilities,
-            **{
-                name: ("choice", np.array([getattr(row, name) for row in rows])) for name in FACTORS
-            },
-        },
-        attrs={"m": m, "side": side},
+        attrs={"m": m},
     )
 
 
@@ -363,40 +400,57 @@ def rank_reversal(
     >>> float(answer.sel(normalisation="pp").reversed_pairs.max())
     0.0
     """
-    check_side(side)
+    return rank_reversals(levels, nominal, m=m, sides=(side,), normalisations=normalisations)[side]
+
+
+def rank_reversals(
+    levels: xr.DataArray,
+    nominal: xr.DataArray,
+    *,
+    m: int,
+    sides: Sequence[Side],
+    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+) -> dict[Side, xr.Dataset]:
+    """Return `rank_reversal` of several sides, which share their scores."""
+    for side in sides:
+        check_side(side)
     check_m(m, levels.sizes["facility"] - 1)
     facilities = _names(levels, "facility")
     shape = (len(normalisations), len(facilities))
-    pairs, any_pair, sets = np.empty(shape), np.empty(shape), np.empty(shape)
+    pairs, any_pair = np.empty(shape), np.empty(shape)
+    sets = {side: np.empty(shape) for side in sides}
     for row, normalisation in enumerate(normalisations):
-        whole = _plain(levels, nominal, normalisation, side)
+        whole = _plain(levels, nominal, normalisation)
         for at, name in enumerate(facilities):
             before = np.delete(whole, at, axis=1)
-            after = _plain(_without(levels, name), nominal, normalisation, side)
+            after = _plain(_without(levels, name), nominal, normalisation)
             signs = [np.sign(x[:, :, None] - x[:, None, :]) for x in (before, after)]
             wrong = (signs[0] * signs[1] < 0).sum(axis=(1, 2)) / 2
             pairs[row, at], any_pair[row, at] = wrong.mean(), (wrong > 0).mean()
-            expected = membership(*places(before), m)
-            found = membership(*places(after), m)
-            sets[row, at] = (np.abs(expected - found).max(axis=1) > 1e-9).mean()
-    return xr.Dataset(
-        {
-            "reversed_pairs": (("normalisation", "facility"), pairs),
-            "reversal": (("normalisation", "facility"), any_pair),
-            "set_reversal": (("normalisation", "facility"), sets),
-        },
-        coords={"normalisation": list(normalisations), "facility": facilities},
-        attrs={"m": m, "side": side},
-    )
+            for side, found in sets.items():
+                one, other = (
+                    membership(*places(x if side == "top" else -x), m) for x in (before, after)
+                )
+                found[row, at] = (np.abs(one - other).max(axis=1) > 1e-9).mean()
+    dims = ("normalisation", "facility")
+    return {
+        side: xr.Dataset(
+            {
+                "reversed_pairs": (dims, pairs),
+                "reversal": (dims, any_pair),
+                "set_reversal": (dims, found),
+            },
+            coords={"normalisation": list(normalisations), "facility": facilities},
+            attrs={"m": m, "side": side},
+        )
+        for side, found in sets.items()
+    }
 
 
-def _plain(
-    levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation, side: Side
-) -> Floats:
+def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation) -> Floats:
     scaled = normalise(levels, normalisation)
     estimand: ScoreEstimand = "change" if levels.sizes["period"] == 2 else "endline"
     checked = as_values(levels.isel(period=-1, drop=True))
     weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
     score = score_normalised(scaled, weights, estimand=estimand).transpose(..., "facility")
-    flat = score.values.reshape(-1, levels.sizes["facility"])
-    return flat if side == "top" else -flat
+    return score.values.reshape(-1, levels.sizes["facility"])

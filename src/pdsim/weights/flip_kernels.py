@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 from pdsim.weights.kernels import Floats
 
 type Ints = NDArray[np.int64]

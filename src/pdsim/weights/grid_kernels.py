@@ -7,7 +7,7 @@ forgotten.
 
 import numpy as np
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 from pdsim.weights.kernels import BLOCK, Floats, block_places
 from pdsim.weights.schemes import scheme_scores
 from pdsim.weights.set_kernels import MOST_TIED, Ints, Keys, find_key, key_table, spread_sets

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int32]

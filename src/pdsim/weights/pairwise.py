@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError
+from pdsim.jit import compiled
 from pdsim.ranking.ess import mean_and_error
-from pdsim.ranking.kernels import compiled
 from pdsim.weights.acceptability import two_way
 from pdsim.weights.kernels import BLOCK, Floats, linear_scores
 from pdsim.weights.samples import Values, as_values, as_weights, in_threads

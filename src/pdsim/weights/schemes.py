@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 from pdsim.scoring import indicator_values, is_defined, normalise
 from pdsim.weights.kernels import Floats, linear_scores
 from pdsim.weights.samples import Values, as_values

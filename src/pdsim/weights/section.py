@@ -14,7 +14,7 @@ from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
-from pdsim.weights.choices import by_factor, multiverse, rank_reversal
+from pdsim.weights.choices import by_factor, multiverses, rank_reversals
 from pdsim.weights.decomposition import decompose, settle_sentence
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
@@ -116,7 +116,8 @@ def weight_tables(
     if "weight" not in levels.coords:
         raise InputError("the levels carry no weights; use what pdsim.levels returns")
     chosen = settings or WeightSettings()
-    kept = thinned(levels, chosen.draws)
+    # labels of draws would be compared again in every operation
+    kept = thinned(levels, chosen.draws).drop_vars(["chain", "draw", "sample"], errors="ignore")
     nominal = kept["weight"].reset_coords(drop=True)
     two = levels.sizes["period"] == 2
     values = indicator_values(normalise(kept))
@@ -136,11 +137,27 @@ def weight_tables(
     if small:
         tables["weights_pairwise"] = pairwise_acceptability(values)
         tables["weights_bounds"] = membership_bounds(mean, m=m)
+    several = values.sizes["indicator"] > 1
+    universes = multiverses(
+        {"model": kept, **(sources or {})},
+        nominal,
+        m=m,
+        sides=_SIDES,
+        aggregations=("arithmetic", "geometric", *(("opportunity",) if trials is not None else ())),
+        estimands=("change", "endline", "change_logit", "gap_closed", "ratio")
+        if two
+        else ("endline",),
+        left_out=chosen.left_out if several else 0,
+        trials=trials,
+    )
     for side in _SIDES:
         tables |= _side_tables(
-            kept, values, mean, nominal, spaces, m=m, side=side, settings=chosen,
-            sources=sources or {}, trials=trials,
-        )  # fmt: skip
+            kept, values, mean, nominal, spaces, universes[side], m=m, side=side, settings=chosen
+        )
+    if small and values.sizes["facility"] > m + 1:
+        grid = thinned(kept, chosen.grid_draws)
+        for side, table in rank_reversals(grid, nominal, m=m, sides=_SIDES).items():
+            tables[f"weights_reversal_{side}"] = table
     return tables
 
 
@@ -200,14 +217,12 @@ def _side_tables(
     mean: xr.DataArray,
     nominal: xr.DataArray,
     spaces: Mapping[str, xr.DataArray],
+    universe: xr.Dataset,
     *,
     m: int,
     side: Side,
     settings: WeightSettings,
-    sources: Mapping[str, xr.DataArray],
-    trials: xr.DataArray | None,
 ) -> dict[str, xr.Dataset]:
-    two = levels.sizes["period"] == 2
     small = values.sizes["facility"] <= _SMALL
     several = values.sizes["indicator"] > 1
     selected = _selected(values, nominal, m, side)
@@ -216,18 +231,6 @@ def _side_tables(
         f"weights_sets_{side}": set_acceptability(values, widest, m, side=side),
         f"weights_flip_{side}": _flip(values, mean, nominal, selected, m, side),
     }
-    universe = multiverse(
-        {"model": levels, **sources},
-        nominal,
-        m=m,
-        side=side,
-        aggregations=("arithmetic", "geometric", *(("opportunity",) if trials is not None else ())),
-        estimands=("change", "endline", "change_logit", "gap_closed", "ratio")
-        if two
-        else ("endline",),
-        left_out=settings.left_out if several else 0,
-        trials=trials,
-    )
     tables[f"weights_multiverse_{side}"] = universe
     tables[f"weights_factors_{side}"] = by_factor(universe)
     if several:
@@ -248,8 +251,6 @@ def _side_tables(
         tables[f"weights_facility_flip_{side}"] = facility_flip_distance(
             mean, nominal, m=m, side=side
         )
-        if values.sizes["facility"] > m + 1:
-            tables[f"weights_reversal_{side}"] = rank_reversal(grid, nominal, m=m, side=side)
     return tables
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.ranking.kernels import compiled
+from pdsim.jit import compiled
 from pdsim.weights.kernels import BLOCK, Floats, block_places, linear_scores
 
 type Keys = NDArray[np.uint64]

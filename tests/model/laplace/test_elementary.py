@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from pdsim.jit import compiled
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
@@ -10,11 +11,10 @@ from pdsim.model.laplace.elementary import (
     logistic,
     softplus,
 )
-from pdsim.model.laplace.jit import entry
 from pdsim.model.laplace.lanes import choose, larger, load, magnitude, smaller, store
 
 
-@entry
+@compiled
 def _apply(x, out):
     for n in range(len(x)):
         v = load(x, (n,))

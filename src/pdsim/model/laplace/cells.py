@@ -19,8 +19,8 @@ Normal means have a constant curvature, the known precision.
 
 from typing import Final
 
+from pdsim.jit import kernel
 from pdsim.model.laplace.elementary import log, logistic, softplus
-from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work

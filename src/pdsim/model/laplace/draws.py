@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.jit import compiled, kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.hyper import CELL, Hyper
-from pdsim.model.laplace.jit import entry, kernel
 from pdsim.model.laplace.lanes import (
     LANES,
     add,
@@ -99,7 +99,7 @@ def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
             out[0, j], out[1, j], out[2, j] = 1.0, 0.0, 0.0
 
 
-@entry
+@compiled
 def draw(
     problem: Problem,
     work: Work,

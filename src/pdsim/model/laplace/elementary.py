@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pdsim.model.laplace.jit import kernel
+from pdsim.jit import kernel
 from pdsim.model.laplace.lanes import (
     Lanes,
     choose,

@@ -25,9 +25,9 @@ Fixed effects (3): :math:`Q = \Pi^{-1} + \mathrm{blockdiag}_k(\sum_i P_{ik}) - \
 
 import numpy as np
 
+from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky, subtract_gram
 from pdsim.model.laplace.problem import Problem

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from pdsim.jit import compiled, kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.corrections import correct
 from pdsim.model.laplace.hyper import Hyper, covariances, natural
-from pdsim.model.laplace.jit import entry, kernel
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, keep_lane
 from pdsim.model.laplace.moments import Spread
@@ -37,7 +37,7 @@ def _place(
                 store(work.shock, (i, g, t), shock[i, g, t])
 
 
-@entry
+@compiled
 def log_posterior(
     problem: Problem,
     hyper: Hyper,

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.jit import compiled, kernel
 from pdsim.model.data import Floats, Ints, ModelData
-from pdsim.model.laplace.jit import entry, kernel
 from pdsim.model.laplace.lanes import clear
 from pdsim.priors import ScalePrior
 
@@ -107,7 +107,7 @@ def _log_prior(family: int, scale: float, shape: float, s: float) -> float:
     return -(2.0 * shape + 1.0) * math.log(s) - scale / (s * s)
 
 
-@entry
+@compiled
 def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
     """Turn points x (lane, H) into `values` (lane, H) and their log prior density on x."""
     for lane in range(x.shape[0]):
@@ -127,7 +127,7 @@ def natural(hyper: Hyper, x: Floats, values: Floats, log_prior: Floats) -> None:
         log_prior[lane] = total
 
 
-@entry
+@compiled
 def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
     """Fill `out` (slot, [g00, g01, g11, det], lane); absent levels are zero."""
     clear(out)

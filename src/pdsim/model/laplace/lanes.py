@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-from pdsim.model.laplace.jit import kernel
+from pdsim.jit import kernel
 
 LANES = 8
 """Points worked at side by side."""

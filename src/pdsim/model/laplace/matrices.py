@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import Lanes, choose, fill, fma, load, square_root, store
 
 _ROWS = 16

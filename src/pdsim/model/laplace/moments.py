@@ -26,10 +26,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import third_derivatives
 from pdsim.model.laplace.elementary import logistic
-from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import LANES, Lanes, fill, fma, load, store
 from pdsim.model.laplace.matrices import inverse_lower
 from pdsim.model.laplace.problem import Problem

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from pdsim.jit import compiled
 from pdsim.model.data import Floats, Ints, ModelData
 from pdsim.model.laplace.corrections import bend, settle
 from pdsim.model.laplace.draws import (
@@ -16,7 +17,6 @@ from pdsim.model.laplace.draws import (
 )
 from pdsim.model.laplace.hyper import Hyper, build_hyper, covariances, hyper_names, natural
 from pdsim.model.laplace.importance import systematic
-from pdsim.model.laplace.jit import entry
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
@@ -153,7 +153,7 @@ def fill_draws(setup: Setup, posterior: Posterior, rng: np.random.Generator, dra
             done += active.size
 
 
-@entry
+@compiled
 def settle_points(
     problem: Problem,
     hyper: Hyper,
@@ -181,7 +181,7 @@ def settle_points(
     return slopes, bends
 
 
-@entry
+@compiled
 def keep_draws(
     out: Draw, lanes: Ints, rows: Ints, eta: Floats, expected: Floats, fixed: Floats
 ) -> None:

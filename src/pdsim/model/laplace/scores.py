@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from pdsim.jit import compiled
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.elementary import gauss_hermite, logistic
 from pdsim.model.laplace.hyper import build_hyper, expected_variance
-from pdsim.model.laplace.jit import entry
 from pdsim.model.laplace.lanes import LANES, load, store
 from pdsim.model.laplace.sample import Draws
 
@@ -72,7 +72,7 @@ def _expected(data: ModelData, drawn: Draws) -> Floats:
     return total
 
 
-@entry
+@compiled
 def expit_all(values: Floats) -> None:
     """Turn logits (n, lane) into probabilities in place."""
     for n in range(len(values)):

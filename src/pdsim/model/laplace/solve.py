@@ -18,10 +18,10 @@ from typing import Final
 
 import numpy as np
 
+from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import linearise, log_likelihood
 from pdsim.model.laplace.eliminate import factor
-from pdsim.model.laplace.jit import kernel
 from pdsim.model.laplace.lanes import (
     LANES,
     Lanes,

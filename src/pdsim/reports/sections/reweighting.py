@@ -9,7 +9,8 @@ from pdsim.reports import plots
 from pdsim.reports.document import Block, Column, Name, Paragraph, Picture, Table, Text, fill
 from pdsim.reports.numbers import Kind, in_words
 from pdsim.reports.view import SIDES, Results, labels
-from pdsim.weights.decomposition import SET
+from pdsim.weights.decomposition import JOIN, SET
+from pdsim.weights.grid import POSTERIOR
 
 
 def reweighting_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
@@ -64,6 +65,44 @@ def flip_table(results: Results, side: Side) -> Table:
             Column(header="Sum of the changes of the weights", keys=("distance",)),
             Column(header="Leaves", keys=("leaves",), layout="name"),
             Column(header="Enters", keys=("enters",), layout="name"),
+        ),
+        marked=bool(results.failed),
+        upright=True,
+    )
+
+
+def settle_table(results: Results, side: Side) -> Table:
+    """Return what part of the variance of the set data could take away: one row."""
+    group = results.group(f"weights_decomposition_{side}").sel(outcome=SET)
+    first, first_error = group["first"], group["first_mcse"]
+    names = labels(group["component"])
+    agreed = group.sel(component=[name for name in names if POSTERIOR not in name.split(JOIN)])
+    posterior = float(first.sel(factor=POSTERIOR))
+    share = float(agreed["share"].sum())
+    errors = {
+        "posterior": float(first_error.sel(factor=POSTERIOR)),
+        # components are not independent: the sum of their errors bounds that of the sum
+        "agreed": float(agreed["share_mcse"].sum()),
+    }
+    row = {"posterior": posterior, "agreed": share, "both": max(0.0, 1.0 - posterior - share)}
+    errors["both"] = sum(errors.values())
+    headers = {
+        "posterior": "Posterior alone: what more data would take away (MCSE)",
+        "agreed": "Weights and choices alone: what agreement would take away (MCSE)",
+        "both": "Both together (MCSE)",
+    }
+    data = row | {f"{name}_mcse": error for name, error in errors.items()}
+    kinds: dict[str, Kind] = {}
+    for name in row:
+        kinds |= {name: "probability", f"{name}_mcse": "mcse"}
+    return Table(
+        key=f"settle_{side}",
+        title=f"Whether more data would settle the {side} {results.m}: shares of the variance",
+        frame=pd.DataFrame({key: [value] for key, value in data.items()}, index=["share"]),
+        kinds=kinds,
+        columns=tuple(
+            Column(header=header, keys=(name, f"{name}_mcse"), layout="probability")
+            for name, header in headers.items()
         ),
         marked=bool(results.failed),
         upright=True,
@@ -140,12 +179,28 @@ def _decomposition(results: Results, side: Side) -> list[Block]:
     shares: xr.DataArray = group["share"].sel(outcome=SET)
     if not bool(shares.notnull().all()):
         return []
+    table = settle_table(results, side)
+    posterior = float(group["first"].sel(outcome=SET, factor=POSTERIOR))
+    error = float(group["first_mcse"].sel(outcome=SET, factor=POSTERIOR))
+    sentence = fill(
+        "More data {verdict} settle the {side} {m}{close}: the posterior alone makes {posterior} "
+        "of the variance of its membership, weights and choices alone {agreed}, both together "
+        "{both}.",
+        {
+            "verdict": "would" if posterior >= 0.5 else "would not",
+            "side": side,
+            "m": in_words(results.m),
+            "close": " (a close call)" if abs(posterior - 0.5) < 2.0 * error else "",
+            **{name: table.probability("share", name) for name in ("posterior", "agreed", "both")},
+        },
+    )
     figure, data = plots.decomposition_bars(shares, failed=results.failed)
     caption = (
         f"What the uncertainty about the {side} {results.m} is due to: draws of the posterior, "
         "weights, normalisation, indicators, and these together.",
     )
-    return [_picture(f"decomposition-{side}", caption, figure, data)]
+    picture = _picture(f"decomposition-{side}", caption, figure, data)
+    return [Paragraph(text=sentence), table, picture]
 
 
 def _picture(key: str, caption: Text, figure: Figure, data: pd.DataFrame) -> Picture:
