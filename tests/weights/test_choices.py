@@ -109,6 +109,44 @@ def test_sources_weightings_and_facilities_left_out():
         assert float(row.same[0]) == pytest.approx(table.same.values[own].mean())
 
 
+def test_observed_ends_and_one_indicator_sources():
+    levels = levels_of(13)
+    observed = levels[0].copy(deep=True)
+    observed[0, :, 0] = 0.0  # no log odds, and no ratio to its baseline
+    whole = observed.isel(indicator=[0]).assign_coords(indicator=["all_or_none"])
+    trials = xr.full_like(levels[0], 30.0).drop_vars(["weight", "domain"])
+    less = observed.isel(indicator=[0, 1, 3], facility=[0, 1, 2, 4])
+    table = multiverse(
+        {"model": levels, "observed": observed, "all or none": whole, "less": less},
+        equal(levels),
+        m=2,
+        aggregations=("arithmetic", "opportunity"),
+        estimands=("change", "ratio"),
+        trials=trials,
+    )
+    assert np.allclose(table.selected.sum("facility"), 2)
+    plain = (table.source == "observed") & (table.left_out == "none")
+    assert "logit" in table.normalisation.values[table.source.values == "model"]
+    assert "logit" not in table.normalisation.values[plain.values]
+    assert "ratio" not in table.estimand.values[plain.values]
+    single = table.isel(choice=np.flatnonzero(table.source.values == "all or none"))
+    change = (observed[:, 0, 1] - observed[:, 0, 0]).values
+    best = np.sort(np.argsort(-change)[:2])
+    for row in single.selected.values[single.normalisation.values == "pp"]:
+        assert np.flatnonzero(row).tolist() == best.tolist()
+    # equal trials: opportunities count as the weights do
+    own = table.isel(choice=np.flatnonzero((table.source == "model") & (table.left_out == "none")))
+    by = [
+        own.isel(
+            choice=np.flatnonzero(
+                (own.aggregation == name).values & (own.normalisation == "pp").values
+            )
+        )
+        for name in ("arithmetic", "opportunity")
+    ]
+    assert np.allclose(by[0].probability, by[1].probability)
+
+
 def test_rank_reversal_only_where_a_scale_looks_at_the_others():
     levels = levels_of(3, samples=30)
     answer = rank_reversal(levels, equal(levels), m=2)

@@ -9,7 +9,7 @@ import xarray as xr
 from pdsim.errors import InputError
 from pdsim.ranking.places import membership, places
 from pdsim.scoring import score
-from pdsim.weights import decompose, settle_sentence, sobol_indices, weight_space
+from pdsim.weights import decompose, settle, settle_sentence, sobol_indices, weight_space
 
 
 def levels_of(seed, samples=12, facilities=5, indicators=4, whole=False):
@@ -83,18 +83,24 @@ def test_against_a_plain_analysis_of_variance(normalisations, aggregations, left
     cube = plain_grid(levels, weights, 2, normalisations, aggregations, left_out, side)
     exact = np.array(plain_components(cube))
     total = exact.sum(axis=0)
-    assert np.allclose(parts.variance.values[:-1], total, atol=1e-12)
+    assert np.allclose(parts.variance.values[:-2], total, atol=1e-12)
     moving = total > 1e-12
     assert np.allclose(
-        parts.share.values[:-1][moving], (exact / np.where(moving, total, 1)).T[moving], atol=1e-10
+        parts.share.values[:-2][moving], (exact / np.where(moving, total, 1)).T[moving], atol=1e-10
     )
     assert np.allclose(parts.probability, cube.mean(axis=(0, 1, 2, 3, 4)))
+    # the members: how many of the m two readings do not share
+    assert float(parts.variance[-2]) == pytest.approx(total.sum())
+    flat = cube.reshape(-1, 5)
+    assert float(parts.variance[-2]) == pytest.approx(2 - (flat @ flat.T).mean())
+    assert np.allclose(parts.share.values[-2], exact.sum(axis=1) / exact.sum(), atol=1e-10)
     # the set, by one indicator for each of the ten pairs of five facilities
     pairs = list(itertools.combinations(range(5), 2))
     assert set(np.unique(cube)) <= {0.0, 1.0}
     sets = np.stack([cube[..., i] * cube[..., j] for i, j in pairs], axis=-1)
     exact = np.array(plain_components(sets)).sum(axis=1)
     assert float(parts.variance[-1]) == pytest.approx(exact.sum())
+    assert float(parts.variance[-1]) == pytest.approx((flat @ flat.T < 2).mean())
     assert np.allclose(parts.share.values[-1], exact / exact.sum(), atol=1e-10)
 
 
@@ -126,12 +132,23 @@ def test_a_factor_that_does_nothing_has_no_share():
     assert float(parts.total.sel(factor="normalisation").max()) < 1e-12
 
 
-def test_unlisted_sets_and_large_studies():
-    levels = levels_of(5, samples=8, facilities=80)
-    weights = weight_space.flat(levels["indicator"].values, size=10, seed=1)
+def test_too_many_sets_to_list_are_not_called_one():
+    # 80 facilities alike: hardly any two readings choose the same ten, so much is open
+    levels = levels_of(5, samples=20, facilities=80)
+    weights = weight_space.flat(levels["indicator"].values, size=20, seed=1)
     parts = decompose(levels, weights, m=10)
+    assert parts.attrs["unlisted_sets"] > 0.3
+    assert np.isnan(parts.variance.sel(outcome="set"))
+    assert np.isnan(parts.share_mcse.sel(outcome="set")).all()
     assert np.allclose(parts.share.sum("component", skipna=False).dropna("outcome"), 1)
     assert float(parts.probability.sum()) == pytest.approx(10)
+    found = settle(parts)
+    assert found.outcome == "members"
+    cube = plain_grid(levels, weights, 10, ("pp", "z", "min_max", "rank"), ("arithmetic",), False)
+    flat = cube.reshape(-1, 80)
+    assert found.apart == pytest.approx(1 - (flat @ flat.T).mean() / 10)
+    assert f"have {10 * (1 - found.apart):.2f} of the 10 in common" in found.words
+    assert "all but settled" not in found.words
 
 
 def test_errors_are_those_of_repetitions():
@@ -179,15 +196,46 @@ def test_the_sentence_takes_its_numbers_from_the_table():
     levels = levels_of(9)
     weights = weight_space.flat(levels["indicator"].values, size=20, seed=1)
     parts = decompose(levels, weights, m=2)
-    text = settle_sentence(parts)
-    alone = float(parts["first"].sel(outcome="set", factor="posterior"))
-    assert f"{100 * alone:.0f} % (MCSE" in text
-    assert ("would not settle" in text) == (alone < 0.5)
+    found = settle(parts)
+    row = parts.sel(outcome="set")
+    without = [name for name in row["component"].values if "posterior" not in name]
+    assert found.agreed == pytest.approx(float(row.share.sel(component=without).sum()))
+    assert found.posterior + found.agreed + found.both == pytest.approx(1)
+    assert found.apart == float(row.variance)
+    assert f"{100 * found.posterior:.0f} % (MCSE" in found.words
+    assert f"different sets with probability {found.apart:.2f}" in found.words
+    assert ("would not settle" in found.words) == (found.posterior < 0.5)
+    assert ("would not either" in found.words) == (max(found.posterior, found.agreed) < 0.5)
     near = weights.copy(data=0.25 + 1e-6 * (weights.values - 0.25))
     parts = decompose(levels, near, m=2, normalisations=("pp",))
-    assert "More data would settle the top 2" in settle_sentence(parts)
+    assert "More data would settle the top 2 for the most part" in settle_sentence(parts)
+    one = settle(parts, "1")
+    p = float(parts.probability[0])
+    assert one.apart == pytest.approx(2 * p * (1 - p))
     with pytest.raises(InputError):
         settle_sentence(parts, "nobody")
+
+
+def test_only_weights_settle_what_only_weights_move():
+    levels = levels_of(11)
+    same = levels.copy(data=np.repeat(levels.values[:1], 12, axis=0))
+    weights = weight_space.flat(levels["indicator"].values, size=40, seed=1)
+    parts = decompose(same, weights, m=2, normalisations=("pp",))
+    found = settle(parts)
+    assert (found.posterior, found.agreed) == (pytest.approx(0), pytest.approx(1))
+    assert "would not settle" in found.words
+    assert "agreement on weights alone would. " in found.words
+
+
+def test_little_open_is_all_but_settled():
+    levels = levels_of(12, samples=100)
+    levels[:, :2, :, 0], levels[:, :2, :, 1] = 0.01, 0.99
+    levels[0] = levels[0, ::-1].values
+    weights = weight_space.flat(levels["indicator"].values, size=5, seed=1)
+    found = settle(decompose(levels, weights, m=2, normalisations=("pp",)))
+    # one draw of a hundred names another set
+    assert found.apart == pytest.approx(2 * 0.01 * 0.99)
+    assert found.words.startswith("The top 2 is all but settled")
 
 
 def test_threads_do_not_matter(monkeypatch):

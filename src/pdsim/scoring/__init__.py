@@ -11,7 +11,12 @@ from pdsim.scoring.aggregate import (
     score_normalised,
 )
 from pdsim.scoring.cases import all_or_none
-from pdsim.scoring.missing import MISSING_POLICIES, apply_missing_policy, observed_levels
+from pdsim.scoring.missing import (
+    MISSING_POLICIES,
+    apply_missing_policy,
+    observed_levels,
+    observed_sources,
+)
 from pdsim.scoring.normalise import NORMALISATIONS, implied_weights, indicator_values, normalise
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "is_defined",
     "normalise",
     "observed_levels",
+    "observed_sources",
     "score",
     "score_composite",
     "score_normalised",

@@ -258,8 +258,8 @@ def score_composite(overall: xr.DataArray, *, estimand: ScoreEstimand = "change"
         raise InputError(Problem(rule=rule, cure="use 'endline', the level at the one period"))
     first, last = overall.isel(period=0, drop=True), overall.isel(period=-1, drop=True)
     value = _estimate(estimand, first, last)
-    largest = float(np.abs(value.values).max())
-    if np.isfinite(largest) and largest > 0:
+    largest = float(np.abs(value.values[np.isfinite(value.values)]).max(initial=0.0))
+    if largest > 0:
         value = value.copy(data=largest * np.round(value.values / largest, _TIE_DIGITS))
     attrs = {key: item for key, item in overall.attrs.items() if key != "kind"}
     return value.rename("score").assign_attrs(attrs, estimand=estimand)

@@ -107,3 +107,34 @@ def apply_missing_policy(levels: xr.DataArray, policy: MissingPolicy = "refuse")
         rule = f"policy {policy!r} for missing cells leaves nothing to score"
         raise InputError(Problem(rule=rule, cure="use another policy, or the model's levels"))
     return kept.assign_attrs(levels.attrs)
+
+
+def observed_sources(study: Study) -> dict[str, xr.DataArray]:
+    """Return the observed levels under every policy for missing cells that leaves any.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    dict of str to DataArray (facility, indicator, period)
+        One entry, ``"observed"``, where no cell is missing.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> list(observed_sources(pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)))
+    ['observed']
+    """
+    levels = observed_levels(study)
+    if bool(levels.notnull().all()):
+        return {"observed": levels}
+    sources = {}
+    for policy in MISSING_POLICIES:
+        try:
+            sources[f"observed, {policy}"] = apply_missing_policy(levels, policy)
+        except InputError:
+            # refused, or it leaves nothing to score: then it is no choice
+            continue
+    return sources

@@ -4,16 +4,18 @@ from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverse, rank_reversal
 from pdsim.weights.constraints import constraints
-from pdsim.weights.decomposition import decompose, settle_sentence
+from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.section import WeightSettings, weight_tables
 from pdsim.weights.sets import set_acceptability
+from pdsim.weights.settle import Settled, settle, settle_sentence, settled_outcome
 from pdsim.weights.sobol import sobol_indices
 from pdsim.weights.stability import domain_sweep, stability_interval
 
 __all__ = [
+    "Settled",
     "WeightSettings",
     "acceptability",
     "by_factor",
@@ -29,7 +31,9 @@ __all__ = [
     "pairwise_acceptability",
     "rank_reversal",
     "set_acceptability",
+    "settle",
     "settle_sentence",
+    "settled_outcome",
     "sobol_indices",
     "stability_interval",
     "weight_space",

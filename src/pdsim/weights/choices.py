@@ -66,15 +66,17 @@ def multiverse(
 ) -> xr.Dataset:
     """Return whom every crossed choice of method would choose.
 
-    The first level of each factor makes the reference choice. Pairs that are not defined (the
-    geometric mean of z scores, the ratio of ranks) are left out of the table.
+    The first level of each factor makes the reference choice. Choices that are not defined (the
+    geometric mean of z scores, the ratio of ranks, the log odds of an observed 0) are left out
+    of the table.
 
     Parameters
     ----------
     levels : DataArray (..., facility, indicator, period) or mapping of name to such
         Several sources may be crossed: the model's levels, and observed ones under policies for
         missing cells (`pdsim.scoring.apply_missing_policy`); where a source has missing cells
-        left, weights are spread over the others.
+        left, weights are spread over the others. A source with a single indicator, such as
+        all-or-none counts (`pdsim.scoring.all_or_none`), needs no weight.
     nominal : DataArray (indicator) or mapping of name to such
         One or several sets of nominal weights.
     m : int
@@ -157,36 +159,37 @@ def multiverses(
         check_m(m, item.sizes["facility"] - facility_left_out)
         kind = str(item.attrs.get("kind", "counts"))
         for gone in (NONE_LEFT_OUT, *(facilities if facility_left_out else ())):
-            for choice, score in _scores(
-                _without(item, gone),
-                named,
-                [
-                    (n, a, e)
-                    for n, a, e in itertools.product(normalisations, aggregations, estimands)
-                    if is_defined(n, a)
-                    and e in allowed_estimands(n, kind=kind)
-                    and not (n == "logit" and kind == "scores")
-                ],
-                left_out,
-                trials,
-            ):
-                here = [facilities.index(name) for name in _names(_without(item, gone), "facility")]
+            kept = _without(item, gone)
+            here = [facilities.index(name) for name in _names(kept, "facility")]
+            ways = [
+                (n, a, e)
+                for n, a, e in itertools.product(normalisations, aggregations, estimands)
+                if is_defined(n, a)
+                and e in allowed_estimands(n, kind=kind)
+                and not (n == "logit" and (kind == "scores" or _at_ends(kept)))
+            ]
+            for way, names, scores in _scores(kept, named, ways, left_out, trials):
+                # a ratio to nothing, the log odds of 0: no such choice
+                defined = np.isfinite(scores).all(axis=(1, 2))
+                left, score = list(itertools.compress(names, defined)), scores[defined]
                 for side in sides:
                     own = score if side == "top" else -score
-                    row = np.full(len(facilities), np.nan)
-                    row[here] = membership(*places(own), m).mean(axis=0)
-                    probability[side].append(row)
-                rows.append(
+                    share = membership(*places(own.reshape(-1, len(here))), m)
+                    part = np.full((len(left), len(facilities)), np.nan)
+                    part[:, here] = share.reshape(own.shape).mean(axis=1)
+                    probability[side].append(part)
+                rows += [
                     _Choice(
                         source=source,
-                        weighting=choice[0],
-                        normalisation=choice[1],
-                        aggregation=choice[2],
-                        estimand=choice[3],
-                        left_out=choice[4],
+                        weighting=way[0],
+                        normalisation=way[1],
+                        aggregation=way[2],
+                        estimand=way[3],
+                        left_out=name,
                         facility_left_out=gone,
                     )
-                )
+                    for name in left
+                ]
     if not rows:
         raise InputError(Problem(rule="no choice is defined", cure="name more of them"))
     coords = {
@@ -194,7 +197,7 @@ def multiverses(
         **{name: ("choice", np.array([getattr(row, name) for row in rows])) for name in FACTORS},
     }
     return {
-        side: _universe(np.array(probability[side]), m)
+        side: _universe(np.concatenate(probability[side]), m)
         .assign_coords(coords)
         .assign_attrs(side=side)
         for side in sides
@@ -237,8 +240,8 @@ def _scores(
     ways: Sequence[tuple[Normalisation, Aggregation, ScoreEstimand]],
     left_out: int,
     trials: xr.DataArray | None,
-) -> Iterator[tuple[tuple[str, str, str, str, str], Floats]]:
-    """Yield each choice and its scores (sample, facility)."""
+) -> Iterator[tuple[tuple[str, str, str, str], list[str], Floats]]:
+    """Yield each way to score with what it leaves out and (left out, sample, facility) scores."""
     indicators = _names(levels, "indicator")
     gone = [
         combination
@@ -246,33 +249,50 @@ def _scores(
         for combination in itertools.combinations(range(len(indicators)), size)
     ]
     missing = bool(levels.isnull().any())
-    counts = None if trials is None else trials.drop_vars("indicator", errors="ignore")
+    counts = _trials_of(trials, levels)
     step = max(1, _NUMBERS // levels.size)
     for normalisation in dict.fromkeys(way[0] for way in ways):
         scaled = normalise(levels, normalisation).drop_vars("indicator", errors="ignore")
         for weighting, weights in nominal.items():
             kept, own = _reduced(_aligned(weights, indicators), gone)
+            left = [" + ".join(indicators[k] for k in out) or NONE_LEFT_OUT for out in kept]
             for aggregation in dict.fromkeys(way[1] for way in ways if way[0] == normalisation):
                 estimands = [way[2] for way in ways if way[:2] == (normalisation, aggregation)]
                 for start in range(0, len(own), step):
+                    block = slice(start, start + step)
                     overall = aggregate(
                         scaled,
-                        xr.DataArray(own[start : start + step], dims=("left_out", "indicator")),
+                        xr.DataArray(own[block], dims=("left_out", "indicator")),
                         aggregation,
                         trials=counts,
                         skip_missing=missing,
                     ).assign_attrs(scaled.attrs)
-                    for estimand, at in itertools.product(
-                        estimands, range(overall.sizes["left_out"])
-                    ):
-                        score = score_composite(overall.isel(left_out=at), estimand=estimand)
-                        out = " + ".join(indicators[k] for k in kept[start + at])
-                        label = out or NONE_LEFT_OUT
-                        flat = score.transpose(..., "facility").values
+                    for estimand in estimands:
+                        score = score_composite(overall, estimand=estimand)
+                        flat = score.transpose("left_out", ..., "facility").values
                         yield (
-                            (weighting, normalisation, aggregation, estimand, label),
-                            flat.reshape(-1, flat.shape[-1]),
+                            (weighting, normalisation, aggregation, estimand),
+                            left[block],
+                            flat.reshape(len(flat), -1, flat.shape[-1]),
                         )
+
+
+def _at_ends(levels: xr.DataArray) -> bool:
+    """Whether a proportion is 0 or 1, so that it has no log odds."""
+    return bool(((levels <= 0.0) | (levels >= 1.0)).any())
+
+
+def _trials_of(trials: xr.DataArray | None, levels: xr.DataArray) -> xr.DataArray | None:
+    """Return the trials of the indicators and facilities that a source has."""
+    if trials is None:
+        return None
+    if levels.sizes["indicator"] == 1:
+        # opportunities of a single indicator cancel
+        return xr.ones_like(trials.isel(indicator=[0])).drop_vars("indicator", errors="ignore")
+    for dim in ("indicator", "facility"):
+        if dim in trials.coords and dim in levels.coords:
+            trials = trials.sel({dim: levels[dim].values})
+    return trials.drop_vars("indicator", errors="ignore")
 
 
 def _reduced(
@@ -290,6 +310,8 @@ def _reduced(
 
 
 def _aligned(weights: xr.DataArray, indicators: list[str]) -> Floats:
+    if len(indicators) == 1:
+        return np.ones(1)
     if "indicator" in weights.coords:
         known = dict(zip(_names(weights, "indicator"), weights.values.tolist(), strict=True))
         absent = [name for name in indicators if name not in known]

@@ -8,12 +8,10 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from pdsim.conventions import CERTAIN, Side
-from pdsim.errors import InputError
+from pdsim.conventions import Side
 from pdsim.scoring.aggregate import Aggregation
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.grid import (
-    POSTERIOR,
     Grid,
     Sums,
     build_grid,
@@ -26,8 +24,11 @@ from pdsim.weights.samples import Floats
 
 JOIN: Final = " × "
 SET: Final = "set"
+MEMBERS: Final = "members"
 
 _NOTHING: Final = 1e-12
+_UNLISTED: Final = 0.01
+"""Probability of sets not told apart up to which the set has a decomposition."""
 
 
 def decompose(
@@ -47,7 +48,8 @@ def decompose(
     Every posterior draw is crossed with every weight vector, every normalisation and
     aggregation, and every left-out indicator. On that complete grid the analysis of variance is
     exact: components are not negative and sum to the variance, and a factor that does nothing
-    has none.
+    has none. As estimates for all draws and weights there are, the component of the posterior
+    holds 1 / weight draws of its interactions with the weights too, and the other way round.
 
     Parameters
     ----------
@@ -68,15 +70,16 @@ def decompose(
     Returns
     -------
     Dataset
-        ``probability`` (facility), membership over the whole grid. ``variance`` (outcome), over
-        the facilities (of membership p(1-p) and less where shared) and ``"set"``, the chosen set
-        (1 - sum of squared set probabilities). ``share`` (outcome, component) and
-        ``share_mcse``, NaN where the variance is 0; a component is a factor or factors joined
-        by " × ". ``first`` and ``total`` (outcome, factor): the share of a factor alone, and
-        with all interactions it is part of, each with ``_mcse`` (delete-a-group jackknife over
-        draws and weights; the choices are what they are). Attributes ``m``, ``side``,
-        ``estimand``, ``draws``, ``weight_draws``, ``unlisted_sets``: probability of sets too
-        rare to be told apart.
+        ``probability`` (facility), membership over the whole grid. ``variance`` (outcome) and
+        ``variance_mcse`` of: each facility's membership; ``"members"``, their sum, which is how
+        many of the m two independent readings (draw, weights, choices) do not share on average;
+        ``"set"``, the probability that two readings choose different sets, NaN where more than
+        1 % of the probability (attribute ``unlisted_sets``) is on sets too rare to be told
+        apart. ``share`` (outcome, component), NaN where the variance is 0; a component is a
+        factor or factors joined by " × ". ``first`` and ``total`` (outcome, factor): the share
+        of a factor alone, and with all interactions it is part of. Each has its ``_mcse``
+        (delete-a-group jackknife over draws and weights; the choices are what they are).
+        Attributes ``m``, ``side``, ``estimand``, ``draws``, ``weight_draws``, ``choices``.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def decompose(
     >>> weights = weight_space.flat(["a", "b", "c"], size=40, seed=0)
     >>> parts = decompose(levels, weights, m=2, normalisations=["pp", "z"])
     >>> parts.share.sum("component").round(9).values.tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     grid = build_grid(
         levels,
@@ -124,17 +127,21 @@ def decompose(
         grid,
     )
     whole = _table(squared, grid, components)
-    errors = np.broadcast_to(_jackknife(sums, grid, components, means), whole.shape)
+    errors = np.zeros(whole.shape) + _jackknife(sums, grid, components, means)
     facilities = grid.labels.facility.values.astype(str)
-    outcome = np.append(facilities, SET)
+    outcome = np.concatenate((facilities, [MEMBERS, SET]))
     number = len(factors)
     single, total = len(components), len(components) + number
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
     mean = means.by_draw.mean(axis=(0, 1))
+    unlisted = max(0.0, float(mean[-1]))
+    if unlisted > _UNLISTED:
+        whole[-1], errors[-1] = np.nan, np.nan
     return xr.Dataset(
         {
             "probability": ("facility", mean[: len(facilities)]),
             "variance": ("outcome", whole[:, -1]),
+            "variance_mcse": ("outcome", errors[:, -1]),
             "share": (("outcome", "component"), whole[:, :single]),
             "share_mcse": (("outcome", "component"), errors[:, :single]),
             "first": (("outcome", "factor"), whole[:, single:total]),
@@ -155,7 +162,7 @@ def decompose(
             "draws": samples,
             "weight_draws": drawn,
             "choices": grid.margins.shape[1],
-            "unlisted_sets": max(0.0, float(mean[-1])),
+            "unlisted_sets": unlisted,
         },
     )
 
@@ -207,8 +214,9 @@ def _table(
             sign = (-1.0) ** (len(component) - size)
             for inner in itertools.combinations(component, size):
                 part += sign * squared[inner]
+        single, sets = part[:facilities], part[facilities:]
         # the variance of a set is that of the indicators of all sets
-        parts.append(np.append(part[:facilities], part[facilities:].sum()))
+        parts.append(np.append(single, (single.sum(), sets.sum())))
     variance = np.array(parts).T
     # what is not there is rounding of the inclusion and exclusion
     variance = np.where(variance > _NOTHING, variance, 0.0)
@@ -267,65 +275,3 @@ def _without_weights(
             (squares.sum(axis=0) - squares[at]) / (samples * left),
             grid,
         )
-
-
-def settle_sentence(parts: xr.Dataset, outcome: str = SET) -> str:
-    """Say whether more data would settle the choice, and why.
-
-    What perfect data would take away on average is the first-order share of the posterior; what
-    agreement on weights and choices would take away is the sum of the components without the
-    posterior; the rest needs both.
-
-    Parameters
-    ----------
-    parts : Dataset
-        From `decompose`.
-    outcome : str
-        A facility, or ``"set"``.
-
-    Returns
-    -------
-    str
-        One sentence; the numbers are those of `parts`.
-
-    Raises
-    ------
-    InputError
-        If the outcome is not in `parts`.
-
-    Examples
-    --------
-    >>> from pdsim.weights import weight_space
-    >>> levels = xr.DataArray(
-    ...     [[[0.1, 0.9]], [[0.1, 0.2]]], dims=("facility", "indicator", "period")
-    ... )
-    >>> weights = weight_space.flat(["a"], size=2, seed=0)
-    >>> settle_sentence(decompose(levels, weights, m=1, normalisations=["pp"]))
-    'There is nothing to settle: the top 1 is the same under all draws, weights and choices.'
-    """
-    if outcome not in parts["outcome"].values.tolist():
-        raise InputError(f"{outcome!r} is not an outcome of the decomposition")
-    row = parts.sel(outcome=outcome)
-    m, side = parts.attrs["m"], parts.attrs["side"]
-    what = f"the {side} {m}" if outcome == SET else f"whether {outcome} is in the {side} {m}"
-    variance = float(row["variance"])
-    if variance == 0.0:
-        verb = "is the same"
-        return f"There is nothing to settle: {what} {verb} under all draws, weights and choices."
-    likeliest = 1.0 - variance
-    alone = float(row["first"].sel(factor=POSTERIOR))
-    error = float(row["first_mcse"].sel(factor=POSTERIOR))
-    names = row["component"].values.tolist()
-    without = [name for name in names if POSTERIOR not in name.split(JOIN)]
-    agreed = float(row["share"].sel(component=without).sum())
-    both = max(0.0, 1.0 - alone - agreed)
-    largest = str(row["component"].values[int(np.argmax(row["share"].values))])
-    verdict = "would" if alone >= 0.5 else "would not"
-    close = " (a close call)" if abs(alone - 0.5) < 2.0 * error else ""
-    settled = " though little is open" if outcome == SET and likeliest >= CERTAIN else ""
-    return (
-        f"More data {verdict} settle {what}{settled}{close}, because {100 * alone:.0f} % (MCSE "
-        f"{100 * error:.1f}) of the variance comes from the posterior alone, "
-        f"{100 * agreed:.0f} % from weights and choices alone and {100 * both:.0f} % from both "
-        f"together; the largest component is {largest}."
-    )

@@ -15,11 +15,12 @@ from pdsim.settings import FORBID_EXTRA
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses, rank_reversals
-from pdsim.weights.decomposition import decompose, settle_sentence
+from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.sets import set_acceptability
+from pdsim.weights.settle import settle_sentence
 from pdsim.weights.stability import domain_sweep, stability_interval
 
 _SIDES: Final[tuple[Side, ...]] = ("top", "bottom")
@@ -49,7 +50,7 @@ class WeightSettings:
     draws: int = 1000
     weight_draws: int = 1000
     relative_sd: float = 0.3
-    grid_draws: int = 300
+    grid_draws: int = 200
     left_out: int = 1
 
     def __post_init__(self) -> None:
@@ -78,8 +79,9 @@ def weight_tables(
     seed : int
     settings : WeightSettings, optional
     sources : mapping of name to DataArray, optional
-        Further levels to cross in the multiverse, such as observed ones under a policy for
-        missing cells.
+        Further levels to cross in the multiverse: observed ones under policies for missing
+        cells (`pdsim.scoring.observed_sources`), all-or-none ones. Those of no more than m
+        facilities choose nothing and are left out.
     trials : DataArray (facility, indicator, period), optional
         Crosses the opportunity score in.
 
@@ -139,7 +141,7 @@ def weight_tables(
         tables["weights_bounds"] = membership_bounds(mean, m=m)
     several = values.sizes["indicator"] > 1
     universes = multiverses(
-        {"model": kept, **(sources or {})},
+        {"model": kept, **_usable(sources or {}, m)},
         nominal,
         m=m,
         sides=_SIDES,
@@ -159,6 +161,10 @@ def weight_tables(
         for side, table in rank_reversals(grid, nominal, m=m, sides=_SIDES).items():
             tables[f"weights_reversal_{side}"] = table
     return tables
+
+
+def _usable(sources: Mapping[str, xr.DataArray], m: int) -> dict[str, xr.DataArray]:
+    return {name: item for name, item in sources.items() if item.sizes["facility"] > m}
 
 
 def thinned(levels: xr.DataArray, most: int) -> xr.DataArray:

@@ -9,18 +9,18 @@ from pdsim.reports import plots
 from pdsim.reports.document import Block, Column, Name, Paragraph, Picture, Table, Text, fill
 from pdsim.reports.numbers import Kind, in_words
 from pdsim.reports.view import SIDES, Results, labels
-from pdsim.weights.decomposition import JOIN, SET
-from pdsim.weights.grid import POSTERIOR
+from pdsim.weights import Settled, settle
+from pdsim.weights.decomposition import SET
 
 
 def reweighting_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
     """Return acceptability, the nearest flip, ranges, domain sweeps and the decomposition."""
     blocks: list[Block] = []
     if results.has("weights_acceptability"):
-        blocks += [acceptability_table(results, side) for side in SIDES]
+        blocks += [acceptability_table(results, side) for side in SIDES] + _bars(results)
     for side in SIDES:
-        blocks += _flip(results, side) + _ranges(results, side)
-        blocks += _sweep(results, side) + _decomposition(results, side)
+        blocks += _flip(results, side) + _ranges(results, side) + _sweep(results, side)
+        blocks += _methods(results, side) + _decomposition(results, side)
     return blocks
 
 
@@ -38,6 +38,21 @@ def acceptability_table(results: Results, side: Side) -> Table:
         kinds |= {key: "probability", f"{key}_mcse": "mcse"}
         header = f"Weights {space.replace('_', ' ')} (MCSE)"
         columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
+    if results.has(f"weights_multiverse_{side}"):
+        stays = results.group(f"weights_multiverse_{side}")["stays"]
+        frame["stays"] = 100.0 * stays.sel(facility=results.order).to_numpy()
+        kinds["stays"] = "percent"
+        columns.append(Column(header="Choices of method that select it (%)", keys=("stays",)))
+    if results.has("weights_bounds"):
+        bounds = results.group("weights_bounds").sel(facility=results.order)
+        sure, may = bounds[f"necessary_{side}"].to_numpy(), bounds[f"possible_{side}"].to_numpy()
+        ranks = zip(bounds["best_rank"].to_numpy(), bounds["worst_rank"].to_numpy(), strict=True)
+        frame["any"] = [
+            f"{'always' if s else 'possible' if p else 'never'} (rank {best} to {worst})"
+            for s, p, (best, worst) in zip(sure, may, ranks, strict=True)
+        ]
+        header = "Under any weights, by posterior means"
+        columns.append(Column(header=header, keys=("any",), layout="text"))
     return Table(
         key=f"acceptability_{side}",
         title=f"P({side} {results.m}) when the weights are uncertain too",
@@ -45,6 +60,41 @@ def acceptability_table(results: Results, side: Side) -> Table:
         kinds=kinds,
         columns=tuple(columns),
         marked=bool(results.failed),
+    )
+
+
+def methods_table(results: Results, side: Side) -> Table:
+    """Return how often the selection stays under each level of each choice of method."""
+    group = results.group(f"weights_factors_{side}")
+    frame = pd.DataFrame(
+        {
+            "factor": [text.replace("_", " ") for text in labels(group["factor"])],
+            "level": [text.replace("_", " ") for text in labels(group["name"])],
+            "choices": [str(int(number)) for number in group["choices"].to_numpy()],
+            "same": 100.0 * group["same"].to_numpy(),
+            "overlap": 100.0 * group["overlap"].to_numpy(),
+        },
+        index=[str(at) for at in range(group.sizes["level"])],
+    )
+    return Table(
+        key=f"methods_{side}",
+        title=f"How often other choices of method select the same {side} {results.m}",
+        frame=frame,
+        kinds={"same": "percent", "overlap": "percent"},
+        columns=(
+            Column(header="Choice", keys=("factor",), layout="text"),
+            Column(header="Level", keys=("level",), layout="name"),
+            Column(header="Choices crossed", keys=("choices",), layout="text"),
+            Column(header="Same set (%)", keys=("same",)),
+            Column(header="Mean share of the set kept (%)", keys=("overlap",)),
+        ),
+        marked=bool(results.failed),
+        notes=(
+            (
+                "Every level is crossed with all levels of the other choices; compared is the set "
+                "of the largest membership probabilities with that of the first level of each.",
+            ),
+        ),
     )
 
 
@@ -71,42 +121,51 @@ def flip_table(results: Results, side: Side) -> Table:
     )
 
 
-def settle_table(results: Results, side: Side) -> Table:
-    """Return what part of the variance of the set data could take away: one row."""
-    group = results.group(f"weights_decomposition_{side}").sel(outcome=SET)
-    first, first_error = group["first"], group["first_mcse"]
-    names = labels(group["component"])
-    agreed = group.sel(component=[name for name in names if POSTERIOR not in name.split(JOIN)])
-    posterior = float(first.sel(factor=POSTERIOR))
-    share = float(agreed["share"].sum())
-    errors = {
-        "posterior": float(first_error.sel(factor=POSTERIOR)),
-        # components are not independent: the sum of their errors bounds that of the sum
-        "agreed": float(agreed["share_mcse"].sum()),
-    }
-    row = {"posterior": posterior, "agreed": share, "both": max(0.0, 1.0 - posterior - share)}
-    errors["both"] = sum(errors.values())
+def settle_table(results: Results, side: Side, settled: Settled) -> Table:
+    """Return what part of the variance of the choice data could take away: one row."""
     headers = {
+        "apart": "Probability that two readings choose different sets (MCSE)"
+        if settled.outcome == SET
+        else f"Share of the {results.m} in which two readings differ (MCSE)",
         "posterior": "Posterior alone: what more data would take away (MCSE)",
         "agreed": "Weights and choices alone: what agreement would take away (MCSE)",
-        "both": "Both together (MCSE)",
+        "both": "Both together (MCSE at most)",
     }
-    data = row | {f"{name}_mcse": error for name, error in errors.items()}
+    row = {key: getattr(settled, key) for name in headers for key in (name, f"{name}_mcse")}
     kinds: dict[str, Kind] = {}
-    for name in row:
+    for name in headers:
         kinds |= {name: "probability", f"{name}_mcse": "mcse"}
     return Table(
         key=f"settle_{side}",
         title=f"Whether more data would settle the {side} {results.m}: shares of the variance",
-        frame=pd.DataFrame({key: [value] for key, value in data.items()}, index=["share"]),
+        frame=pd.DataFrame({key: [value] for key, value in row.items()}, index=["share"]),
         kinds=kinds,
         columns=tuple(
             Column(header=header, keys=(name, f"{name}_mcse"), layout="probability")
             for name, header in headers.items()
         ),
         marked=bool(results.failed),
+        notes=(("A reading is one posterior draw, weight vector and choice of method.",),),
         upright=True,
     )
+
+
+def _bars(results: Results) -> list[Block]:
+    group = results.group("weights_acceptability").isel(space=-1)
+    if "rank_acceptability" not in group:
+        return []
+    share = group["rank_acceptability"].rename("rank_probability")
+    ranking = xr.Dataset({"rank_probability": share, "expected_rank": share.dot(share["rank"])})
+    figure, data = plots.acceptability_bars(ranking, m=results.m, failed=results.failed)
+    space = {"flat": "weights are flat", "nominal": "weights lie around the study's"}.get(
+        str(group["space"].item()), "domains, and indicators within them, are weighted flat"
+    )
+    caption = (f"Rank acceptability: probability of each rank when {space}.",)
+    return [_picture("acceptability", caption, figure, data)]
+
+
+def _methods(results: Results, side: Side) -> list[Block]:
+    return [methods_table(results, side)] if results.has(f"weights_factors_{side}") else []
 
 
 def _flip(results: Results, side: Side) -> list[Block]:
@@ -176,24 +235,35 @@ def _decomposition(results: Results, side: Side) -> list[Block]:
     group = results.group(f"weights_decomposition_{side}")
     if SET not in labels(group["outcome"]):
         return []
-    shares: xr.DataArray = group["share"].sel(outcome=SET)
-    if not bool(shares.notnull().all()):
-        return []
-    table = settle_table(results, side)
-    posterior = float(group["first"].sel(outcome=SET, factor=POSTERIOR))
-    error = float(group["first_mcse"].sel(outcome=SET, factor=POSTERIOR))
-    sentence = fill(
-        "More data {verdict} settle the {side} {m}{close}: the posterior alone makes {posterior} "
-        "of the variance of its membership, weights and choices alone {agreed}, both together "
-        "{both}.",
-        {
-            "verdict": "would" if posterior >= 0.5 else "would not",
-            "side": side,
-            "m": in_words(results.m),
-            "close": " (a close call)" if abs(posterior - 0.5) < 2.0 * error else "",
-            **{name: table.probability("share", name) for name in ("posterior", "agreed", "both")},
-        },
+    settled = settle(group)
+    shares: xr.DataArray = group["share"].sel(outcome=settled.outcome)
+    if settled.nothing_open:
+        same = f"The {side} {results.m} is the same under all draws, weights and choices."
+        return [Paragraph(text=(same,))]
+    table = settle_table(results, side, settled)
+    words = {
+        "side": side,
+        "m": in_words(results.m),
+        "close": " (a close call)" if settled.close_call else "",
+        **{name: table.probability("share", name) for name in ("posterior", "agreed", "both")},
+        "apart": table.probability("share", "apart"),
+        "differ": "choose different sets with probability"
+        if settled.outcome == SET
+        else f"differ, as a share of the {in_words(results.m)}, in",
+    }
+    because = (
+        "{close}: the posterior alone makes {posterior} of the variance of its membership, weights "
+        "and choices alone {agreed}, both together {both}"
     )
+    if settled.little_open:
+        text = "The {side} {m} is all but settled: two readings {differ} {apart}."
+    elif settled.by_data:
+        text = "More data would settle the {side} {m} for the most part" + because + "."
+    else:
+        text = "More data would not settle the {side} {m}" + because
+        agreement = "would" if settled.by_agreement else "would not either"
+        text += f"; agreement on weights and choices alone {agreement}."
+    sentence = fill(text, {key: item for key, item in words.items() if "{" + key + "}" in text})
     figure, data = plots.decomposition_bars(shares, failed=results.failed)
     caption = (
         f"What the uncertainty about the {side} {results.m} is due to: draws of the posterior, "
