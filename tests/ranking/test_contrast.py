@@ -134,3 +134,9 @@ def test_refusals(score_of):
     other = observed_of(np.arange(5.0)).assign_coords(facility=list("VWXYZ"))
     with pytest.raises(InputError, match="other facilities"):
         disagreement(score, observed=other)
+
+
+def test_nobody_is_sure_where_all_tie(score_of):
+    words = disagreement_words(disagreement(score_of(np.zeros((20, 4))), m=1))
+    assert words[0] == "All 4 rules select nobody for sure as the best."
+    assert sum("A, B, C and D tie at the cut" in sentence for sentence in words) == 4

@@ -96,7 +96,7 @@ def test_same_seed_same_sets():
         ({"draws": 1000}, "multiple of 1000"),
         ({"draws": 20_500}, "multiple of 1000"),
         ({"coverage": 1.0}, "coverage lies"),
-        ({"m": 3}, "m lies"),
+        ({"m": 3}, "m is a whole number"),
     ],
 )
 def test_bad_arguments_are_refused(kwargs, message):

@@ -200,7 +200,7 @@ def test_every_rule_names_a_known_loss():
         ({"ties": "first"}, "ties is"),
         ({"ties": "lots"}, "seed is needed"),
         ({"seed": 1}, "seed is needed"),
-        ({"m": 4}, "m lies between"),
+        ({"m": 4}, "m is a whole number"),
         ({"side": "left"}, "side is"),
         ({"rule": "observed_change"}, "which is missing"),
         (

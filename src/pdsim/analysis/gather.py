@@ -9,30 +9,16 @@ import xarray as xr
 
 from pdsim.analysis.sensitivity import estimands_of, who_moves
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
-from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION, Estimand, Side
+from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION, Estimand
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.estimands import resolve_weights
-from pdsim.ranking import (
-    disagreement,
-    disagreement_words,
-    expected_rank,
-    grades,
-    improvement_probability,
-    pairwise_probability,
-    rank_interval,
-    rank_probability,
-    select,
-    set_probability,
-    sucra,
-    top_probability,
-)
+from pdsim.ranking import improvement_probability
+from pdsim.reports.rankgroups import pairs_group, ranking_group, rules_group, sets_group
+from pdsim.scoring import observed_sources
 from pdsim.study import Study, study_to_dataset
 from pdsim.weights import weight_tables
 
-SIDES: tuple[Side, Side] = ("top", "bottom")
-LISTED_SETS = 20
 EXPLORER_DRAWS = 500
-GRADED_FACILITIES = 100
 EXPLORER_BYTES = 3_000_000
 EXPLORER_FACILITIES = 60
 PRIOR_SENSITIVE = ("change_net",)
@@ -66,10 +52,10 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         "study": study_to_dataset(study),
         "improvement": _improvement(scores, study, delta),
         "levels": mean_and_interval(_percent(level, study).transpose(..., "facility", "period")),
-        "ranking": _ranking(main, study.m),
-        "pairs": _pairs(main),
-        "sets_top": _sets(main, study.m, "top"),
-        "sets_bottom": _sets(main, study.m, "bottom"),
+        "ranking": ranking_group(main, m=study.m),
+        "pairs": pairs_group(main),
+        "sets_top": sets_group(main, m=study.m, side="top"),
+        "sets_bottom": sets_group(main, m=study.m, side="bottom"),
         "estimands": who_moves(fit, m=study.m),
         "rules": _rules(main, study),
         "variance_share": variance_share(level),
@@ -81,7 +67,13 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     if study.data.sizes["indicator"] > 1 and study.data.sizes["facility"] > study.m:
         trials = study.data.get("trials")
         observed = None if trials is None or bool((trials == 0).any()) else trials
-        groups |= weight_tables(level, m=study.m, seed=int(fit.attrs["seed"]), trials=observed)
+        groups |= weight_tables(
+            level,
+            m=study.m,
+            seed=int(fit.attrs["seed"]),
+            sources=observed_sources(study),
+            trials=observed,
+        )
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, study, main, delta)
@@ -128,66 +120,15 @@ def _percent(level: xr.DataArray, study: Study) -> xr.DataArray:
     return 100.0 * overall if study.kind == "counts" else overall
 
 
-def _ranking(score: xr.DataArray, m: int) -> xr.Dataset:
-    table = xr.merge([rank_probability(score), expected_rank(score)], combine_attrs="drop")
-    table["rank_interval"] = rank_interval(score, prob=CI_PROB)["rank_interval"]
-    table["sucra"] = sucra(score)["sucra"]
-    for side in SIDES:
-        probability = top_probability(score, m=m, side=side)
-        table[f"p_{side}"] = probability["top_probability"]
-        table[f"p_{side}_mcse"] = probability["top_probability_mcse"]
-        chosen = select(score, m=m, side=side)
-        for name in ("selected", "tied", "could_flip"):
-            table[f"{name}_{side}"] = chosen[name]
-    if score.sizes["facility"] <= GRADED_FACILITIES:
-        graded = grades(score)
-        table["grade"] = graded["grade"]
-        table.attrs["discordance_rate"] = float(graded["discordance_rate"])
-        table.attrs["grades_optimal"] = int(graded.attrs["optimal"])
-    return table
-
-
-def _pairs(score: xr.DataArray) -> xr.Dataset:
-    return pairwise_probability(score).rename(
-        pairwise_probability="p_above",
-        pairwise_probability_mcse="p_above_mcse",
-        other="facility_2",
-    )
-
-
-def _sets(score: xr.DataArray, m: int, side: Side) -> xr.Dataset:
-    table = set_probability(score, m=m, side=side)
-    chosen = select(score, m=m, side=side)["selected"].to_numpy()
-    match = (table["member"].to_numpy() == chosen).all(axis=1)
-    probability = table["set_probability"].to_numpy()
-    error = table["set_probability_mcse"].to_numpy()
-    names = table["facility"].to_numpy()
-    listed = slice(0, LISTED_SETS)
-    members = ["\x1f".join(names[row]) for row in table["member"].to_numpy()[listed]]
-    return xr.Dataset(
-        {
-            "members": ("set", np.array(members, dtype=np.str_)),
-            "probability": ("set", probability[listed]),
-            "probability_mcse": ("set", error[listed]),
-        },
-        attrs={
-            "p_selected_set": float(probability[match].sum()),
-            "p_selected_set_mcse": float(error[match][0]) if match.any() else float(error.min()),
-        },
-    )
-
-
 def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
-    """Whom each selection rule names at each end, and in words where the rules differ."""
-    seen = observed_change(study)
-    observed = seen if bool(seen.notnull().all()) else None
-    table, words = xr.Dataset(), {}
-    for side in SIDES:
-        found = disagreement(score, m=study.m, side=side, observed=observed)
-        table[f"selected_{side}"] = found["selected"]
-        table[f"criterion_{side}"] = found["criterion"]
-        words[f"disagreement_{side}"] = " ".join(disagreement_words(found))
-    return table.assign(label=found["label"]).assign_attrs(words)
+    """Compare the rules, those that read observed changes too where no cell is missing."""
+    observed = xr.Dataset({"estimate": observed_change(study)})
+    names = study.data["indicator"]
+    if names.size > 1:
+        single = [observed_change(study, weights=(names == name).astype(float)) for name in names]
+        observed["indicator_change"] = xr.concat(single, names)
+    whole = all(bool(part.notnull().all()) for part in observed.values())
+    return rules_group(score, m=study.m, observed=observed if whole else None)
 
 
 def _hyper(posterior: xr.Dataset) -> xr.Dataset:

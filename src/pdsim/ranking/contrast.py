@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
+from pdsim.ranking.draws import Draws, as_draws, check_finite, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.observed import Observed, has
@@ -85,6 +85,7 @@ def disagreement(
     check_side(side)
     draws = score.first if isinstance(score, Marginals) else as_draws(score)
     check_m(m, draws.facilities)
+    check_finite(draws, "the expected regret")
     if len(draws.template.dims) > 1:
         raise InputError(
             Problem(

@@ -75,12 +75,11 @@ def _selections(found: xr.Dataset) -> list[str]:
         groups.setdefault(chosen, []).append(label)
     if len(groups) == 1 and len(labels) > 1:
         every = "Both rules" if len(labels) == 2 else f"All {len(labels)} rules"
-        return [f"{every} select {_list(next(iter(groups)))} as {what}."]
+        return [f"{every} select {_whom(next(iter(groups)))} as {what}."]
     sentences = []
     for chosen, rules in sorted(groups.items(), key=lambda item: -len(item[1])):
         verb = "select" if len(rules) > 1 else "selects"
-        whom = _list(chosen) if chosen else "nobody for sure"
-        sentences.append(f"{_capital(_list(rules))} {verb} {whom} as {what}.")
+        sentences.append(f"{_capital(_list(rules))} {verb} {_whom(chosen)} as {what}.")
     return sentences
 
 
@@ -181,6 +180,10 @@ def _flips(found: xr.Dataset) -> list[str]:
 def _side(found: xr.Dataset) -> str:
     end = "best" if found.attrs["side"] == "top" else "worst"
     return f"the {end}" if found.attrs["m"] == 1 else f"the {end} {found.attrs['m']}"
+
+
+def _whom(chosen: Sequence[str]) -> str:
+    return _list(chosen) if chosen else "nobody for sure"
 
 
 def _list(items: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
+from pdsim.ranking.draws import named_twice
 from pdsim.ranking.marginals import Marginals, as_components, normal_scores
 
 type Floats = NDArray[np.float64]
@@ -52,6 +53,8 @@ def as_covariance(estimate: xr.DataArray, covariance: xr.DataArray | Floats) -> 
                 rule="estimates are finite and lie over the one dimension facility, two or more"
             )
         )
+    if named_twice(estimate):
+        raise InputError(Problem(rule="a facility is named twice", cure="give each its own name"))
     size = estimate.size
     if isinstance(covariance, xr.DataArray):
         covariance = _aligned(estimate, covariance)

@@ -105,7 +105,7 @@ def as_draws(score: xr.DataArray) -> Draws:
             )
         )
     sampling = [dim for dim in _SAMPLE_DIMS if dim in score.dims]
-    problems = list(_problems(score, sampling))
+    problems = _problems(score, sampling)
     if problems:
         raise InputError(problems)
     ess = float(score.attrs["ess"]) if "ess" in score.attrs else None
@@ -152,21 +152,39 @@ def _problems(score: xr.DataArray, sampling: list[str]) -> list[Problem]:
         problems.append(
             Problem(rule=f"ranking needs two facilities and a draw; the score is {score.sizes}")
         )
-    names = score.coords.get("facility")
-    if names is not None and len(np.unique(names.values)) < names.size:
+    if named_twice(score):
         problems.append(Problem(rule="a facility is named twice", cure="give each its own name"))
-    ess = score.attrs.get("ess")
-    if ess is not None and not float(ess) > 0:
-        problems.append(Problem(rule=f"the attribute ess is positive (received {ess!r})"))
+    if score.dtype.kind not in "biuf":
+        problems.append(Problem(rule=f"a score is real numbers, not {score.dtype}"))
+    ess = score.attrs.get("ess", 1.0)
+    if not (isinstance(ess, int | float | np.number) and ess > 0):
+        problems.append(Problem(rule=f"the attribute ess is a positive number (received {ess!r})"))
     return problems
 
 
-def check_m(m: int, facilities: int) -> None:
-    """Raise InputError unless 1 <= m < facilities."""
-    if not 1 <= m < facilities:
+def named_twice(values: xr.DataArray) -> bool:
+    """Whether two facilities bear one name."""
+    names = values.coords.get("facility")
+    return names is not None and len(np.unique(names.values)) < names.size
+
+
+def check_finite(draws: Draws, what: str) -> None:
+    """Raise InputError if `what`, which takes means or differences of scores, has infinite ones."""
+    if not np.isfinite(draws.values).all():
         raise InputError(
             Problem(
-                rule=f"m lies between 1 and {facilities - 1} here (received {m})",
+                rule=f"{what}: finite scores are needed, and some are infinite",
+                cure="ranks and probabilities of ranks do not; or bound the scores",
+            )
+        )
+
+
+def check_m(m: int, facilities: int) -> None:
+    """Raise InputError unless m is a whole number and 1 <= m < facilities."""
+    if not isinstance(m, int | np.integer) or not 1 <= m < facilities:
+        raise InputError(
+            Problem(
+                rule=f"m is a whole number from 1 to {facilities - 1} here (received {m})",
                 cure="name at least one facility and not all of them",
             )
         )

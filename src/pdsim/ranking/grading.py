@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.comparison import pairwise_probability
-from pdsim.ranking.draws import Draws, as_draws
+from pdsim.ranking.draws import Draws, as_draws, check_finite
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals, Score
 
@@ -180,6 +180,7 @@ def _discordance(score: Score, draws: Draws, zone: float) -> tuple[Floats, float
     if zone == 0.0:
         cost = pairs["pairwise_probability"].values.T.copy()
     else:
+        check_finite(draws, "an indifference zone")
         flat = draws.flat[0]
         cost = np.stack(
             [(flat - flat[:, i : i + 1] > zone).mean(axis=0) for i in range(len(flat.T))]

@@ -310,6 +310,8 @@ def _pair(first: xr.DataArray, second: xr.DataArray) -> tuple[Draws, Draws]:
     except ValueError as error:
         raise InputError(Problem(rule=f"the two parameters have other labels: {error}")) from error
     one, two = xr.broadcast(one, two)
+    if np.isinf(one).any() or np.isinf(two).any():
+        raise InputError(Problem(rule="a parameter of a distribution is infinite"))
     return as_components(one), as_components(two)
 
 

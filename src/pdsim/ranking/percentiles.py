@@ -5,7 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import as_draws
+from pdsim.ranking.draws import as_draws, check_finite
 from pdsim.ranking.marginals import Score
 from pdsim.ranking.observed import between_variance
 from pdsim.ranking.places import mean_places, places
@@ -247,6 +247,7 @@ def triple_goal(score: xr.DataArray) -> xr.Dataset:
     [1.0, 2.0]
     """
     draws = as_draws(score)
+    check_finite(draws, "triple-goal estimates")
     expected = expected_rank(score)["expected_rank"].values.reshape(-1, draws.facilities)
     rank = mean_places(*places(-np.round(expected, 12)))
     pooled = np.sort(draws.flat.reshape(len(expected), -1), axis=1)

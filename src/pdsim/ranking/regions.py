@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import check_probability
+from pdsim.ranking.draws import check_probability, named_twice
 
 type Floats = NDArray[np.float64]
 
@@ -58,6 +58,8 @@ def joint_rank_region(
         raise InputError(
             Problem(rule="estimates over facility are finite, standard errors not negative")
         )
+    if named_twice(estimate):
+        raise InputError(Problem(rule="a facility is named twice", cure="give each its own name"))
     order = [dim for dim in estimate.dims if dim != "facility"]
     estimate = estimate.transpose(*order, "facility")
     width = se.transpose(*order, "facility").values

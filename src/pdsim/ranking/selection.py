@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.confidence import rank_confidence_set
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
+from pdsim.ranking.draws import Draws, as_draws, check_finite, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.exact import average
 from pdsim.ranking.marginals import Marginals, Score, as_components
@@ -114,6 +114,8 @@ def select(
         raise InputError(Problem(rule=f"the rule {rule!r} needs a score", cure="give its draws"))
     draws = score.first if isinstance(score, Marginals) else as_draws(score)
     check_m(m, draws.facilities)
+    if how.name == "posterior_mean":
+        check_finite(draws, "the posterior mean")
     if how.name == "p_set":
         return _by_set(score, draws, attrs)
     if isinstance(score, Marginals):

@@ -8,27 +8,17 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from pdsim.conventions import CI_PROB, Side
+from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
-from pdsim.ranking import (
-    Score,
-    expected_rank,
-    normal_scores,
-    pairwise_probability,
-    rank_interval,
-    rank_probability,
-    select,
-    set_probability,
-    top_probability,
-)
+from pdsim.ranking import Score, normal_scores
 from pdsim.ranking.draws import Draws
-from pdsim.reports.view import SEPARATOR, SIDES, labels
+from pdsim.reports.rankgroups import pairs_group, ranking_group, rules_group, sets_group
+from pdsim.reports.view import SIDES
 
 _SAMPLING: Final = ({"chain", "draw"}, {"draw"}, {"sample"})
 _HIDDEN: Final = ("chain", "draw", "sample", "Unnamed: 0")
-LISTED_SETS: Final = 20
 PAIRED: Final = 60
-"""Facilities up to which all pairs are compared."""
+"""Facilities up to which all pairs, and confidence sets of ranks, are computed."""
 
 
 def read_scores(path: str | Path, *, variable: str | None = None) -> Score:
@@ -185,7 +175,13 @@ def _row(draws: Draws) -> xr.DataArray:
 
 
 def rank_results(
-    score: Score, *, m: int, name: str = "scores", estimand: str = "score", units: str = ""
+    score: Score,
+    *,
+    m: int,
+    name: str = "scores",
+    estimand: str = "score",
+    units: str = "",
+    seed: int = 1,
 ) -> xr.DataTree:
     """Return the ranking tables of a score, laid out for `write_report`.
 
@@ -197,20 +193,23 @@ def rank_results(
         Facilities to name at each end.
     name, estimand, units : str
         What the report calls them.
+    seed : int
+        Of the confidence set of ranks, one of the selection rules for estimates.
 
     Returns
     -------
     xr.DataTree
-        Groups ``improvement``, ``ranking``, ``pairs``, ``sets_top`` and ``sets_bottom``.
+        Groups ``improvement``, ``ranking``, ``pairs``, ``sets_top``, ``sets_bottom`` and ``rules``.
     """
     groups = {"improvement": _summary(score), "ranking": ranking_group(score, m=m)}
-    if groups["improvement"].sizes["facility"] <= PAIRED:
-        groups["pairs"] = pairwise_probability(score).rename(
-            other="facility_2",
-            pairwise_probability="p_above",
-            pairwise_probability_mcse="p_above_mcse",
-        )
+    few = groups["improvement"].sizes["facility"] <= PAIRED
+    if few:
+        groups["pairs"] = pairs_group(score)
     groups |= {f"sets_{side}": sets_group(score, m=m, side=side) for side in SIDES}
+    observed = None
+    if not isinstance(score, xr.DataArray):
+        observed = xr.Dataset({"estimate": _row(score.first), "se": _row(score.second)})
+    groups["rules"] = rules_group(score, m=m, observed=observed, seed=seed if few else None)
     tree = xr.DataTree.from_dict({f"/{key}": group for key, group in groups.items()})
     tree.attrs = {
         "name": name,
@@ -238,41 +237,3 @@ def _summary(score: Score) -> xr.Dataset:
     interval = mean + sd * xr.DataArray(stats.norm.ppf(bounds), dims="ci_bound")
     interval = interval.assign_coords(ci_bound=levels["ci_bound"].to_numpy())
     return xr.Dataset({"mean": mean, "median": mean, "sd": sd, "interval": interval})
-
-
-def ranking_group(score: Score, *, m: int) -> xr.Dataset:
-    """Return ranks, memberships and the choice at both ends, over facility."""
-    table = xr.merge([rank_probability(score), expected_rank(score)], combine_attrs="drop")
-    table["rank_interval"] = rank_interval(score, prob=CI_PROB)["rank_interval"]
-    for side in SIDES:
-        probability = top_probability(score, m=m, side=side)
-        table[f"p_{side}"] = probability["top_probability"]
-        table[f"p_{side}_mcse"] = probability["top_probability_mcse"]
-        chosen = select(score, m=m, side=side)
-        for key in ("selected", "tied", "could_flip"):
-            table[f"{key}_{side}"] = chosen[key]
-    return table
-
-
-def sets_group(score: Score, *, m: int, side: Side) -> xr.Dataset:
-    """Return the likeliest sets of one end, and the probability of the selected one."""
-    table = set_probability(score, m=m, side=side)
-    chosen = select(score, m=m, side=side)["selected"].to_numpy()
-    member = table["member"].transpose("set", "facility").to_numpy()
-    p, error = table["set_probability"].to_numpy(), table["set_probability_mcse"].to_numpy()
-    match = (member == chosen).all(axis=1)
-    names = np.array(labels(table["facility"]), dtype=object)
-    return xr.Dataset(
-        {
-            "members": (
-                "set",
-                np.array([SEPARATOR.join(names[row]) for row in member[:LISTED_SETS]], dtype=str),
-            ),
-            "probability": ("set", p[:LISTED_SETS]),
-            "probability_mcse": ("set", error[:LISTED_SETS]),
-        },
-        attrs={
-            "p_selected_set": float(p[match].sum()),
-            "p_selected_set_mcse": float(error[match][0]) if match.any() else float(error.min()),
-        },
-    )

@@ -93,6 +93,8 @@ def _choice(row: dict[str, object], top: str, bottom: str) -> str:
         flip = " (could flip under another seed)" if row[f"could_flip_{side}"] else ""
         if row[f"selected_{side}"]:
             texts.append(f"{label}{', tied' if row[f'tied_{side}'] else ''}{flip}")
+        elif row[f"tied_{side}"]:
+            texts.append(f"tied for {label}{flip}")
         elif flip:
             texts.append(f"just not {label}{flip}")
     return "; ".join(texts)
