@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pdsim import ranking
 from pdsim.errors import InputError
 from pdsim.ranking import (
     expected_rank,
@@ -178,7 +179,7 @@ def test_labels_and_attributes(score_of):
         (lambda s: s.isel(facility=[0]), "two facilities"),
         (lambda s: s.isel(sample=[]), "two facilities and a draw"),
         (lambda s: s.assign_coords(facility=["A", "A", "B", "C"]), "named twice"),
-        (lambda s: s.assign_attrs(ess=0.0), "ess is positive"),
+        (lambda s: s.assign_attrs(ess=0.0), "ess is a positive number"),
         (lambda s: s.rename(sample="draw").isel(draw=[0, 1, 2]), "at least 4"),
         (lambda s: s.rename(sample="chain"), "draws come as"),
         (lambda s: s.values, "DataArray, not ndarray"),
@@ -219,3 +220,38 @@ def test_chains_with_ties_share_the_cut_at_both_ends(chains, side):
     found = top_probability(score, m=2, side=side).top_probability
     np.testing.assert_allclose(found, expected.sum(axis=1))
     assert float(found.sum()) == pytest.approx(2)
+
+
+def test_a_failed_gate_travels_with_every_answer(score_of):
+    score = score_of(np.random.default_rng(1).normal(size=(40, 4)))
+    score = score.assign_attrs(estimand="change", convergence="failed")
+    answers = (
+        rank_probability(score),
+        expected_rank(score),
+        top_probability(score, m=2),
+        pairwise_probability(score),
+        improvement_probability(score),
+        sucra(score),
+        *(
+            function(score)
+            for function in (
+                ranking.rank_interval,
+                ranking.pcer,
+                ranking.r_values,
+                ranking.triple_goal,
+                ranking.grades,
+                ranking.set_probability,
+                ranking.likely_sets,
+                ranking.superset,
+                ranking.subset,
+                ranking.disagreement,
+                ranking.select,
+            )
+        ),
+        ranking.select(score, rule="p_set"),
+        ranking.statement_probability(score, ranking.in_top("A", 1)),
+    )
+    for answer in answers:
+        assert answer.attrs["convergence"] == "failed"
+        assert answer.attrs["estimand"] == "change"
+    assert "convergence" not in rank_probability(score.drop_attrs()).attrs

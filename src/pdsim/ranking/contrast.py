@@ -121,7 +121,7 @@ def disagreement(
         expected_loss=(("rule", "loss"), loss), expected_loss_mcse=(("rule", "loss"), error)
     )
     return combined.assign(_places_of(score, side)).assign_attrs(
-        m=m, side=side, ties=ties, estimand=draws.estimand
+        m=m, side=side, ties=ties, **draws.origin
     )
 
 

@@ -46,6 +46,12 @@ class Draws:
         batch, chains, draws, facilities = self.values.shape
         return self.values.reshape(batch, chains * draws, facilities)
 
+    @property
+    def origin(self) -> dict[str, Hashable]:
+        """What every answer says of its score: the estimand, and whether its fit converged."""
+        stated = self.template.attrs.get("convergence")
+        return {"estimand": self.estimand, **({} if stated is None else {"convergence": stated})}
+
     def blocks(self, width: int, *, limit: int = 8_000_000) -> list[slice]:
         """Cut the batch so that no array of `width` numbers a draw exceeds `limit` numbers."""
         batch, chains, draws, _ = self.values.shape
@@ -72,7 +78,7 @@ class Draws:
                 name: ((*leading, *dims), values.reshape((*shape, *values.shape[1:])))
                 for name, values in variables.items()
             },
-            attrs={"estimand": self.estimand, **(attrs or {})},
+            attrs={**self.origin, **(attrs or {})},
         )
         kept = {*leading, *dims}
         labels = {

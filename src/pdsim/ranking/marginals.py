@@ -151,7 +151,7 @@ class Marginals:
             values.reshape(shape),
             dims=(*leading, "sample", "facility"),
             coords=self.first.template.coords,
-            attrs={"estimand": self.first.estimand},
+            attrs=self.first.origin,
         )
 
     def _sample_grid(self, row: NDArray[np.int64], generator: np.random.Generator) -> Floats:

@@ -195,7 +195,8 @@ def r_values(score: Score) -> xr.DataArray:
     >>> r_values(score).values.round(3).tolist()
     [0.333, 0.667, 1.0]
     """
-    table = rank_probability(score)["rank_probability"]
+    ranks = rank_probability(score)
+    table = ranks["rank_probability"]
     order = [dim for dim in table.dims if dim not in ("facility", "rank")]
     table = table.transpose(*order, "facility", "rank")
     top = np.moveaxis(table.values.cumsum(axis=-1), -1, -2)
@@ -209,6 +210,7 @@ def r_values(score: Score) -> xr.DataArray:
         dims=table.dims[:-1],
         coords={k: v for k, v in table.coords.items() if "rank" not in v.dims},
         name="r_value",
+        attrs={k: v for k, v in ranks.attrs.items() if k in ("estimand", "convergence")},
     )
 
 

@@ -93,18 +93,18 @@ def winners_curse(
         raise InputError(
             Problem(rule=f"estimates tie at place {m}", cure="choose an m at which none tie")
         )
-    levels = (0.5, 0.5 * (1.0 - prob), 0.5 * (1.0 + prob))
+    levels = np.array([0.5, 0.5 * (1.0 - prob), 0.5 * (1.0 + prob)])
     reach = np.inf
     if method == "hybrid":
         outer = _PROJECTION * (1.0 - prob)
         reach = _simultaneous_z(1.0 - outer, size)
         inner = ((1.0 - prob) - outer) / (1.0 - outer)
-        levels = (0.5, 0.5 * inner, 1.0 - 0.5 * inner)
+        levels = np.array([0.5, 0.5 * inner, 1.0 - 0.5 * inner])
     found = np.full((3, size), np.nan)
     for i in order[:m]:
         ends = _selected_where(values, matrix, int(i), m)
         sd = float(np.sqrt(matrix[i, i]))
-        found[:, i] = [_solve(values[i], sd, ends, level, reach) for level in levels]
+        found[:, i] = _solve(values[i], sd, ends, levels, reach)
     found = sign * found
     bounds = found[1:] if side == "top" else found[:0:-1]
     return xr.Dataset(
@@ -153,42 +153,32 @@ def _selected_where(values: Floats, matrix: Floats, i: int, m: int) -> Floats:
     return np.stack([edges[:-1][chosen], edges[1:][chosen]], axis=1)
 
 
-def _solve(value: float, sd: float, ends: Floats, level: float, reach: float) -> float:
-    """Return the mean at which P(estimate > value, given the intervals) is `level`."""
+def _solve(value: float, sd: float, ends: Floats, levels: Floats, reach: float) -> Floats:
+    """Return the means at which P(estimate > value, given the intervals) reaches each level."""
     scaled = (ends - value) / sd
 
-    def upper_share(mean: float) -> float:
+    def upper_share(mean: Floats) -> Floats:
         # everything in standard errors, the estimate at 0
-        low = np.maximum(scaled[:, 0], mean - reach)
-        high = np.minimum(scaled[:, 1], mean + reach)
-        keep = low < high
-        low, high = low[keep] - mean, high[keep] - mean
-        above = np.maximum(low, -mean)
-        right = above < high
-        if not right.any():
-            return 0.0
-        log_right = _log_sum(_log_mass(above[right], high[right]))
-        return float(np.exp(log_right - _log_sum(_log_mass(low, high))))
+        at = mean[:, np.newaxis]
+        low = np.maximum(scaled[:, 0] - at, -reach)
+        high = np.minimum(scaled[:, 1] - at, reach)
+        right = np.logaddexp.reduce(_log_mass(np.maximum(low, -at), high), axis=1)
+        return np.asarray(np.exp(right - np.logaddexp.reduce(_log_mass(low, high), axis=1)))
 
     # within the simultaneous interval the estimate itself is possible
-    bound = min(reach, _FAR)
-    return value + sd * _rising_root(upper_share, level, -bound, bound)
+    return value + sd * _rising_roots(upper_share, levels, min(reach, _FAR))
 
 
-def _rising_root(
-    function: Callable[[float], float], level: float, low: float, high: float
-) -> float:
-    """Return where a rising function reaches the level; infinite at the far ends."""
-    ends = (low, high)
+def _rising_roots(function: Callable[[Floats], Floats], levels: Floats, bound: float) -> Floats:
+    """Return where a rising function reaches the levels; infinite at the far ends."""
+    low, high = np.full_like(levels, -bound), np.full_like(levels, bound)
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        if function(middle) < level:
-            low = middle
-        else:
-            high = middle
-    if ends[1] == _FAR and abs(low) > 0.999 * _FAR:
-        return float(np.sign(low) * np.inf)
-    return 0.5 * (low + high)
+        under = function(middle) < levels
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    middle = 0.5 * (low + high)
+    endless = (bound == _FAR) & (np.abs(middle) > 0.999 * _FAR)
+    return np.where(endless, np.copysign(np.inf, middle), middle)
 
 
 def _log_mass(low: Floats, high: Floats) -> Floats:
@@ -198,9 +188,6 @@ def _log_mass(low: Floats, high: Floats) -> Floats:
     flip = low > 0
     near, far = np.where(flip, -low, high), np.where(flip, -high, low)
     top, bottom = special.log_ndtr(near), special.log_ndtr(far)
-    return np.asarray(top + np.log1p(-np.exp(np.minimum(bottom - top, -1e-300))))
-
-
-def _log_sum(logs: Floats) -> float:
-    largest = logs.max()
-    return float(largest + np.log(np.exp(logs - largest).sum()))
+    some = low < high
+    gap = np.where(some, np.minimum(bottom - top, -1e-300), -1.0)
+    return np.where(some, top + np.log(-np.expm1(gap)), -np.inf)
