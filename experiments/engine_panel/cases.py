@@ -66,6 +66,23 @@ def _successes(rng: np.random.Generator, eta: Floats, size: Floats, correlation:
     return total
 
 
+def change(data: ModelData, eta: Floats) -> Floats:
+    """Return the composite change (draw, F), from 0 to 1."""
+    p = expit(eta)
+    return (p[..., 1] - p[..., 0]) @ data.weight
+
+
+def summary(value: Floats) -> dict[str, list[float]]:
+    """Return mean, sd and P(top 3) of draws (draw, F), by facility."""
+    places = np.argsort(np.argsort(-value, axis=1), axis=1)
+    found = {
+        "mean": value.mean(axis=0),
+        "sd": value.std(axis=0, ddof=1),
+        "top3": (places < 3).mean(axis=0),
+    }
+    return {name: np.round(part, 8).tolist() for name, part in found.items()}
+
+
 CASES: dict[str, tuple[dict[str, float | bool], int]] = {
     "n10": ({"trials": 10}, 8),
     "n40": ({"trials": 40}, 8),

@@ -123,18 +123,18 @@ def _fits(
         problem = setup.problem._replace(
             observed=two_periods(cells, periods), size=two_periods(trials, periods)
         )
-        posterior, drawn = draw_posterior(
+        posterior, drawn, joint = draw_posterior(
             setup._replace(problem=problem), draws=draws, rng=np.random.default_rng(seed)
         )
         score, plain = composite_draws(template, drawn, weights, estimand)
-        ess = composite_ess(template, posterior, plain)
+        ess = composite_ess(template, posterior, plain, joint.share * draws)
         yield _Fit(
             score=score,
             ess=ess,
             weight_ess=posterior.ess,
-            pareto_k=posterior.pareto_k,
+            pareto_k=max(posterior.pareto_k, joint.pareto_k),
             escalated=posterior.escalations > 0,
-            reliable=posterior.reliable,
+            reliable=posterior.reliable and joint.reliable,
         )
 
 

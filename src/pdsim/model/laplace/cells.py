@@ -20,6 +20,7 @@ Normal means have a constant curvature, the known precision.
 from typing import Final
 
 from pdsim.jit import kernel
+from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log, logistic, softplus
 from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
 from pdsim.model.laplace.problem import Problem
@@ -112,21 +113,28 @@ def log_likelihood(problem: Problem, work: Work) -> Lanes:
     """Return the log likelihood at (eta, shock), up to a constant of the data."""
     total = fill(0.0)
     for i in range(work.eta.shape[0]):
-        for k in range(work.eta.shape[1]):
-            for t in range(2):
-                n, y = problem.size[i, k, t], problem.observed[i, k, t]
-                eta = load(work.eta, (i, k, t))
-                if problem.gaussian:
-                    miss = y - eta
-                    total = total - (0.5 * n) * miss * miss
-                elif problem.group[k] >= 0:
-                    r = problem.correlation
-                    loading, shift = shock_terms(eta, n, r)
-                    z = load(work.shock, (i, problem.group[k], t))
-                    theta = eta + loading[0] * z + shift[0]
-                    total = total + (y * theta - n * softplus(theta)) * own_scale(n, r)
-                elif n > 0.0:
-                    total = total + fma(y, eta, -n * softplus(eta))
+        total = total + facility_likelihood(problem, i, work.eta[i], work.shock[i])
+    return total
+
+
+@kernel
+def facility_likelihood(problem: Problem, i: int, logit: Floats, shock: Floats) -> Lanes:
+    """Return the log likelihood of facility i at `logit` (K, 2, lane), `shock` (G, 2, lane)."""
+    total = fill(0.0)
+    for k in range(logit.shape[0]):
+        for t in range(2):
+            n, y = problem.size[i, k, t], problem.observed[i, k, t]
+            eta = load(logit, (k, t))
+            if problem.gaussian:
+                miss = y - eta
+                total = total - (0.5 * n) * miss * miss
+            elif problem.group[k] >= 0:
+                r = problem.correlation
+                loading, shift = shock_terms(eta, n, r)
+                theta = eta + loading[0] * load(shock, (problem.group[k], t)) + shift[0]
+                total = total + (y * theta - n * softplus(theta)) * own_scale(n, r)
+            elif n > 0.0:
+                total = total + fma(y, eta, -n * softplus(eta))
     return total
 
 

@@ -1,4 +1,4 @@
-r"""What the Laplace approximation leaves out: skewness of the cells and width of the posterior.
+r"""What the Laplace approximation leaves out, as far as it can be had without sampling.
 
 Evidence. With :math:`\varepsilon_c` the log likelihood of a cell less its expansion to second order
 at the mode, q the Gaussian approximation and s the information of the mean shift,
@@ -13,10 +13,6 @@ innermost level are too small where cells hold few trials.
 Moments. One step of a Gaussian variational approximation: gradient and curvature of a cell are
 replaced by their expectations under :math:`N(\mathrm{mode} + \mathrm{shift}, \mathrm{Cov})`. This
 makes the variances those of the posterior rather than of its peak, by up to 10 % with a shock.
-
-Skewness. A deviation :math:`\delta` of a logit with variance v, where the third derivative of the
-likelihood is f, becomes :math:`\delta + \tfrac16 fv(\delta^2 - v)`, a Cornish-Fisher step to the
-third cumulant :math:`fv^3`. It matters where one indicator makes the composite.
 """
 
 from typing import Final
@@ -25,7 +21,7 @@ import numpy as np
 
 from pdsim.jit import kernel
 from pdsim.model.data import Floats
-from pdsim.model.laplace.cells import own_scale, shock_terms
+from pdsim.model.laplace.cells import linearise, own_scale, shock_terms
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
@@ -49,20 +45,17 @@ from pdsim.model.laplace.lanes import (
 )
 from pdsim.model.laplace.moments import Spread, shift_information, variances
 from pdsim.model.laplace.problem import Problem
-from pdsim.model.laplace.solve import move, solve, solve_all
+from pdsim.model.laplace.solve import laplace_value, move, solve, solve_all
 from pdsim.model.laplace.work import Work
 
 _NODES, _WEIGHTS = gauss_hermite(4)
 _SHOCK_NODES, _SHOCK_WEIGHTS = gauss_hermite(3)
-_SHOCKED_STEPS: Final = 4
-"""Variational steps with a shock: one leaves means up to 0.1 posterior sd off at few trials."""
 _LARGEST: Final = 30.0
 """Bound of the exponents, against overflow at points far from the mode."""
-_MOST_SKEW: Final = 0.8
 
 
 @kernel
-def _bounded_exp(x: Lanes) -> Lanes:
+def bounded_exp(x: Lanes) -> Lanes:
     """Return exp(x), x cut to +-30."""
     e = exp_minus(smaller(magnitude(x), fill(_LARGEST)))
     return choose(x, 1.0 / e, e)
@@ -95,7 +88,7 @@ def _plain_cell(n: float, eta: Lanes, var: Lanes) -> Lanes:
     for a in range(len(_NODES)):
         move = _NODES[a] * sd
         eps = n * (start - softplus(eta + move) + move * fma(0.5 * pq, move, p))
-        value = fma(_WEIGHTS[a], _bounded_exp(eps), value)
+        value = fma(_WEIGHTS[a], bounded_exp(eps), value)
     return value
 
 
@@ -136,7 +129,7 @@ def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, 
                 - pull * turn
                 + 0.5 * (w * move * move + 2.0 * x * move * turn + own * turn * turn)
             )
-            value = fma(_WEIGHTS[a] * _SHOCK_WEIGHTS[b], _bounded_exp(eps), value)
+            value = fma(_WEIGHTS[a] * _SHOCK_WEIGHTS[b], bounded_exp(eps), value)
     return value
 
 
@@ -240,31 +233,31 @@ def _increase(array: Floats, more: Floats) -> None:
 
 @kernel
 def settle(problem: Problem, work: Work, spread: Spread) -> None:
-    """Take the variational steps from the corrected mean: factors, fixed, local, eta and shock."""
-    for step in range(_SHOCKED_STEPS if problem.correlation > 0.0 else 1):
-        if step > 0:
-            variances(problem, work, spread)
-        if not problem.gaussian:
-            _expected_linearise(problem, work, spread)
-        factor(problem, work)
-        solve_all(problem, work)
-        move(work.eta, work.new_eta, fill(1.0))
-        move(work.shock, work.new_shock, fill(1.0))
+    """Take a variational step from the corrected mean: factors, fixed, local, eta and shock.
 
-
-@kernel
-def bend(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
-    """Fill `out` (F, K, 2, lane) with f v / 6 at the mean; 0 with a shock or a normal mean."""
+    Leaves in `information` and `shock_information` the slope of the likelihood's expansion at the
+    mean, and in `objective` the log of the normal density's mass.
+    """
+    if problem.gaussian:
+        linearise(problem, work)
+    else:
+        _expected_linearise(problem, work, spread)
+    factor(problem, work)
+    solve_all(problem, work)
+    move(work.eta, work.new_eta, fill(1.0))
+    move(work.shock, work.new_shock, fill(1.0))
+    laplace_value(problem, work)
     for i in range(work.eta.shape[0]):
         for k in range(work.eta.shape[1]):
+            g = problem.group[k]
             for t in range(2):
-                if problem.gaussian or problem.group[k] >= 0:
-                    store(out, (i, k, t), 0.0)
-                    continue
-                var = load(spread.eta, (i, k, t))
-                p, pq = logistic(load(work.eta, (i, k, t)))
-                third = problem.size[i, k, t] * pq * (2.0 * p - 1.0)
-                # beyond this skewness the step would not be monotone where it matters
-                limit = square_root(_MOST_SKEW * _MOST_SKEW / (36.0 * var))
-                value = larger(smaller(third * var / 6.0, limit), -limit)
-                store(out, (i, k, t), value)
+                eta = load(work.eta, (i, k, t))
+                w = load(work.curvature, (i, k, t))
+                slope = fma(-w, eta, load(work.information, (i, k, t)))
+                if g >= 0:
+                    z, x = load(work.shock, (i, g, t)), load(work.cross, (i, k, t))
+                    own = load(work.shock_curvature, (i, k, t))
+                    pull = load(work.shock_information, (i, k, t)) - x * eta - own * z
+                    store(work.shock_information, (i, k, t), pull)
+                    slope = slope - x * z
+                store(work.information, (i, k, t), slope)

@@ -1,9 +1,16 @@
-r"""Exact draws from the Gaussian approximation given the hyperparameters.
+r"""Draws of the latent effects given the hyperparameters, with the weights that make them exact.
 
-Deviations from the mean, with standard normal :math:`\xi`:
+Deviations from the mean of the Gaussian approximation q, with standard normal :math:`\xi`:
 
 .. math:: \delta\mu = L_Q^{-\top}\xi,\quad \delta(v, z)_i = N_i'(\xi - U_i\,\delta\mu),\quad
           \delta\eta = T\,\delta m - VX\,\delta z + \mathrm{chol}(V)\,\xi .
+
+With :math:`R_i` the log likelihood of facility i less its expansion in q, the posterior is q times
+:math:`e^{R_1 + \dots + R_F}`. Given the fixed effects the facilities are independent, so every
+facility is drawn S times, one of the candidates is kept in proportion to :math:`e^{R_i}`, and the
+whole draw has the weight :math:`\prod_i S^{-1}\sum_s e^{R_{is}}`: self-normalised importance
+sampling with an unbiased weight, right whatever q is. The variance of the log weight is about
+0.04 F / S, three times that with a shock.
 
 The endline expected from the baseline is
 :math:`\eta_0 + \beta_k + \sum_L \rho_L t_L z_L`, with :math:`z_L` the baseline effects of the
@@ -17,9 +24,13 @@ import numpy as np
 
 from pdsim.jit import compiled, kernel
 from pdsim.model.data import Floats
+from pdsim.model.laplace.cells import facility_likelihood
+from pdsim.model.laplace.corrections import bounded_exp
+from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.hyper import CELL, Hyper
 from pdsim.model.laplace.lanes import (
     LANES,
+    Lanes,
     add,
     choose,
     clear,
@@ -30,7 +41,6 @@ from pdsim.model.laplace.lanes import (
     store,
 )
 from pdsim.model.laplace.matrices import backward
-from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
 
@@ -41,6 +51,7 @@ class Draw(NamedTuple):
     Attributes
     ----------
     eta : ndarray (F, K, 2, lane)
+    shock : ndarray (F, G, 2, lane)
     expected : ndarray (F, K, lane)
         Endline expected from the baseline.
     fixed : ndarray (2K, lane)
@@ -48,6 +59,7 @@ class Draw(NamedTuple):
     """
 
     eta: Floats
+    shock: Floats
     expected: Floats
     fixed: Floats
 
@@ -57,16 +69,17 @@ def allocate_draw(work: Work) -> Draw:
     facilities, indicators = work.eta.shape[:2]
     return Draw(
         eta=np.zeros_like(work.eta),
+        shock=np.zeros_like(work.shock),
         expected=np.zeros((facilities, indicators, LANES)),
         fixed=np.zeros_like(work.fixed),
     )
 
 
-def normals_per_draw(problem: Problem) -> int:
+def normals_per_draw(problem: Problem, candidates: int) -> int:
     """Return how many standard normal numbers one draw takes."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
-    return 2 * indicators + facilities * (size + 2 * indicators + 1)
+    return 2 * indicators + candidates * facilities * (size + 2 * indicators + 1)
 
 
 @kernel
@@ -103,42 +116,117 @@ def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
 def draw(
     problem: Problem,
     work: Work,
-    spread: Spread,
     slopes: Floats,
-    bends: Floats,
+    start: Floats,
     xi: Floats,
+    u: Floats,
     out: Draw,
+    log_weight: Floats,
 ) -> None:
-    """Make one draw from every lane from the normals `xi` (needed, lane); `work` is settled."""
+    """Make one draw from every lane; `work` is settled.
+
+    `start` (F, lane) is the log likelihood at the mean, `xi` (needed, lane) are normals, `u`
+    (candidates, F, lane) uniforms that choose between candidates. `log_weight` (lane,) gets the
+    sum over facilities of the log mean of exp(R).
+    """
     facilities, indicators = work.eta.shape[:2]
     fixed, size = 2 * indicators, work.loading.shape[1]
+    candidates = u.shape[0]
     regression = np.empty((3, LANES))
     _facility_regression(problem, work, regression)
     for a in range(fixed):
         store(out.fixed, (a,), load(xi, (a,)))
     backward(work.precision, work.pivots, out.fixed)
     at = fixed
-    moved, whole = np.empty((size, LANES)), np.empty((size, LANES))
-    change = np.empty((problem.blocks, LANES))
+    eta, shock = np.empty(out.eta.shape[1:]), np.empty(out.shock.shape[1:])
+    expected = np.empty(out.expected.shape[1:])
+    total = fill(0.0)
     for i in range(facilities):
-        clear(moved)
-        clear(whole)
-        for a in range(size):
-            omega = load(xi, (at + a,))
-            for c in range(fixed):
-                omega = fma(-load(work.coupling, (i, a, c)), load(out.fixed, (c,)), omega)
-            total = omega + load(work.local, (i, a))
-            for b in range(size):
-                n = load(work.loading, (i, a, b))
-                add(moved, (b,), n * omega)
-                add(whole, (b,), n * total)
-        at += size
-        _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
-        at += 1
-        _cells(problem, work, spread, i, slopes, bends, xi, at, moved, whole, change, out)
-        at += fixed
+        mass = fill(0.0)
+        for s in range(candidates):
+            _facility(problem, work, i, slopes, regression, xi, at, out.fixed, eta, shock, expected)
+            at += size + 1 + fixed
+            misfit = _misfit(problem, work, i, load(start, (i,)), eta, shock)
+            weight = bounded_exp(misfit)
+            mass = mass + weight
+            chosen = weight - load(u, (s, i)) * mass
+            _keep(chosen, eta, out.eta[i])
+            _keep(chosen, shock, out.shock[i])
+            for k in range(indicators):
+                kept = choose(chosen, load(expected, (k,)), load(out.expected, (i, k)))
+                store(out.expected, (i, k), kept)
+        total = total + log(mass / float(candidates))
+    store(log_weight, (), total)
     for a in range(fixed):
         add(out.fixed, (a,), load(work.fixed, (a,)))
+
+
+@kernel
+def _keep(chosen: object, source: Floats, target: Floats) -> None:
+    """Copy (a, 2, lane) in the lanes where `chosen` is positive."""
+    for a in range(source.shape[0]):
+        for t in range(2):
+            value = choose(chosen, load(source, (a, t)), load(target, (a, t)))
+            store(target, (a, t), value)
+
+
+@kernel
+def _facility(
+    problem: Problem,
+    work: Work,
+    i: int,
+    slopes: Floats,
+    regression: Floats,
+    xi: Floats,
+    at: int,
+    fixed: Floats,
+    eta: Floats,
+    shock: Floats,
+    expected: Floats,
+) -> None:
+    """Draw facility i given the deviations of the fixed effects, from the normals xi[at:]."""
+    size = work.loading.shape[1]
+    moved, whole = np.zeros((size, LANES)), np.zeros((size, LANES))
+    change = np.empty((problem.blocks, LANES))
+    for a in range(size):
+        omega = load(xi, (at + a,))
+        for c in range(fixed.shape[0]):
+            omega = fma(-load(work.coupling, (i, a, c)), load(fixed, (c,)), omega)
+        total = omega + load(work.local, (i, a))
+        for b in range(size):
+            n = load(work.loading, (i, a, b))
+            add(moved, (b,), n * omega)
+            add(whole, (b,), n * total)
+    for g in range(problem.groups):
+        for t in range(2):
+            z = load(moved, (2 * (problem.blocks + g) + t,))
+            store(shock, (g, t), z + load(work.shock, (i, g, t)))
+    at += size
+    _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
+    _cells(problem, work, i, slopes, xi, at + 1, moved, whole, change, fixed, eta, expected)
+
+
+@kernel
+def _misfit(
+    problem: Problem, work: Work, i: int, start: Lanes, eta: Floats, shock: Floats
+) -> Lanes:
+    """Return R of facility i: the log likelihood less its expansion, 0 at the mean."""
+    if problem.gaussian:
+        return fill(0.0)
+    value = facility_likelihood(problem, i, eta, shock) - start
+    for k in range(eta.shape[0]):
+        g = problem.group[k]
+        for t in range(2):
+            move = load(eta, (k, t)) - load(work.eta, (i, k, t))
+            w = load(work.curvature, (i, k, t))
+            slope = load(work.information, (i, k, t))
+            value = value - move * fma(-0.5 * w, move, slope)
+            if g >= 0:
+                turn = load(shock, (g, t)) - load(work.shock, (i, g, t))
+                x, own = load(work.cross, (i, k, t)), load(work.shock_curvature, (i, k, t))
+                pull = load(work.shock_information, (i, k, t))
+                value = value - turn * (pull - x * move - 0.5 * own * turn)
+    return value
 
 
 @kernel
@@ -162,21 +250,21 @@ def _expected_change(
 def _cells(
     problem: Problem,
     work: Work,
-    spread: Spread,
     i: int,
     slopes: Floats,
-    bends: Floats,
     xi: Floats,
     at: int,
     moved: Floats,
     whole: Floats,
     change: Floats,
-    out: Draw,
+    fixed: Floats,
+    eta: Floats,
+    expected: Floats,
 ) -> None:
-    """Draw the cells of facility i; out.fixed holds deviations from the mean still."""
-    for k in range(work.eta.shape[1]):
+    """Draw the cells of facility i; `fixed` holds deviations from the mean."""
+    for k in range(eta.shape[0]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
-        fixed0, fixed1 = load(out.fixed, (c,)), load(out.fixed, (c + 1,))
+        fixed0, fixed1 = load(fixed, (c,)), load(fixed, (c + 1,))
         m0, m1 = fixed0 + load(moved, (d,)), fixed1 + load(moved, (d + 1,))
         e0 = -load(work.curvature, (i, k, 0)) * m0
         e1 = -load(work.curvature, (i, k, 1)) * m1
@@ -191,16 +279,12 @@ def _cells(
         rest = v11 - tilt * tilt
         rest = square_root(choose(rest, rest, 0.0))
         x0, x1 = load(xi, (at + c,)), load(xi, (at + c + 1,))
-        move0 = m0 + v00 * e0 + v01 * e1 + root * x0
-        move1 = m1 + v01 * e0 + v11 * e1 + tilt * x0 + rest * x1
-        skew0 = load(bends, (i, k, 0)) * (move0 * move0 - load(spread.eta, (i, k, 0)))
-        skew1 = load(bends, (i, k, 1)) * (move1 * move1 - load(spread.eta, (i, k, 1)))
-        eta0 = load(work.eta, (i, k, 0)) + move0 + skew0
-        eta1 = load(work.eta, (i, k, 1)) + move1 + skew1
-        store(out.eta, (i, k, 0), eta0)
-        store(out.eta, (i, k, 1), eta1)
+        eta0 = load(work.eta, (i, k, 0)) + m0 + v00 * e0 + v01 * e1 + root * x0
+        eta1 = load(work.eta, (i, k, 1)) + m1 + v01 * e0 + v11 * e1 + tilt * x0 + rest * x1
+        store(eta, (k, 0), eta0)
+        store(eta, (k, 1), eta1)
         mu0 = load(work.fixed, (c,)) + fixed0
         beta = load(work.fixed, (c + 1,)) + fixed1 - mu0
         own = eta0 - mu0 - load(whole, (d,))
         foretold = fma(load(slopes, (CELL,)), own, load(change, (d // 2,)))
-        store(out.expected, (i, k), eta0 + beta + foretold)
+        store(expected, (k,), eta0 + beta + foretold)

@@ -35,8 +35,10 @@ class Points:
     Attributes
     ----------
     x : ndarray (n, H)
+    value : ndarray (n,)
+        Log of the corrected posterior density, up to a constant.
     log_weight : ndarray (n,)
-        Log of the corrected posterior density over the density of the points.
+        `value` less the log density of the points.
     latent : Latent or None
         Moments of the latent effects; None where they would take too much memory.
     mode : Mode
@@ -45,6 +47,7 @@ class Points:
     """
 
     x: Floats
+    value: Floats
     log_weight: Floats
     latent: Latent | None
     mode: Mode
@@ -70,7 +73,7 @@ def weigh_grid(
     log_weight = value - log_density
     if reaches_edge(mode, x, normalise(log_weight)):
         return None
-    return Points(x=x, log_weight=log_weight, latent=latent, mode=mode, exact=True)
+    return Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=True)
 
 
 def weigh(
@@ -114,7 +117,7 @@ def weigh(
         x, value = np.concatenate([x, more]), np.concatenate([value, there])
         latent = _joined(latent, found)
     log_weight = value - mixture_log_density(components, x)
-    return Points(x=x, log_weight=log_weight, latent=latent, mode=mode, exact=False)
+    return Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=False)
 
 
 def _fits(work: Work, points: int) -> bool:

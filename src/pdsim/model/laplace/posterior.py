@@ -32,6 +32,8 @@ class Posterior(NamedTuple):
     Attributes
     ----------
     x : ndarray (n, H)
+    value : ndarray (n,)
+        Log posterior density, up to a constant.
     weight : ndarray (n,)
         Sums to 1.
     latent : Latent
@@ -43,6 +45,7 @@ class Posterior(NamedTuple):
     """
 
     x: Floats
+    value: Floats
     weight: Floats
     latent: Latent
     ess: float
@@ -105,6 +108,7 @@ def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: P
         latent = Latent(*(part[chosen] for part in points.latent))
     return Posterior(
         x=x,
+        value=points.value[chosen],
         weight=weight[chosen] / weight[chosen].sum(),
         latent=latent,
         ess=float(1.0 / np.sum(weight**2)),
@@ -113,7 +117,9 @@ def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: P
     )
 
 
-def composite_ess(data: ModelData, posterior: Posterior, composite: Floats) -> float:
+def composite_ess(
+    data: ModelData, posterior: Posterior, composite: Floats, effective: float
+) -> float:
     """Return the effective number of draws of the composite, the least over facilities.
 
     Parameters
@@ -122,13 +128,16 @@ def composite_ess(data: ModelData, posterior: Posterior, composite: Floats) -> f
     posterior : Posterior
     composite : ndarray (draw, F)
         Draws of the composite, on the scale of 0 to 1 for counts.
+    effective : float
+        Effective number of draws given the points: fewer than there are where they were weighted.
 
     Notes
     -----
-    The squared Monte Carlo error of a mean is the variance within points over the number of
-    draws, plus that of the weighted mean over points of the mean given the point, which here
-    is taken from the logistic-normal approximation of MacKay (1992), doi
-    10.1162/neco.1992.4.5.720.
+    The squared Monte Carlo error of a mean is the variance within points over the effective
+    number of draws, plus that of the weighted mean over points of the mean given the point,
+    which here is taken from the logistic-normal approximation of MacKay (1992), doi
+    10.1162/neco.1992.4.5.720. Draws are spread evenly over the points; what their weights take
+    away from that is charged to the points too.
     """
     eta, var = posterior.latent.eta, posterior.latent.var
     level = eta if data.kind == "scores" else expit(eta / np.sqrt(1.0 + np.pi * var / 8.0))
@@ -141,4 +150,5 @@ def composite_ess(data: ModelData, posterior: Posterior, composite: Floats) -> f
     error = 0.0 if posterior.exact else posterior.weight**2 @ centered**2
     total = composite.var(axis=0, ddof=1)
     within = np.maximum(total - between, 0.0)
-    return float(np.min(total / np.maximum(within / len(composite) + error, 1e-300)))
+    error = error + between * (1.0 / effective - 1.0 / len(composite))
+    return float(np.min(total / np.maximum(within / effective + error, 1e-300)))

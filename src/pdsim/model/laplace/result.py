@@ -26,6 +26,10 @@ class LaplaceResult:
         Effective number of hyperparameter points.
     pareto_k : float
         Shape of the tail of the importance weights.
+    joint_share, joint_k : float
+        Effective share of the draws under the weights that make them exact, and Pareto k of these.
+    exact : bool
+        The hyperparameters were integrated on a grid: no sample, no `weight_ess`.
     iterations, evaluations, escalations : int
         Steps of the mode search, hyperparameter points evaluated, and how often the number of
         points was raised.
@@ -41,6 +45,9 @@ class LaplaceResult:
     ess: float
     weight_ess: float
     pareto_k: float
+    joint_share: float
+    joint_k: float
+    exact: bool
     iterations: int
     evaluations: int
     escalations: int
@@ -59,6 +66,9 @@ class LaplaceResult:
             "ess": self.ess,
             "weight_ess": self.weight_ess,
             "pareto_k": self.pareto_k,
+            "joint_share": self.joint_share,
+            "joint_k": self.joint_k,
+            "exact": float(self.exact),
             "iterations": float(self.iterations),
             "evaluations": float(self.evaluations),
             "escalations": float(self.escalations),

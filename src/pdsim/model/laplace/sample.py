@@ -1,13 +1,14 @@
 """Draws of one study's posterior by the fast engine."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from pdsim.jit import compiled
 from pdsim.model.data import Floats, Ints, ModelData
-from pdsim.model.laplace.corrections import bend, settle
+from pdsim.model.laplace.cells import facility_likelihood
+from pdsim.model.laplace.corrections import settle
 from pdsim.model.laplace.draws import (
     Draw,
     allocate_draw,
@@ -16,14 +17,20 @@ from pdsim.model.laplace.draws import (
     normals_per_draw,
 )
 from pdsim.model.laplace.hyper import Hyper, build_hyper, covariances, hyper_names, natural
-from pdsim.model.laplace.importance import systematic
-from pdsim.model.laplace.lanes import LANES
+from pdsim.model.laplace.importance import normalise, pareto_k, systematic
+from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
-from pdsim.model.laplace.posterior import Posterior, composite_ess, infer
+from pdsim.model.laplace.posterior import HIGHEST_K, Posterior, composite_ess, infer
 from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
+
+MOST_WEIGHTED: Final = 200
+"""Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
+
+MOST_CANDIDATES: Final = 8
+LEAST_SHARE: Final = 0.05
 
 
 def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
@@ -44,9 +51,11 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
 
     Notes
     -----
-    Latent effects are integrated out by a corrected Laplace approximation (Rue, Martino, Chopin
-    2009, doi 10.1111/j.1467-9868.2008.00700.x), hyperparameters by importance sampling on a
-    quasi-random net.
+    Hyperparameters are drawn by importance sampling on a quasi-random net from a posterior in which
+    a corrected Laplace approximation integrates the latent effects out (Rue, Martino, Chopin 2009,
+    doi 10.1111/j.1467-9868.2008.00700.x). The latent effects are drawn from a Gaussian
+    approximation and weighted (`draws`), which makes the joint posterior exact but for Monte Carlo
+    error. Beyond 200 facilities only the choice between candidates is left of that.
 
     Examples
     --------
@@ -58,7 +67,7 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
     (200, 12, 1, 1)
     """
     setup = set_up(data)
-    posterior, drawn = draw_posterior(setup, draws=draws, rng=np.random.default_rng(seed))
+    posterior, drawn, joint = draw_posterior(setup, draws=draws, rng=np.random.default_rng(seed))
     both = data.shape[2] == 2
     values, ignored = np.empty_like(drawn.x), np.empty(draws)
     natural(setup.hyper, drawn.x, values, ignored)
@@ -68,13 +77,16 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
         alpha=drawn.fixed[:, 0::2].copy(),
         beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
         hyper=dict(zip(hyper_names(data), values.T.copy(), strict=True)),
-        ess=composite_ess(data, posterior, _composite(data, drawn.eta)),
+        ess=composite_ess(data, posterior, _composite(data, drawn.eta), joint.share * draws),
         weight_ess=posterior.ess,
         pareto_k=posterior.pareto_k,
+        joint_share=joint.share,
+        joint_k=joint.pareto_k,
+        exact=posterior.exact,
         iterations=posterior.iterations,
         evaluations=posterior.evaluations,
         escalations=posterior.escalations,
-        reliable=posterior.reliable,
+        reliable=posterior.reliable and joint.reliable,
     )
 
 
@@ -96,6 +108,18 @@ class Draws(NamedTuple):
     x: Floats
 
 
+class Joint(NamedTuple):
+    """How the weights of whole draws came out: effective share of the draws, and Pareto k."""
+
+    share: float
+    pareto_k: float
+
+    @property
+    def reliable(self) -> bool:
+        """Whether draws from the Gaussian approximation can stand for the posterior."""
+        return self.share >= LEAST_SHARE and self.pareto_k <= HIGHEST_K
+
+
 def set_up(data: ModelData) -> Setup:
     """Return the arrays that fits of the shape of `data` share."""
     problem = build_problem(data)
@@ -105,7 +129,7 @@ def set_up(data: ModelData) -> Setup:
 
 def draw_posterior(
     setup: Setup, *, draws: int, rng: np.random.Generator
-) -> tuple[Posterior, Draws]:
+) -> tuple[Posterior, Draws, Joint]:
     """Fit the observations of `setup` and draw from the posterior."""
     posterior = infer(*setup, rng)
     facilities, indicators, _ = setup.problem.observed.shape
@@ -116,8 +140,22 @@ def draw_posterior(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    fill_draws(setup, posterior, rng, drawn)
-    return posterior, drawn
+    log_weight = fill_draws(setup, posterior, rng, drawn)
+    if facilities > MOST_WEIGHTED or setup.problem.gaussian:
+        return posterior, drawn, Joint(1.0, 0.0)
+    weight = normalise(log_weight)
+    kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
+    kept = rng.permutation(kept)
+    joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
+    return posterior, Draws(*(part[kept] for part in drawn)), joint
+
+
+def _candidates(problem: Problem) -> int:
+    """Return how often to draw a facility: enough for a log weight of variance about a half."""
+    if problem.gaussian:
+        return 1
+    each = 0.12 if problem.correlation > 0.0 else 0.04
+    return min(max(round(each * problem.observed.shape[0] / 0.5), 1), MOST_CANDIDATES)
 
 
 def _composite(data: ModelData, eta: Floats) -> Floats:
@@ -127,30 +165,38 @@ def _composite(data: ModelData, eta: Floats) -> Floats:
     return np.einsum("dik,k->di", value, data.weight * data.scale)
 
 
-def fill_draws(setup: Setup, posterior: Posterior, rng: np.random.Generator, drawn: Draws) -> None:
-    """Fill the draws in random order."""
+def fill_draws(
+    setup: Setup, posterior: Posterior, rng: np.random.Generator, drawn: Draws
+) -> Floats:
+    """Fill the draws in random order; return their log weights (draw,)."""
     draws = len(drawn.eta)
     counts = systematic(posterior.weight, draws, rng.random())
     used = np.flatnonzero(counts)
     used = used[np.argsort(-counts[used], kind="stable")]
     rows = rng.permutation(draws)
-    out = allocate_draw(setup.work)
-    needed = normals_per_draw(setup.problem)
+    out, log_weight = allocate_draw(setup.work), np.empty(draws)
+    candidates = _candidates(setup.problem)
+    needed = normals_per_draw(setup.problem, candidates)
+    choices = (candidates, len(setup.work.eta), LANES)
+    own, misfit = np.empty(LANES), np.empty(LANES)
     done = 0
     for first in range(0, used.size, LANES):
         block = np.resize(used[first : first + LANES], LANES)
         number = counts[block]
         number[used.size - first :] = 0
-        slopes, bends = settle_points(*setup, posterior.x, posterior.latent, block)
+        slopes, start = settle_points(*setup, posterior.x, posterior.latent, block, own)
+        own -= posterior.value[block]
         for _ in range(number.max()):
             active = np.flatnonzero(number > 0)
             here = rows[done : done + active.size]
-            xi = rng.standard_normal((needed, LANES))
-            draw(setup.problem, setup.work, setup.spread, slopes, bends, xi, out)
+            xi, u = rng.standard_normal((needed, LANES)), rng.random(choices)
+            draw(setup.problem, setup.work, slopes, start, xi, u, out, misfit)
             keep_draws(out, active, here, drawn.eta, drawn.expected, drawn.fixed)
             drawn.x[here] = posterior.x[block[active]]
+            log_weight[here] = (own + misfit)[active]
             number[active] -= 1
             done += active.size
+    return log_weight
 
 
 @compiled
@@ -162,23 +208,30 @@ def settle_points(
     x: Floats,
     latent: Latent,
     block: Ints,
+    mass: Floats,
 ) -> tuple[Floats, Floats]:
-    """Settle the lanes at the points `block` (lane,); return slopes (slot, lane) and bends."""
+    """Settle the lanes at the points `block` (lane,).
+
+    Returns slopes (slot, lane) and the log likelihood at the mean (F, lane); fills `mass` (lane,)
+    with the log of the normal density's mass times the prior.
+    """
     here = np.empty((LANES, x.shape[1]))
     for j in range(LANES):
         for h in range(x.shape[1]):
             here[j, h] = x[block[j], h]
-    values, ignored = np.empty(here.shape), np.empty(LANES)
-    natural(hyper, here, values, ignored)
+    values, log_prior = np.empty(here.shape), np.empty(LANES)
+    natural(hyper, here, values, log_prior)
     covariances(hyper, values, work.cov)
     for j in range(LANES):
         restore_lane(latent, block[j], work, spread, j)
     settle(problem, work, spread)
-    slopes = np.empty((3, LANES))
+    for j in range(LANES):
+        mass[j] = work.objective[j] + log_prior[j]
+    slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
     expected_slopes(hyper, values, slopes)
-    bends = np.empty(work.eta.shape)
-    bend(problem, work, spread, bends)
-    return slopes, bends
+    for i in range(work.eta.shape[0]):
+        store(start, (i,), facility_likelihood(problem, i, work.eta[i], work.shock[i]))
+    return slopes, start
 
 
 @compiled

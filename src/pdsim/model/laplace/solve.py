@@ -197,7 +197,7 @@ def newton(problem: Problem, work: Work, tolerance: float) -> int:
             worst = max(worst, work.step[j])
         if not worst > tolerance or steps == MOST_STEPS:
             break
-    _laplace_value(problem, work)
+    laplace_value(problem, work)
     for j in range(LANES):
         if not work.step[j] <= tolerance:
             work.objective[j] = np.nan
@@ -205,7 +205,7 @@ def newton(problem: Problem, work: Work, tolerance: float) -> int:
 
 
 @kernel
-def _laplace_value(problem: Problem, work: Work) -> None:
+def laplace_value(problem: Problem, work: Work) -> None:
     """Fill `objective` with psi at the solution of the present factors."""
     quadratic = load(work.logdet, ())
     for i in range(work.eta.shape[0]):
