@@ -9,7 +9,8 @@ import xarray as xr
 
 from pdsim.ranking import Marginals
 from pdsim.reports.scores import rank_results, read_scores, turned
-from pdsim.reports.view import members
+from pdsim.reports.tables import selection_table
+from pdsim.reports.view import members, read_results
 
 NAMES = ["A", "=B", "C", "D"]
 
@@ -98,3 +99,23 @@ def test_pisa_improvement(shared_data: Path, tmp_path: Path) -> None:
         assert float(ranking["expected_rank"].sel(facility=name)) == pytest.approx(rank, abs=1e-4)
         assert float(ranking["p_top"].sel(facility=name)) == pytest.approx(top, abs=1e-4)
     assert float(ranking["p_bottom"].sel(facility="Iceland")) == pytest.approx(0.9975, abs=1e-4)
+
+
+def test_ties_grades_and_rules_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "estimates.csv"
+    path.write_text("facility,estimate,se\nA,10,2\nB,9,1\nC,9,1\nD,5,3\nE,2,2\nF,0,1\n")
+    tree = rank_results(read_scores(path), m=2)
+    ranking, rules = tree["ranking"].to_dataset(), tree["rules"].to_dataset()
+    assert ranking["tied_top"].to_numpy().tolist() == [False, True, True, False, False, False]
+    assert ranking["grade"].to_numpy().tolist() == [1, 1, 1, 2, 3, 4]
+    assert {"shrunken_mean", "confidence_set"} <= set(rules["rule"].to_numpy().tolist())
+    wide = rules["selected_top"].sel(rule="confidence_set")
+    assert wide.to_numpy().tolist() == [True, True, True, True, False, False]
+    assert "B and C tie at the cut" in rules.attrs["disagreement_top"]
+    table = selection_table(read_results(tree))
+    assert [table.frame.loc[name, "choice"] for name in "ABCD"] == [
+        "highest",
+        "tied for highest",
+        "tied for highest",
+        "",
+    ]
