@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import pdsim
 from pdsim import cli
+from pdsim.analysis import save_fit
 
 ESTIMATES = "facility,estimate,se\nA,3,1\nB,2,1\nC,1,1\nD,0,1\nE,-1,1\n"
 
@@ -39,7 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 def test_help_names_the_commands(run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for name in ("check", "analyse", "rank", "sweep", "report", "example"):
+    for name in ("check", "analyse", "rank", "sweep", "plan", "report", "example"):
         assert re.search(rf"^  {name}\b", out, re.MULTILINE)
 
 
@@ -217,6 +219,60 @@ def test_unknown_format_writes_nothing(run, tmp_path: Path) -> None:
     assert code == 2
     assert "no report format 'pdf'" in err
     assert not list((tmp_path / "out").iterdir())
+
+
+PLAN = """
+name = "Three of ten"
+target = "pcs_top >= 0.95"
+[scenario]
+kind = "normal"
+means = [0.5, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0]
+[costs]
+per_case = 2
+"""
+
+
+def test_plan_prints_the_answer_and_writes_it(run, tmp_path: Path) -> None:
+    config, out = tmp_path / "plan.toml", tmp_path / "answer"
+    config.write_text(PLAN)
+    code, text, err = run("plan", config, "--out", out, "-f", "html", "-f", "md")
+    assert code == 0, err
+    files = {path.name for path in out.iterdir()}
+    assert {"plan.nc", "planning.html", "planning.md"} <= files
+    answer = xr.open_datatree(out / "plan.nc", engine="h5netcdf")["answer"]
+    n = int(answer["n"])
+    assert f"With {n} cases observed per facility and period" in " ".join(text.split())
+    assert f"{20 * n:,}" in text  # ten facilities, one period, 2 a case
+    code, _, err = run("plan", config, "--out", out)
+    assert code == 2
+    assert "not an empty folder" in err
+
+
+def test_a_bad_plan_writes_nothing(run, tmp_path: Path) -> None:
+    config = tmp_path / "plan.toml"
+    config.write_text(PLAN.replace("pcs_top", "pcs_tpo").replace("per_case", "per_cas"))
+    code, _, err = run("plan", config, "--out", tmp_path / "answer")
+    assert code == 2
+    assert "per_cas" in err
+    config.write_text(PLAN.replace("pcs_top", "pcs_tpo"))
+    code, _, err = run("plan", config, "--out", tmp_path / "answer")
+    assert code == 2
+    assert "pcs_tpo" in err
+    assert not (tmp_path / "answer").exists()
+
+
+def test_a_plan_from_a_pilot(run, tmp_path: Path) -> None:
+    study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    save_fit(pdsim.fit(study, engine="laplace", seed=1), tmp_path / "fit.nc")
+    config = tmp_path / "plan.toml"
+    config.write_text('target = "overlap_top >= 0.7"\nprecision = 0.5\n')
+    pilot = ("--pilot", tmp_path / "fit.nc")
+    code, text, err = run("plan", config, "--out", tmp_path / "answer", *pilot)
+    assert code == 0, err
+    assert "averaged" in text
+    code, _, err = run("plan", config, "--out", tmp_path / "other", "--pilot", tmp_path / "no.nc")
+    assert code in (1, 2)
+    assert "no.nc" in err
 
 
 def test_a_bad_job_is_refused(run, tmp_path: Path) -> None:

@@ -306,7 +306,7 @@ def plan(
     from pdsim.reports.write import check_formats, write_document
 
     check_formats(formats)
-    _new_folder(out)
+    _check_free(out)
     with _bar() as advance:
         from pdsim.analysis import load_fit, save_fit
         from pdsim.planning import plan_file
@@ -314,9 +314,10 @@ def plan(
 
         fit = None if pilot is None else load_fit(pilot)
         answer = plan_file(config, pilot=fit, workers=workers, progress=advance)
+        _new_folder(out)
         save_fit(answer, out / "plan.nc")
         document = plan_document(answer)
-        write_document(document, out, formats=formats)
+        write_document(document, out, formats=formats, stem="planning")
     _print_document(document)
     _say(f"The answer and its report lie in {out}")
 
@@ -376,6 +377,11 @@ def _say(text: str) -> None:
 
 
 def _new_folder(folder: Path) -> None:
+    _check_free(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             Problem(
@@ -384,7 +390,6 @@ def _new_folder(folder: Path) -> None:
                 cure="choose another folder, or remove it yourself",
             )
         )
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _job(text: str | None) -> tuple[int, int] | None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
 from pdsim.model import composite, levels
+from pdsim.planning.cases import NextCases, cases_of
 from pdsim.planning.value import Posterior, chance_right, outcomes
-from pdsim.study import study_from_dataset
 
 type Floats = NDArray[np.float64]
 
@@ -67,7 +67,8 @@ def next_cases(
     """
     if "constant_data" not in fit.children or fit.attrs.get("kind") != "counts":
         raise InputError(Problem(rule="the next cases need a fit of counts", cure="see pdsim.fit"))
-    m = study_from_dataset(fit["constant_data"].to_dataset()).m if m is None else m
+    case = cases_of(fit)
+    m = case.m if m is None else m
     level = levels(fit)
     facilities = level.sizes["facility"]
     wrong = []
@@ -81,7 +82,7 @@ def next_cases(
         wrong.append(Problem(rule=f"there is no period {period!r} in the fit"))
     if wrong:
         raise InputError(wrong)
-    posterior = posterior_of(fit, period=period)
+    posterior = posterior_of(fit, case, period=period)
     normals = outcomes(facilities, seed)
 
     def chance(resolved: Floats) -> float:
@@ -120,7 +121,7 @@ def next_cases(
     )
 
 
-def posterior_of(fit: xr.DataTree, *, period: str) -> Posterior:
+def posterior_of(fit: xr.DataTree, case: NextCases, *, period: str) -> Posterior:
     """Return means and covariances of scores and levels, relative to all facilities.
 
     What is common to all facilities changes no ranking, and what is left is nearly independent
@@ -133,17 +134,12 @@ def posterior_of(fit: xr.DataTree, *, period: str) -> Posterior:
     apart = shown - shown.mean(axis=1, keepdims=True)
     points_centred, apart_centred = points - points.mean(axis=0), apart - apart.mean(axis=0)
     divisor = len(points) - 1
-    mean = shown.mean(axis=0)
-    sd = np.sqrt(mean * (1 - mean))
-    r = float(fit.attrs.get("case_correlation", 0.0))
-    product = sd[:, :, None] * sd[:, None, :]
-    noise = product * (r + (1 - r) * np.eye(sd.shape[1]))
     return Posterior(
         mean=points.mean(axis=0),
         variance=points.var(axis=0, ddof=1),
         cross=np.einsum("sf,sfk->fk", points_centred, apart_centred) / divisor,
         spread=np.einsum("sfk,sfl->fkl", apart_centred, apart_centred) / divisor,
-        noise=noise,
+        noise=case.noise(shown.mean(axis=0)),
     )
 
 

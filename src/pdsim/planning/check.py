@@ -1,21 +1,14 @@
 """Paired simulation of an allocation against equal allocation."""
 
-from typing import Final
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from pdsim.errors import InputError, Problem
-from pdsim.model import composite, fit_many, levels
-from pdsim.model.data import model_data
-from pdsim.simulation.casewise import loading_table
-from pdsim.study import study_from_dataset
+from pdsim.model import composite, levels
+from pdsim.planning.cases import cases_of
 
 type Floats = NDArray[np.float64]
-
-_GRID_STEP: Final = 1 / 64
 
 
 def check_allocation(
@@ -40,6 +33,7 @@ def check_allocation(
     -------
     Dataset
         ``pcs_recommended``, ``pcs_equal``, ``gain`` (their difference), each with its ``_mcse``.
+        Attribute ``unreliable``: fits that the fast engine could not vouch for, kept all the same.
 
     Raises
     ------
@@ -48,8 +42,11 @@ def check_allocation(
     """
     if replicates < 2:
         raise InputError(Problem(rule=f"replicates must be 2 or more, got {replicates}"))
-    study = study_from_dataset(fit["constant_data"].to_dataset())
-    template = model_data(study)
+    # the engine takes a second to import, which other plans can save
+    from pdsim.model import fit_many
+
+    case = cases_of(fit)
+    template = case.data
     m, side = int(allocation.attrs["m"]), str(allocation.attrs["side"])
     level = levels(fit)
     period = level["period"].to_numpy().tolist().index(allocation.attrs["period"])
@@ -62,13 +59,12 @@ def check_allocation(
     most = int(max(plan.max() for plan in plans))
     observed = np.repeat(template.observed[None], 2 * replicates, axis=0)
     size = np.repeat(template.size[None], 2 * replicates, axis=0)
-    factor = 1 / study.design_effect
     for row, draw in enumerate(picked):
-        met = _cases(shown[draw, :, :, period], most, template.case_correlation, rng)
+        met = case.observe(shown[draw, :, :, period], most, rng)
         for which, plan in enumerate(plans):
             for i, count in enumerate(plan):
-                observed[2 * row + which, i, :, period] += factor * met[i, :count].sum(axis=0)
-                size[2 * row + which, i, :, period] += factor * count
+                observed[2 * row + which, i, :, period] += met[i, :count].sum(axis=0)
+                size[2 * row + which, i, :, period] += case.trials * count
     seeds = np.repeat(rng.integers(2**31, size=replicates), 2)
     estimand = str(score.attrs["estimand"])
     found = fit_many(template, observed, size=size, seeds=seeds, estimand=estimand)
@@ -86,7 +82,13 @@ def check_allocation(
             f"{name}_mcse": float(values.std(ddof=1) / np.sqrt(replicates))
             for name, values in columns.items()
         },
-        attrs={"replicates": replicates, "seed": seed, "m": m, "side": side},
+        attrs={
+            "replicates": replicates,
+            "seed": seed,
+            "m": m,
+            "side": side,
+            "unreliable": int((~found["reliable"]).sum()),
+        },
     )
 
 
@@ -99,17 +101,3 @@ def _right(estimate: Floats, truth: Floats, m: int, side: str) -> Floats:
         true = np.argsort(-sign * truth, axis=1)[:, :m]
         ends.append((np.sort(chosen, axis=1) == np.sort(true, axis=1)).all(axis=1))
     return np.mean(np.array(ends, dtype=float), axis=0)
-
-
-def _cases(level: Floats, most: int, correlation: float, rng: np.random.Generator) -> Floats:
-    """Return which indicators are met in each case, (facility, case, indicator)."""
-    facilities, indicators = level.shape
-    cut = ndtri(np.clip(level, 1e-12, 1 - 1e-12))
-    own = rng.standard_normal((facilities, most, indicators))
-    if correlation > 0:
-        table = loading_table(correlation)
-        grid = np.arange(table.size) * _GRID_STEP
-        loading = np.interp(np.abs(cut), grid, table)[:, None, :]
-        common = rng.standard_normal((facilities, most, 1))
-        own = loading * common + np.sqrt(1 - loading**2) * own
-    return np.asarray(own < cut[:, None, :], dtype=float)

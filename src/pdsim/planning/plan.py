@@ -46,6 +46,7 @@ def plan(
     high: int | None = None,
     precision: float = 0.1,
     ranges: Mapping[str, tuple[Any, Any]] | None = None,
+    sensitivity: bool = True,
     assurance: str = "",
     design_priors: Priors | None = None,
     pilot: xr.DataTree | None = None,
@@ -74,8 +75,9 @@ def plan(
     precision : float
         The interval is to lie within this share of n: 0.1 for +-10 %.
     ranges : mapping of str to (low, high), optional
-        Plausible ranges of assumptions, by the names of the scenario's settings: the plan is
-        made again at each end.
+        Plausible ranges of assumptions, by the names of the scenario's settings.
+    sensitivity : bool
+        Whether to plan again at both ends of every range.
     assurance : {"", "ranges", "priors", "pilot"}
         Also average over parameters drawn evenly from `ranges`, from `design_priors`, or from
         the posterior of `pilot`.
@@ -126,6 +128,7 @@ def plan(
         "precision": precision,
         "scenario": to_mapping(scenario),
         "ranges": ranges,
+        "sensitivity": sensitivity,
         "assurance": assurance,
         "design_priors": None if design_priors is None else to_mapping(design_priors),
         "costs": None if costs is None else to_mapping(costs),
@@ -195,7 +198,9 @@ def run_plan(
         )
         parts = _parts(settings, question, ranges, draw_for)
     spent = sum(int(part["replicates"].sum()) for part in parts.values() if "replicates" in part)
-    root = stamp(xr.Dataset(), configuration=as_mapping(settings)).assign_attrs(
+    stated = {name: [ends.low, ends.high] for name, ends in ranges.items()}
+    configuration = as_mapping(settings) | {"ranges": stated}
+    root = stamp(xr.Dataset(), configuration=configuration).assign_attrs(
         name=settings.name,
         target=str(question.target),
         over=settings.over,

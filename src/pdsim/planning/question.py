@@ -169,7 +169,14 @@ def _runner(question: Question, draw_for: DrawFor | None, stream: int) -> tuple[
     )
     if not control:
         return run, reduce_rows(measure)
-    cheap = measure_rows(_cheaply(jobs), measure, seed=seed, cluster=cluster)
+    cheap = measure_rows(
+        _cheaply(jobs),
+        measure,
+        seed=seed,
+        apply=question.apply,
+        workers=question.workers,
+        cluster=cluster,
+    )
     return run, reduce_with_control(measure, cheap)
 
 

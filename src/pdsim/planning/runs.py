@@ -38,6 +38,7 @@ _CONTROL_RATIO: Final = 10
 _CONTROL_START: Final = 1_000_000_000
 _CHUNKS: Final = 4
 _USABLE: Final = (1, 2)
+_FEWEST: Final = 2
 
 
 def serial(
@@ -99,18 +100,22 @@ def measure_rows(
         Of `apply`.
     control : bool
         Add a column with the same measure under the rule that needs no posterior.
+    cluster : int
+        Replicates of one row, which share a draw of the parameters: they are not independent, so
+        a row is their mean.
     """
 
     def run(size: int, replicates: range) -> Floats:
         pieces = _split(jobs(size, replicates), 1 if workers == 1 else workers * _CHUNKS)
-        return np.concatenate(apply(_rows, [(piece, measure, seed, control) for piece in pieces]))
+        rows = np.concatenate(apply(_rows, [(piece, measure, seed, control) for piece in pieces]))
+        return rows if cluster == 1 else _averaged(rows, cluster)
 
     return run
 
 
 def _averaged(rows: Floats, cluster: int) -> Floats:
     """Return the means of the usable rows of each cluster; NaN where there is none."""
-    parts = rows.reshape(-1, cluster, *rows.shape[1:])
+    parts = rows.reshape(rows.shape[0] // cluster, cluster, *rows.shape[1:])
     usable = ~np.isnan(parts)
     count = usable.sum(axis=1)
     total = np.where(usable, parts, 0.0).sum(axis=1)
@@ -164,7 +169,8 @@ def reduce_rows(measure: str) -> Reduce:
 
     def reduce(size: int, rows: Floats) -> Estimate:
         if rows.ndim == 1:
-            return mean_of(size, rows)
+            few = np.count_nonzero(~np.isnan(rows)) < _FEWEST
+            return Estimate(np.nan, np.nan, 0) if few else mean_of(size, rows)
         usable = ~np.isnan(rows[:, 0])
         summary = summarise(rows, usable.astype(np.uint8))
         value, error = float(summary[measure]), float(summary[f"{measure}_mcse"])
@@ -188,7 +194,7 @@ def reduce_with_control(measure: str, cheap: Run) -> Reduce:
     def reduce(size: int, rows: Floats) -> Estimate:
         value, control = rows[~np.isnan(rows).any(axis=1)].T
         count = value.size
-        if count < 2:
+        if count < _FEWEST:
             return Estimate(np.nan, np.nan, count)
         have = sum(part.size for part in known.setdefault(size, []))
         if have < _CONTROL_RATIO * count:
@@ -213,7 +219,7 @@ def _stated(reduce: Reduce, measure: str) -> Reduce:
 
     def checked(size: int, rows: Floats) -> Estimate:
         found = reduce(size, rows)
-        if found.replicates < 2 or np.isnan(found.value):
+        if found.replicates < _FEWEST or np.isnan(found.value):
             raise InputError(
                 Problem(
                     rule=f"at size {size} no replicate gives {measure}",

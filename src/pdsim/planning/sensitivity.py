@@ -34,9 +34,11 @@ def tornado(question: Question, ranges: Mapping[str, Range], *, n: float) -> xr.
     -------
     Dataset
         Over (``assumption``, ``end`` = "low", "high"): ``n``, ``n_low``, ``n_high`` (NaN or
-        infinite where the target is not reached), ``setting`` (the value as text), ``status``,
+        infinite where the target is not reached), ``setting`` (the value as text), ``status``
+        (``as stated`` where the end is the assumed value itself),
         ``replicates``; over ``assumption``: ``swing``, the larger n over the smaller. In the
-        order of swing, the largest first. Attributes ``n`` and ``rule`` (that was planned for).
+        order of swing, the largest first. Attributes ``n``, ``rule`` (that the ends were planned
+        for) and ``planned_rule``.
     """
     scenario = question.scenario
     scaled = has_control(scenario, question.target.measure)
@@ -54,12 +56,21 @@ def tornado(question: Question, ranges: Mapping[str, Range], *, n: float) -> xr.
         stage = f"sensitivity to {name}"
         rows.append(
             [
+                _as_stated(value, n) if value == getattr(scenario, name) else
                 _at(replace(asked, scenario=replace(scenario, **{name: value})),
                     value, n / base, stream=_STREAM + 2 * number + side, stage=stage, start=base)
                 for side, value in enumerate((ends.low, ends.high))
             ]
         )  # fmt: skip
-    return _dataset(list(ranges), rows, n=n, rule=scenario.rule)
+    found = _dataset(list(ranges), rows, n=n)
+    return found.assign_attrs(n=n, rule=scenario.rule, planned_rule=question.scenario.rule)
+
+
+def _as_stated(value: Any, n: float) -> dict[str, Any]:
+    return {
+        "n": n, "n_low": n, "n_high": n, "setting": str(value), "status": "as stated",
+        "replicates": 0,
+    }  # fmt: skip
 
 
 def _at(
@@ -81,9 +92,7 @@ def _at(
     }  # fmt: skip
 
 
-def _dataset(
-    names: list[str], rows: list[list[dict[str, Any]]], *, n: float, rule: str
-) -> xr.Dataset:
+def _dataset(names: list[str], rows: list[list[dict[str, Any]]], *, n: float) -> xr.Dataset:
     dims = ("assumption", "end")
     columns = {key: (dims, [[side[key] for side in row] for row in rows]) for key in rows[0][0]}
     found = xr.Dataset(columns, coords={"assumption": names, "end": ["low", "high"]})
@@ -93,4 +102,4 @@ def _dataset(
     swing = swing.where(np.isfinite(bounded.min("end")), np.inf)
     found["swing"] = np.maximum(swing, np.maximum(bounded.max("end") / n, n / bounded.min("end")))
     order = np.argsort(-found["swing"].to_numpy(), kind="stable")
-    return found.isel(assumption=order).assign_attrs(n=n, rule=rule)
+    return found.isel(assumption=order)

@@ -16,7 +16,7 @@ _FORM: Final = re.compile(
 )
 _SMALLER_IS_BETTER: Final = (
     "wrong_end_top", "wrong_end_bottom", "regret_top", "regret_bottom", "curse_top",
-    "curse_bottom", "width", "brier_top", "false_flag", "rmse", "empirical_sd", "stated_sd",
+    "width", "brier_top", "false_flag", "rmse", "empirical_sd", "stated_sd",
 )  # fmt: skip
 _EITHER: Final = ("bias", "relative_sd_error", "calibration_slope", "coverage", "coverage_top")
 _POSITIVE: Final = (

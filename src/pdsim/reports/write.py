@@ -115,11 +115,22 @@ def write_report(
 
 
 def write_document(
-    document: Document, folder: str | Path, *, formats: Sequence[str] = ("html",)
+    document: Document,
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("html",),
+    stem: str = "report",
 ) -> list[Path]:
-    """Write the report of a plan or a sweep into a folder, see `write_report`."""
+    """Write the report of a plan or a sweep into a folder, see `write_report`.
+
+    `stem` takes the place of ``report`` in the names of the files.
+    """
     check_formats(formats)
-    return _write(_rendered(document, formats), Path(folder))
+    contents = {
+        f"{stem}{file.removeprefix('report')}" if file.startswith("report.") else file: content
+        for file, content in _rendered(document, formats).items()
+    }
+    return _write(contents, Path(folder))
 
 
 def check_formats(formats: Sequence[str]) -> None:

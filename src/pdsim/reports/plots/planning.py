@@ -1,9 +1,20 @@
 """Figures of a plan: the curve, the frontier and the tornado."""
 
+import textwrap
+from typing import Final
+
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from pdsim.reports.plots.style import (
     BOTTOM,
@@ -18,7 +29,10 @@ from pdsim.reports.plots.style import (
     styled,
 )
 
-_HEIGHT = 3.6
+_HEIGHT: Final = 3.6
+_LABEL: Final = 36
+_NARROW: Final = 5.0
+_LINES: Final = ("-", "--", ":")
 
 
 def plan_curve(
@@ -61,9 +75,9 @@ def plan_curve(
         bounds = [float(answer["n_low"]), float(answer["n_high"])]
         if np.isfinite(bounds).all() and bounds[0] > 0:
             axes.axvspan(*bounds, color=BOTTOM, alpha=0.2, linewidth=0)
-        axes.set_xscale("log")
+        _log_sizes(axes, float(x[0]), float(x[-1]))
         axes.set_xlabel(size)
-        axes.set_ylabel(label)
+        axes.set_ylabel(textwrap.fill(label, _LABEL))
     return figure, data
 
 
@@ -93,13 +107,17 @@ def plan_frontier(frontier: xr.Dataset, *, label: str) -> tuple[Figure, pd.DataF
                 frontier["budget"].to_numpy(),
                 one["value"].to_numpy(),
                 color=SERIES[i % len(SERIES)],
+                linestyle=_LINES[i // len(SERIES) % len(_LINES)],
                 marker="o",
                 markersize=3,
                 label=f"{int(one['facilities'])} facilities, {int(one['indicators'])} indicators",
             )
+        axes.axvline(frontier.attrs["stated_budget"], color=NEUTRAL, linestyle="--", linewidth=1)
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("Budget")
-        axes.set_ylabel(label)
-        axes.legend()
+        axes.set_ylabel(textwrap.fill(label, _LABEL))
+        figure.legend(loc="outside lower center", ncols=2)
     return figure, data
 
 
@@ -122,15 +140,37 @@ def plan_tornado(sensitivity: xr.Dataset, *, size: str) -> tuple[Figure, pd.Data
     data = sensitivity[["n", "setting"]].to_dataframe()[["n", "setting"]].reset_index()
     names = [str(name) for name in sensitivity["assumption"].to_numpy()]
     base = float(sensitivity.attrs["n"])
+    finite = np.append(data["n"].to_numpy(), base)
+    finite = finite[np.isfinite(finite)]
+    low, high = finite.min(), max(finite.max(), finite.min() * 1.01)
     with styled():
         figure, axes = new_figure(row_height(len(names)))
         for row in range(len(names)):
-            ends = sensitivity["n"].isel(assumption=row).to_numpy()
-            for end, shade in zip(ends, (TOP, BOTTOM), strict=True):
-                if np.isfinite(end):
-                    axes.plot([base, end], [row, row], color=shade, lw=8, solid_capstyle="butt")
+            one = sensitivity.isel(assumption=row)
+            for end, shade in (("low", TOP), ("high", BOTTOM)):
+                n = float(one["n"].sel(end=end))
+                if np.isfinite(n):
+                    axes.plot([base, n], [row, row], color=shade, lw=8, solid_capstyle="butt")
+                    side = "left" if n >= base else "right"
+                    text = f" {one['setting'].sel(end=end).item()} "
+                    axes.text(n, row, text, ha=side, va="center", fontsize=8)
         axes.axvline(base, color=INK, linewidth=1)
         name_rows(axes, names)
-        axes.set_xscale("log")
+        # room for the settings beside the bars
+        margin = (high / low) ** 0.2
+        _log_sizes(axes, low / margin, high * margin)
         axes.set_xlabel(size)
     return figure, data
+
+
+def _log_sizes(axes: Axes, low: float, high: float) -> None:
+    """Lay sizes out in logarithms, labelled as plain numbers."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    narrow = high / low < _NARROW
+    axes.xaxis.set_major_locator(
+        MaxNLocator(5, integer=True) if narrow else LogLocator(subs=(1.0, 2.0, 5.0))
+    )
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,82 @@
+"""Everything that a plan assumes, as a table under the names of plan.toml."""
+
+import json
+from typing import Any, Final
+
+import pandas as pd
+import xarray as xr
+
+from pdsim.reports.document import Column, Paragraph, Section, Table
+from pdsim.simulation.scenario import POSTERIOR_RULES
+
+_POSTERIOR_ONLY: Final = ("engine", "draws", "priors", "assumed_case_correlation")
+_EVERY_KIND: Final = (
+    "kind", "facilities", "trials", "trials_cv", "sd_change_facility", "outlying", "rule", "m",
+    "flag_threshold",
+)  # fmt: skip
+_NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
+
+
+def assumption_section(plan: xr.DataTree) -> Section:
+    """Return every setting of the scenario that matters, with its range and the costs.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`.
+    """
+    settings = json.loads(plan.attrs["configuration"])
+    ranges = settings.get("ranges") or {}
+    shown = {
+        name: value for name, value in settings["scenario"].items()
+        if _applies(name, settings["scenario"]) and value not in (None, [])
+    }  # fmt: skip
+    for name, value in (settings.get("costs") or {}).items():
+        if value is not None:
+            shown[f"costs.{name}"] = value
+    frame = pd.DataFrame(
+        {
+            "name": list(shown),
+            "value": [_plain(value) for value in shown.values()],
+            "range": [_plain(ranges.get(name), " to ") for name in shown],
+        },
+        index=pd.Index(list(shown)),
+    )
+    columns = [
+        Column(header="Setting", keys=("name",), layout="text"),
+        Column(header="Value", keys=("value",), layout="text"),
+    ]
+    if ranges:
+        columns.append(Column(header="Range", keys=("range",), layout="text"))
+    table = Table(
+        key="assumptions",
+        title="Everything that is assumed",
+        frame=frame,
+        kinds={},
+        columns=tuple(columns),
+    )
+    source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
+    return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
+
+
+def _applies(name: str, scenario: dict[str, Any]) -> bool:
+    """Whether a setting matters for this kind of data and this rule."""
+    if name in _POSTERIOR_ONLY and scenario["rule"] not in POSTERIOR_RULES:
+        return False
+    if scenario["kind"] == "normal":
+        return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)
+    return name not in _NORMAL_ONLY
+
+
+def _plain(value: Any, between: str = ", ") -> str:
+    """Return a setting as a person writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return between.join(_plain(item) for item in value)
+    if isinstance(value, dict):
+        parts = (f"{key} {_plain(item, ' ')}" for key, item in value.items() if item is not None)
+        return between.join(parts)
+    return f"{value:g}" if isinstance(value, float) else str(value)

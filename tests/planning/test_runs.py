@@ -1,0 +1,112 @@
+"""Rows of replicates: shared draws, workers, the control variate; the next cases of a fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import pdsim
+from pdsim import Scenario, plan
+from pdsim.errors import InputError
+from pdsim.planning import check_allocation, next_cases
+from pdsim.planning.cases import cases_of
+from pdsim.planning.runs import (
+    CHEAP_RULE,
+    measure_rows,
+    reduce_rows,
+    reduce_with_control,
+    workers_map,
+)  # fmt: skip
+
+UNEQUAL = Scenario(facilities=6, indicators=2, m=2, trials=10, trials_cv=0.8, rule="shrunken_mean")
+
+
+def of(scenario):
+    return lambda size, numbers: [(replace(scenario, trials=size), numbers)]
+
+
+def test_a_row_is_the_mean_of_the_replicates_that_share_a_draw():
+    single = measure_rows(of(UNEQUAL), "overlap_top", seed=1)(10, range(40))
+
+    def fourfold(size, rows):
+        return of(UNEQUAL)(size, range(4 * rows.start, 4 * rows.stop))
+
+    rows = measure_rows(fourfold, "overlap_top", seed=1, cluster=4)(10, range(10))
+    assert rows == pytest.approx(single.reshape(10, 4).mean(axis=1))
+
+
+def test_workers_change_nothing():
+    serial = measure_rows(of(UNEQUAL), "regret_top", seed=1)(10, range(50))
+    with workers_map(2) as apply:
+        spread = measure_rows(of(UNEQUAL), "regret_top", seed=1, apply=apply, workers=2)
+        assert spread(10, range(50)).tolist() == serial.tolist()
+
+
+def test_the_control_variate_is_unbiased_and_sharper():
+    run = measure_rows(of(UNEQUAL), "overlap_top", seed=1, control=True)
+    cheap = measure_rows(of(replace(UNEQUAL, rule=CHEAP_RULE)), "overlap_top", seed=1)
+    rows = run(10, range(2000))
+    adjusted = reduce_with_control("overlap_top", cheap)(10, rows)
+    plain = reduce_rows("overlap_top")(10, rows[:, 0])
+    # the same rule on other replicates
+    truth = reduce_rows("overlap_top")(
+        10, measure_rows(of(UNEQUAL), "overlap_top", seed=2)(10, range(40_000))
+    )
+    assert adjusted.error < 0.9 * plain.error
+    assert abs(adjusted.value - truth.value) < 4 * np.hypot(adjusted.error, truth.error)
+
+
+def test_a_rule_that_states_no_such_measure_is_an_error():
+    with pytest.raises(InputError, match="no replicate gives brier_top"):
+        plan(Scenario(), target="brier_top <= 0.1")
+
+
+@pytest.fixture(scope="module")
+def fit():
+    study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    return pdsim.fit(study, engine="laplace", seed=1)
+
+
+def test_simulated_cases_have_the_stated_covariance():
+    scenario = Scenario(facilities=4, indicators=3, m=1, trials=20, case_correlation=0.3)
+    _, study = pdsim.simulate(scenario, replicate=0, seed=1)
+    case = cases_of(pdsim.fit(study, engine="laplace", seed=1))
+    level = np.full((4, 3), 0.3)
+    met = case.observe(level, 40_000, np.random.default_rng(1))
+    expected = 0.21 * (0.3 + 0.7 * np.eye(3))
+    assert case.noise(level)[0] == pytest.approx(expected)
+    for i in range(4):
+        # a covariance of 0/1 scores: standard error below 0.21 sqrt(2 / 40,000)
+        assert np.cov(met[i].T) == pytest.approx(expected, abs=5 * 0.21 * np.sqrt(2 / 40_000))
+
+
+def test_a_case_of_a_composite_is_worth_its_items(fit):
+    case = cases_of(fit)
+    assert case.group.size == 14
+    assert case.trials == pytest.approx(14 / (1 + 13 * 0.1))
+    level = np.full((10, 1), 0.4)
+    met = case.observe(level, 20_000, np.random.default_rng(1)) / case.trials
+    variance = case.noise(level)[0, 0, 0]
+    assert variance == pytest.approx(0.24 / case.trials)
+    # the variance of a variance is near 2 V^2 / n
+    assert met.var(axis=1) == pytest.approx(variance, rel=6 * np.sqrt(2 / 20_000))
+
+
+def test_the_allocation_of_a_fit(fit):
+    found = next_cases(fit, cases=100)
+    assert found.recommended.sum() == found.equal.sum() == 100
+    assert float(found.pcs_recommended) >= float(found.pcs_equal) >= float(found.pcs_now) - 1e-3
+    checked = check_allocation(fit, found, replicates=20)
+    assert checked.attrs["replicates"] == 20
+    assert float(checked.gain) == pytest.approx(
+        float(checked.pcs_recommended) - float(checked.pcs_equal)
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cases": 0}, {"cases": 9, "side": "up"}, {"cases": 9, "m": 10},
+              {"cases": 9, "period": "never"}],
+)  # fmt: skip
+def test_impossible_allocations_are_refused(fit, wrong):
+    with pytest.raises(InputError):
+        next_cases(fit, **wrong)
