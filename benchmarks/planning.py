@@ -1,9 +1,10 @@
-"""Time and replicates of a plan for 10 x 14, side by side with a plain grid of the same precision.
+"""Time and replicates of plans for 10 x 14, beside a plain grid of the same precision.
 
-``python benchmarks/planning.py`` plans for a rule that needs no posterior;
-``python benchmarks/planning.py posterior`` for the fast engine on two cores.
+``python benchmarks/planning.py`` plans for a rule that needs no posterior, then for one that
+fits every data set with the fast engine, on two cores. ``cheap`` or ``posterior`` runs one.
 """
 
+import resource
 import sys
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pdsim.planning import PRESETS
 
 PRECISION = 0.1
 GRID = 20
+RULES = {"cheap": ("observed_change", 1), "posterior": ("posterior_mean", 2)}
 
 
 def grid_replicates(answer):
@@ -31,20 +33,27 @@ def grid_replicates(answer):
     return GRID * level * (1 - level) / (slope * error) ** 2
 
 
+def cpu_seconds():
+    """Return what this process and the workers that have ended have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def main():
-    posterior = sys.argv[1:] == ["posterior"]
-    scenario = PRESETS["like_founding"].scenario
-    if posterior:
-        scenario = replace(scenario, rule="posterior_mean")
-    start = time.perf_counter()
-    tree = plan(scenario, precision=PRECISION, workers=2 if posterior else 1)
-    seconds = time.perf_counter() - start
-    answer = tree["answer"].to_dataset()
-    sys.stdout.write(
-        f"{scenario.rule}: n = {float(answer.n):.0f} ({float(answer.n_low):.1f} to "
-        f"{float(answer.n_high):.1f}), {seconds:.1f} s, {int(answer.replicates)} replicates; a "
-        f"grid of {GRID} sizes would need about {grid_replicates(answer):.0f}\n"
-    )
+    for name in sys.argv[1:] or RULES:
+        rule, workers = RULES[name]
+        scenario = replace(PRESETS["like_founding"].scenario, rule=rule)
+        start, spent = time.perf_counter(), cpu_seconds()
+        tree = plan(scenario, target="pcs_top >= 0.8", precision=PRECISION, workers=workers)
+        seconds, used = time.perf_counter() - start, cpu_seconds() - spent
+        answer = tree["answer"].to_dataset()
+        sys.stdout.write(
+            f"{rule}, pcs_top >= 0.8: n = {float(answer.n):.0f} ({float(answer.n_low):.1f} to "
+            f"{float(answer.n_high):.1f}), {seconds:.1f} s on {workers} core(s), {used:.0f} s of "
+            f"CPU, {int(answer.replicates)} replicates; a grid of {GRID} sizes needs about "
+            f"{grid_replicates(answer):.0f}\n"
+        )
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Sequential search for the size at which a simulated measure reaches its target.
 
-Three ways of spending replicates were compared (benchmarks/planning.py): a smooth curve in log n
-fitted to points that move to the root, isotonic regression, and stochastic root finding. The
-first needed the fewest and says how sure it is, so it is the one here.
+Replicates go where the root seems to be; a smooth curve in log n through all points says where
+that is and how sure it is (see `pdsim.planning.curve`).
 """
 
 from collections.abc import Callable, Iterator
@@ -74,7 +73,7 @@ class Search:
     also : tuple of int
         Further sizes to simulate in the end, one batch each.
     around : tuple of float
-        Multiples of the root to simulate in the end, one batch each.
+        Multiples of the root to simulate in the end, half a batch each: they are for the eye.
     """
 
     value: float
@@ -236,12 +235,13 @@ def refine(run: Run, search: Search, *, reduce: Reduce = mean_of) -> Iterator[Ro
 def _fill_in(points: "_Points", root: Root) -> None:
     """Simulate where nothing near has been, so that the curve can be drawn."""
     search = root.search
-    sizes = [_whole(search, size) for size in search.also]
+    sizes = [(_whole(search, size), search.batch) for size in search.also]
     if np.isfinite(root.crossing.n):
-        sizes += [_whole(search, root.crossing.n * share) for share in search.around]
-    for size in sizes:
+        around = [_whole(search, root.crossing.n * share) for share in search.around]
+        sizes += [(size, search.batch // 2) for size in around]
+    for size, batch in sizes:
         if np.abs(np.log(size / points.sizes())).min() > _NEAR:
-            points.add(size, search.batch)
+            points.add(size, batch)
 
 
 def _begin(points: "_Points", search: Search, start: int, rising: bool) -> None:
