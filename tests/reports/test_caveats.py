@@ -53,7 +53,7 @@ def test_case_correlation(calm: xr.DataTree) -> None:
     calm.attrs["case_correlation"] = 0.0
     assert "correlation of zero is taken" in said(calm)
     calm.attrs["case_correlation_source"] = "unset"
-    assert "is not known and counted as zero" in said(calm)
+    assert "is not known and is taken as zero" in said(calm)
     study = calm["study"].to_dataset()
     alone = [f"{n}" for n in range(study.sizes["indicator"])]
     calm["study"] = xr.DataTree(study.assign_coords(case_group=("indicator", alone)))

@@ -117,7 +117,7 @@ def test_whole_document(make_results, periods: int, long: bool) -> None:
         for block in section.blocks:
             texts: list[Text] = []
             if hasattr(block, "text"):
-                texts = [block.text] if block.style != "code" else []
+                texts = [block.text] if block.style not in ("code", "folded") else []
             elif hasattr(block, "items"):
                 texts = list(block.items) if section.key != "cite" else []
             elif hasattr(block, "caption"):

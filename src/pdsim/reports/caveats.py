@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from pdsim.conventions import CERTAIN
-from pdsim.reports.document import Name, Piece, Table, Text, fill, listing
+from pdsim.conventions import CERTAIN, Side
+from pdsim.reports.document import Name, Piece, Table, Text, fill, listing, sentence
 from pdsim.reports.facts import ROW
 from pdsim.reports.numbers import in_words
 from pdsim.reports.suppress import observed_shown
@@ -23,7 +23,7 @@ type Rule = Callable[[Results, dict[str, Table]], list[Text]]
 
 def caveats(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
     """Return the caveats of a study, the gravest first."""
-    return tuple(text for rule in _RULES for text in rule(results, tables))
+    return tuple(sentence(text) for rule in _RULES for text in rule(results, tables))
 
 
 def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
@@ -72,7 +72,7 @@ def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
         tied = [name for name in names if table.value(name, f"tied_{side}")]
         if tied:
             parts: dict[str, Piece | Text] = {
-                "names": listing(Name(name) for name in tied),
+                "names": listing(results.called(name) for name in tied),
                 "label": label,
             }
             texts.append(
@@ -92,24 +92,22 @@ def _borderline(results: Results, tables: dict[str, Table]) -> list[Text]:
         if table.value(last, f"p_{side}") >= CERTAIN:
             continue
         flips = bool(table.value(last, f"could_flip_{side}"))
-        texts.append(_cut(table, label, side, (last, first), flips=flips, single=results.m == 1))
+        texts.append(_cut(results, table, side, (last, first), flips=flips))
     return texts
 
 
-def _cut(
-    table: Table, label: str, side: str, pair: tuple[str, str], *, flips: bool, single: bool
-) -> Text:
-    last, first = pair
+def _cut(results: Results, table: Table, side: Side, pair: tuple[str, str], *, flips: bool) -> Text:
+    single = results.m == 1
     who = "{last} is {label}" if single else "{last} is the last of {label}"
     text = f"Borderline cut: {who} with probability {{p}}, and {{first}}, not selected, has {{q}}"
     if flips:
         text += "; the two are so close that another seed could swap them"
     parts: dict[str, Piece | Text] = {
-        "last": Name(last),
-        "first": Name(first),
-        "label": label,
-        "p": table.probability(last, f"p_{side}"),
-        "q": table.probability(first, f"p_{side}"),
+        "last": results.called(pair[0]),
+        "first": results.called(pair[1]),
+        "label": results.named(side),
+        "p": table.probability(pair[0], f"p_{side}"),
+        "q": table.probability(pair[1], f"p_{side}"),
     }
     return fill(f"{text}.", parts)
 
@@ -126,9 +124,9 @@ def _correlation(results: Results, tables: dict[str, Table]) -> list[Text]:
         )
         return [
             (
-                "The within-case correlation is not known and counted as zero here: indicators "
-                "scored on the same case then look like independent evidence, and statements are "
-                f"too sure if they are not{also}.",
+                "The within-case correlation is not known and is taken as zero here: if the "
+                "indicators scored on one case succeed or fail together, they are not independent "
+                f"evidence, and every statement here is too sure{also}.",
             )
         ]
     if float(results.attr("case_correlation", 0.0)) == 0.0:
@@ -158,7 +156,7 @@ def _varied(group: str, dim: str, text: str) -> Rule:
     def rule(results: Results, tables: dict[str, Table]) -> list[Text]:
         if not results.has(group):
             return []
-        data = results.group(group)
+        data = results.varied(group, dim)
         moved = [
             side
             for side in SIDES
@@ -183,7 +181,7 @@ def _few(results: Results, tables: dict[str, Table]) -> list[Text]:
     return [
         fill(
             "With {n} facilities the spread between facilities is known poorly, so its prior "
-            "has a say in how far the figures are shrunk.",
+            "influences how far the estimates are drawn towards the common mean.",
             {"n": tables["facts"].number(ROW, "facilities")},
         )
     ]
@@ -221,7 +219,7 @@ def _estimands(results: Results, tables: dict[str, Table]) -> list[Text]:
         texts.append(
             (
                 f"Prior-sensitive: {', '.join(leaning)} leans on the correlation of baseline and "
-                "change between facilities, which so many facilities tell only roughly.",
+                "change between facilities, which this many facilities determine only roughly.",
             )
         )
     return texts
@@ -242,7 +240,9 @@ def _rules(results: Results, tables: dict[str, Table]) -> list[Text]:
         )
     ]
     return (
-        [(f"Other selection rules name another {' and another '.join(moved)}.",)] if moved else []
+        [(f"Other selection rules name a different {' and a different '.join(moved)}.",)]
+        if moved
+        else []
     )
 
 
@@ -279,9 +279,12 @@ def _predictive(results: Results, tables: dict[str, Table]) -> list[Text]:
         return []
     return [
         fill(
-            "The model reproduces the observed composite of {names} badly: look at the check of "
-            "the model before quoting it.",
-            {"names": listing(Name(name) for name in extreme)},
+            "The model does not reproduce the observed composite of {names}: see whether the model "
+            "fits before quoting figures of {them}.",
+            {
+                "names": listing(results.called(name) for name in extreme),
+                "them": "it" if len(extreme) == 1 else "them",
+            },
         )
     ]
 

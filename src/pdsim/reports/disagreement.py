@@ -8,7 +8,7 @@ import pandas as pd
 
 from pdsim.conventions import Side
 from pdsim.ranking import RULES
-from pdsim.reports.document import Column, Name, Piece, Table, Text, fill, listing
+from pdsim.reports.document import Column, Piece, Table, Text, fill, listing, sentence
 from pdsim.reports.numbers import Kind, write
 from pdsim.reports.suppress import observed_shown
 from pdsim.reports.view import Results, labels
@@ -49,7 +49,12 @@ def criteria(results: Results, side: Side) -> list[Criterion]:
         rule = RULES.get(name)
         if rule is None or name == "p_set" or (hidden and rule.needs in _OBSERVED):
             continue
-        kinds: dict[str, Kind] = {"p_top": "probability", "expected_rank": "rank"}
+        kinds: dict[str, Kind] = {
+            "p_top": "probability",
+            "expected_rank": "rank",
+            "confidence_set": "whole",
+            "z_score": "ratio",
+        }
         label = f"P({side} {results.m})" if name == "p_top" else rule.label
         smaller = name != "p_top" and rule.smaller == (side == "top")
         kind = kinds.get(name, results.value_kind)
@@ -68,15 +73,20 @@ def criteria_table(results: Results, side: Side) -> Table:
     frame = pd.DataFrame({"facility": names}, index=names)
     for criterion in used:
         if criterion.key == "p_end":
-            column = ranking["rank_probability"].isel(rank=0 if side == "top" else -1)
-        else:
-            column = group[f"criterion_{side}"].sel(rule=criterion.key, facility=names)
+            end = 0 if side == "top" else -1
+            frame["p_end"] = ranking["rank_probability"].isel(rank=end).to_numpy()
+            frame["p_end_mcse"] = ranking["rank_probability_mcse"].isel(rank=end).to_numpy()
+            continue
+        column = group[f"criterion_{side}"].sel(rule=criterion.key, facility=names)
         frame[criterion.key] = column.to_numpy()
+        if criterion.key == "p_top":
+            frame["p_top_mcse"] = ranking[f"p_{side}_mcse"].to_numpy()
     return Table(
         key=f"criteria_{side}",
         title=f"What the rules look at, {side} {results.m}",
         frame=frame,
-        kinds={criterion.key: criterion.kind for criterion in used},
+        kinds={criterion.key: criterion.kind for criterion in used}
+        | {key: "mcse" for key in ("p_end_mcse", "p_top_mcse") if key in frame},
         columns=(
             Column(header="Facility", keys=("facility",), layout="name"),
             *(
@@ -100,7 +110,7 @@ def disagreement_sentences(results: Results, side: Side, table: Table) -> list[T
         ahead = [one for one in used if leads[one.key] > 0]
         behind = [one for one in used if leads[one.key] < 0]
         if ahead and behind and len(texts) < _MOST_PAIRS:
-            texts.append(_sentence(table, side, (first, second), (ahead, behind)))
+            texts.append(_sentence(results, table, side, (first, second), (ahead, behind)))
     return texts
 
 
@@ -113,6 +123,7 @@ def _lead(table: Table, one: Criterion, first: str, second: str) -> int:
 
 
 def _sentence(
+    results: Results,
     table: Table,
     side: Side,
     pair: tuple[str, str],
@@ -120,13 +131,14 @@ def _sentence(
 ) -> Text:
     first, second = pair
     parts: Mapping[str, Piece | Text] = {
-        "a": Name(first),
-        "b": Name(second),
+        "a": results.called(first),
+        "b": results.called(second),
         "end": side,
         "for_a": _reasons(table, split[0], first, second),
         "for_b": _reasons(table, split[1], second, first),
     }
-    return fill("{a} is nearer to the {end} than {b} by {for_a}, but {b} by {for_b}.", parts)
+    text = "{a} is nearer to the {end} than {b} by {for_a}, but {b} by {for_b}."
+    return sentence(fill(text, parts))
 
 
 def _reasons(table: Table, used: list[Criterion], first: str, second: str) -> Text:

@@ -4,13 +4,14 @@ Text is a tuple of pieces: plain strings written by pdsim, names from the data, 
 come from a table by key. A renderer escapes every piece for its format; nothing else does.
 """
 
+import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pdsim.errors import InputError
-from pdsim.reports.numbers import Kind, write
+from pdsim.reports.numbers import Kind, is_bound, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,8 @@ class Number:
     mark: str = ""
 
 
+_NUMBERED = re.compile(r"facility \s*\d+\s*")
+
 type Piece = str | Name | Number
 type Text = tuple[Piece, ...]
 
@@ -65,6 +68,20 @@ def fill(template: str, parts: Mapping[str, Piece | Text]) -> Text:
             part = parts[name]
             text.extend(part if isinstance(part, tuple) else (part,))
     return tuple(text)
+
+
+def sentence(text: Text) -> Text:
+    """Return a text that may start with a numbered facility with a capital letter.
+
+    Examples
+    --------
+    >>> sentence((Name("facility 3"), " is first."))
+    (Name(text='Facility 3'), ' is first.')
+    """
+    match text:
+        case (Name(first), *rest) if _NUMBERED.fullmatch(first):
+            return (Name(first.capitalize()), *rest)
+    return text
 
 
 def listing(parts: Iterable[Piece | Text], *, last: str = " and ") -> Text:
@@ -171,10 +188,11 @@ class Table:
         return fill("{p} (MCSE {se})", {"p": number, "se": error})
 
     def has_error(self, row: str, key: str) -> bool:
-        """Tell whether a probability has a Monte Carlo error: not if exact, or never or always."""
-        if f"{key}_mcse" not in self.kinds or self.value(row, key) in (0.0, 1.0):
+        """Tell whether an error stands behind a probability: not if exact, nor if a bound."""
+        if f"{key}_mcse" not in self.kinds:
             return False
-        return float(self.value(row, f"{key}_mcse")) > 0.0
+        value, mcse = float(self.value(row, key)), float(self.value(row, f"{key}_mcse"))
+        return mcse > 0.0 and not is_bound(value, mcse)
 
     def interval(self, row: str, lower: str, upper: str) -> Text:
         """Return an interval for prose."""
@@ -245,12 +263,13 @@ class Paragraph:
     Attributes
     ----------
     text : Text
-    style : {"body", "summary", "stop", "caveat", "code"}
-        ``stop`` is a failed gate: set so loud that nobody misses it.
+    style : {"body", "summary", "stop", "code", "folded"}
+        ``stop`` is a failed gate: set so loud that nobody misses it. ``folded`` is code that a
+        page folds away.
     """
 
     text: Text
-    style: Literal["body", "summary", "stop", "caveat", "code"] = "body"
+    style: Literal["body", "summary", "stop", "code", "folded"] = "body"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

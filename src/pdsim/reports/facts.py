@@ -91,8 +91,10 @@ def _observed(results: Results) -> dict[str, tuple[str, float | str, Kind | None
         limit = results.suppress_below
         hidden = limit is not None and bool(small_counts(trials, limit).any())
         if not hidden:
-            facts["trials_min"] = ("Cases in a cell, fewest", float(cells.min()), "whole")
-            facts["trials_max"] = ("Cases in a cell, most", float(cells.max()), "whole")
+            items = int(results.study_settings.get("items") or 1)
+            what = "Cases in a cell" if items == 1 else "Cases times items in a cell"
+            facts["trials_min"] = (f"{what}, fewest", float(cells.min()), "whole")
+            facts["trials_max"] = (f"{what}, most", float(cells.max()), "whole")
     else:
         missing = int(data["mean"].isnull().sum())
     facts["missing"] = ("Cells without cases", missing, "whole")

@@ -19,7 +19,7 @@ from pdsim.reports.document import (
 )
 from pdsim.reports.escape import plain
 from pdsim.reports.explorer import payload_json
-from pdsim.reports.plainwords import number_sections, words_of
+from pdsim.reports.plainwords import is_number, number_sections, words_of
 from pdsim.reports.svg import inline_svg
 
 
@@ -36,7 +36,7 @@ def to_html(document: Document) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"text": html_text, "words": words_of}
-    environment.globals |= {"kind": block_kind, "svg": _svg, "is_number": _is_number}
+    environment.globals |= {"kind": block_kind, "svg": _svg, "is_number": is_number}
     environment.globals["payload"] = _payload
     page = environment.get_template("report.html")
     return page.render(
@@ -64,7 +64,8 @@ def _piece(piece: str | Name | Number) -> Markup:
         cell = plain("/".join(piece.cell))
         mark = Markup('<sup class="mark">{}</sup>').format(piece.mark) if piece.mark else ""
         return Markup('<span class="n" data-cell="{}">{}</span>{}').format(cell, piece.text, mark)
-    return escape(piece)
+    # a number and its unit stay on one line
+    return escape(piece.replace(" %", "\u00a0%").replace(" pp", "\u00a0pp"))
 
 
 def block_kind(block: Block) -> str:
@@ -79,7 +80,3 @@ def _svg(picture: Picture) -> Markup:
 
 def _payload(block: Explorer) -> Markup:
     return payload_json(block.payload)
-
-
-def _is_number(cell: Text) -> bool:
-    return any(isinstance(piece, Number) for piece in cell)

@@ -45,7 +45,7 @@ def _piece(piece: str | Name | Number, start: bool) -> str:
 
 def _block(block: Block, numbers: dict[str, int]) -> list[str]:
     match block:
-        case Paragraph(style="code"):
+        case Paragraph(style="code" | "folded"):
             return ["```text", *_code_lines(words_of_code(block.text)), "```"]
         case Paragraph(style="stop"):
             return [f"> **{markdown_text(block.text)}**"]

@@ -82,7 +82,8 @@ def probability(value: float, *, mcse: float = math.nan) -> str:
     """Return a probability as text: two decimals, more near 0 and 1.
 
     A probability counted as 0 is below, and one counted as 1 above, the bound that 3 / ESS
-    gives, that is three times its `mcse`. No rounding carries a value across the limit from
+    gives, that is three times its `mcse`; so is one that lies no further from 0 or 1 than its
+    `mcse`. No rounding carries a value across the limit from
     which text says "certain".
 
     Examples
@@ -92,21 +93,29 @@ def probability(value: float, *, mcse: float = math.nan) -> str:
     >>> probability(0.0, mcse=0.00025), probability(1.0, mcse=0.00025)
     ('below 0.0008', 'above 0.9992')
     """
-    if value in (0.0, 1.0):
-        if not mcse > 0:
-            return f"{value:.0f}"
-        bound = ceiling(3.0 * mcse)
-        if bound >= 1.0:
-            return f"{value:.0f}"
-        digits = decimals(bound)
-        return f"below {bound:.{digits}f}" if value == 0.0 else f"above {1.0 - bound:.{digits}f}"
     tail = min(value, 1.0 - value)
+    if is_bound(value, mcse) and (bound := ceiling(tail + 3.0 * mcse)) < 0.5:
+        digits = decimals(bound)
+        return f"below {bound:.{digits}f}" if value < 0.5 else f"above {1.0 - bound:.{digits}f}"
+    if tail == 0.0:
+        return f"{value:.0f}"
     if tail < SMALLEST:
         return f"below {SMALLEST:.4f}" if value < 0.5 else f"above {1.0 - SMALLEST:.4f}"
     digits = 2 if tail >= 0.01 else math.ceil(-math.log10(tail))
     while (float(f"{value:.{digits}f}") >= CERTAIN) != (value >= CERTAIN) and digits < 12:
         digits += 1
     return f"{value:.{digits}f}"
+
+
+def is_bound(value: float, mcse: float) -> bool:
+    """Tell whether a probability is too near to 0 or 1 for its error to be given but as a bound.
+
+    Examples
+    --------
+    >>> is_bound(0.0, 0.001), is_bound(0.0004, 0.0005), is_bound(0.02, 0.003)
+    (True, True, False)
+    """
+    return min(value, 1.0 - value) <= mcse
 
 
 def significant(value: float) -> str:

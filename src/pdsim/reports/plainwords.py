@@ -1,6 +1,6 @@
 """Text without a format, and the numbers of tables and figures: what all renderers share."""
 
-from pdsim.reports.document import Picture, Section, Table, Text
+from pdsim.reports.document import Number, Picture, Section, Table, Text
 from pdsim.reports.escape import plain
 
 
@@ -12,6 +12,11 @@ def words_of(text: Text) -> str:
         else f"{plain(piece.text)}{getattr(piece, 'mark', '')}"
         for piece in text
     )
+
+
+def is_number(cell: Text) -> bool:
+    """Tell whether a cell of a table holds a number."""
+    return any(isinstance(piece, Number) for piece in cell)
 
 
 def number_sections(sections: tuple[Section, ...]) -> dict[str, int]:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pdsim.conventions import CERTAIN, Side
 from pdsim.ranking import RULES
-from pdsim.reports.document import Column, Name, Piece, Table, Text, fill
+from pdsim.reports.document import Column, Table, Text, fill
 from pdsim.reports.numbers import Kind
 from pdsim.reports.tables import LONGEST
 from pdsim.reports.view import SIDES, Results, labels
@@ -23,7 +23,7 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     symbol : str
         Of the assumption in the headers, such as ``r = {value}``.
     """
-    data = results.group(group)
+    data = results.varied(group, dim)
     values = data[dim].to_numpy().tolist()
     names = [name for name in results.order if name in labels(data["facility"])]
     data = data.sel(facility=names)
@@ -72,12 +72,13 @@ def rules_table(results: Results) -> Table:
     """Return who is selected by each selection rule."""
     group = results.group("rules")
     rules = labels(group["rule"])
-    names = np.array(labels(group["facility"]), dtype=object)
     frame = pd.DataFrame({"rule": [_rule_words(rule, results.m) for rule in rules]}, index=rules)
     columns = [Column(header="Rule", keys=("rule",), layout="text")]
     for side in SIDES:
-        chosen = group[f"selected_{side}"].transpose("rule", "facility").to_numpy().astype(bool)
-        frame[side] = [tuple(names[row].tolist()) for row in chosen]
+        ordered = results.order if side == "top" else results.order[::-1]
+        part = group[f"selected_{side}"].sel(facility=ordered).transpose("rule", "facility")
+        names = np.array(ordered, dtype=object)
+        frame[side] = [tuple(names[row].tolist()) for row in part.to_numpy().astype(bool)]
         columns.append(
             Column(header=f"{side.capitalize()} {results.m}", keys=(side,), layout="names")
         )
@@ -137,37 +138,52 @@ def pairs_table(results: Results) -> Table:
     )  # fmt: skip
 
 
-def pair_sentence(results: Results) -> Text:
-    """Return the most telling pair: the last selected at the top against the next one."""
-    top = results.selected("top")
-    rest = [name for name in results.order if name not in top]
-    if not top or not rest:
-        return ()
-    last, following = top[-1], rest[0]
-    table = pair_value_table(results, last, following)
-    parts: dict[str, Piece | Text] = {
-        "a": Name(last),
-        "b": Name(following),
-        "more": results.words.more,
-        "p": table.probability("pair", "p"),
-    }
-    return fill("At the cut, {a} {more} {b} with probability {p}.", parts)
+def cuts(results: Results) -> dict[Side, tuple[str, str]]:
+    """Return the pair at each cut: who is ahead and who follows, one of them selected."""
+    pairs: dict[Side, tuple[str, str]] = {}
+    top, bottom = results.selected("top"), results.selected("bottom")
+    above = [name for name in results.order if name not in bottom]
+    below = [name for name in results.order if name not in top]
+    if top and below:
+        pairs["top"] = (top[-1], below[0])
+    if bottom and above:
+        pairs["bottom"] = (above[-1], bottom[-1])
+    return pairs
 
 
-def pair_value_table(results: Results, first: str, second: str) -> Table:
-    """Return P(first ahead of second) as a table of one row."""
-    cell = results.group("pairs").sel(facility=first, facility_2=second)
+def cut_sentences(results: Results, table: Table) -> list[Text]:
+    """Return one sentence for the pair at each cut."""
+    return [
+        fill(
+            "At the {side} cut, {a} {more} {b} with probability {p}.",
+            {
+                "side": "upper" if side == "top" else "lower",
+                "a": results.called(first),
+                "b": results.called(second),
+                "more": results.words.more,
+                "p": table.probability(side, "p"),
+            },
+        )
+        for side, (first, second) in cuts(results).items()
+    ]
+
+
+def cut_table(results: Results) -> Table:
+    """Return P(first ahead of second) of the pair at each cut."""
+    pairs = cuts(results)
+    above = results.group("pairs")
+    cells = [above.sel(facility=a, facility_2=b) for a, b in pairs.values()]
     return Table(
         key="cut",
-        title="The pair at the cut",
+        title="The pairs at the cuts",
         frame=pd.DataFrame(
             {
-                "first": [first],
-                "second": [second],
-                "p": [float(cell["p_above"])],
-                "p_mcse": [float(cell["p_above_mcse"])],
+                "first": [pair[0] for pair in pairs.values()],
+                "second": [pair[1] for pair in pairs.values()],
+                "p": [float(cell["p_above"]) for cell in cells],
+                "p_mcse": [float(cell["p_above_mcse"]) for cell in cells],
             },
-            index=["pair"],
+            index=list(pairs),
         ),
         kinds={"p": "probability", "p_mcse": "mcse"},
         columns=(

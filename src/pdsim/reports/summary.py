@@ -1,7 +1,7 @@
 """The executive summary: five sentences, every number out of a table."""
 
 from pdsim.conventions import CERTAIN, Side
-from pdsim.reports.document import Name, Number, Piece, Table, Text, fill, listing
+from pdsim.reports.document import Name, Number, Piece, Table, Text, fill, listing, sentence
 from pdsim.reports.facts import ROW
 from pdsim.reports.numbers import in_words
 from pdsim.reports.tables import bound_names
@@ -26,13 +26,14 @@ def summary(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
     tables : dict of str to Table
         ``facts``, ``improvement`` and ``selection``.
     """
-    return (
+    texts = (
         _study(results, tables["facts"]),
         _extremes(results, tables["improvement"]),
         membership(results, tables, "top"),
         membership(results, tables, "bottom"),
         _certainty(results, tables["facts"]),
     )
+    return tuple(sentence(text) for text in texts)
 
 
 def _study(results: Results, facts: Table) -> Text:
@@ -57,7 +58,9 @@ def _study(results: Results, facts: Table) -> Text:
             "{last}{unit} in the mean of {facilities} facilities"
         )
         if "improved" in facts.frame:
-            text += ", of which {improved} certainly improved"
+            everyone = facts.value(ROW, "improved") == facts.value(ROW, "facilities")
+            text += ", all of which" if everyone else ", of which {improved}"
+            text += " certainly improved"
         return fill(f"{text}.", parts)
     if "level_endline" in facts.frame:
         parts |= {"last": facts.number(ROW, "level_endline"), "unit": _percent(results)}
@@ -91,7 +94,7 @@ def _extremes(results: Results, table: Table) -> Text:
     }
     for key, row in (("a", first), ("b", last)):
         parts |= {
-            key: Name(row),
+            key: results.called(row),
             f"{key}_mean": table.number(row, "mean"),
             f"{key}_interval": table.interval(row, low, high),
         }
@@ -107,7 +110,7 @@ def membership(results: Results, tables: dict[str, Table], side: Side) -> Text:
     table, facts = tables["selection"], tables["facts"]
     chosen = results.selected(side)
     if len(chosen) > _NAMED:
-        return _many(chosen, results.named(side), side, table, facts)
+        return _many(results, chosen, side, table, facts)
     place = results.place(side)
     sure = [row for row in chosen if float(table.value(row, f"p_{side}")) >= CERTAIN]
     rest = [row for row in chosen if row not in sure]
@@ -115,31 +118,33 @@ def membership(results: Results, tables: dict[str, Table], side: Side) -> Text:
         return (f"Nobody can be named as {results.named(side)}: those at the cut tie.",)
     none = "none of them is" if len(rest) > 1 else "this is not"
     if not sure:
-        return (*_likely(rest, table, side, f"is {place} "), f"; {none} certain.")
+        return (*_likely(results, rest, table, side, f"is {place} "), f"; {none} certain.")
     parts: dict[str, Piece | Text] = {
-        "sure": listing(_sure(row, table, side, n == 0) for n, row in enumerate(sure)),
+        "sure": listing(
+            _sure(row, results.called(row), table, side, n == 0) for n, row in enumerate(sure)
+        ),
         "is": "is" if len(sure) == 1 else "are",
         "place": place,
     }
     if not rest:
         return fill("{sure} {is} certainly {place}.", parts)
-    parts |= {"rest": _likely(rest, table, side, "is among them ")}
+    parts |= {"rest": _likely(results, rest, table, side, "is among them ")}
     return fill("{sure} {is} certainly {place}; {rest}.", parts)
 
 
-def _sure(row: str, table: Table, side: Side, first: bool) -> Text:
-    parts: dict[str, Piece | Text] = {"name": Name(row), "p": table.number(row, f"p_{side}")}
+def _sure(row: str, name: Name, table: Table, side: Side, first: bool) -> Text:
+    parts: dict[str, Piece | Text] = {"name": name, "p": table.number(row, f"p_{side}")}
     if table.has_error(row, f"p_{side}"):
         parts["p"] = fill("{p}, MCSE {se}", {**parts, "se": table.number(row, f"p_{side}_mcse")})
     return fill("{name} (probability {p})" if first else "{name} ({p})", parts)
 
 
-def _likely(rows: list[str], table: Table, side: Side, verb: str) -> Text:
+def _likely(results: Results, rows: list[str], table: Table, side: Side, verb: str) -> Text:
     return listing(
         fill(
             "{name} {verb}with probability {p}",
             {
-                "name": Name(row),
+                "name": results.called(row),
                 "verb": verb if n == 0 else "",
                 "p": table.probability(row, f"p_{side}"),
             },
@@ -148,14 +153,14 @@ def _likely(rows: list[str], table: Table, side: Side, verb: str) -> Text:
     )
 
 
-def _many(chosen: list[str], label: str, side: Side, table: Table, facts: Table) -> Text:
+def _many(results: Results, chosen: list[str], side: Side, table: Table, facts: Table) -> Text:
     return fill(
         "{first} to {last} are the ends of the list of those selected as {label}, with "
         "probabilities from {high} down to {low}; {certain} of them are certain.",
         {
-            "first": Name(chosen[0]),
-            "last": Name(chosen[-1]),
-            "label": label,
+            "first": results.called(chosen[0]),
+            "last": results.called(chosen[-1]),
+            "label": results.named(side),
             "high": table.number(chosen[0], f"p_{side}"),
             "low": table.number(chosen[-1], f"p_{side}"),
             "certain": facts.number(ROW, f"certain_{side}"),

@@ -9,6 +9,7 @@ import xarray as xr
 
 from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
+from pdsim.reports.document import Name
 from pdsim.reports.numbers import Kind, in_words, kind_for
 
 SEPARATOR: Final = "\x1f"
@@ -206,6 +207,26 @@ class Results:
     def facilities(self) -> list[str]:
         """Names of the facilities, in the order of the study."""
         return labels(self.group("ranking")["facility"])
+
+    def called(self, facility: str) -> Name:
+        """Return what a sentence calls a facility: a bare number gets the word before it."""
+        return Name(f"facility {facility}" if self._numbered else facility)
+
+    @property
+    def _numbered(self) -> bool:
+        return all(name.strip().isdigit() for name in self.facilities)
+
+    def varied(self, group: str, dim: str) -> xr.Dataset:
+        """Return refits under other assumptions, with the analysis itself in its own place."""
+        data = self.group(group)
+        main = 1.0 if dim == "prior_factor" else float(self.attr("case_correlation", float("nan")))
+        ranking = self.group("ranking").sel(facility=labels(data["facility"]))
+        shared = [
+            name for name in data.data_vars if name in ranking and "facility" in data[name].dims
+        ]
+        return data.assign(
+            {name: xr.where(data[dim] == main, ranking[name], data[name]) for name in shared}
+        )
 
     @property
     def improvement(self) -> xr.Dataset:

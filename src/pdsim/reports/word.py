@@ -19,7 +19,7 @@ from pdsim.reports.document import (
 )
 from pdsim.reports.escape import plain
 from pdsim.reports.markdown import words_of_code
-from pdsim.reports.plainwords import number_sections, words_of
+from pdsim.reports.plainwords import is_number, number_sections, words_of
 from pdsim.reports.raster import figure_to_png
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def to_word(document: Document) -> bytes:
 
 def _add(word: "WordDocument", block: Block, numbers: dict[str, int]) -> None:
     match block:
-        case Paragraph(style="code"):
+        case Paragraph(style="code" | "folded"):
             for line in words_of_code(block.text).split("\n"):
                 run = word.add_paragraph(style="No Spacing").add_run(line)
                 run.font.name = "Courier New"
@@ -144,9 +144,12 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
     headers, rows = table.grid()
     grid = word.add_table(rows=1, cols=len(headers), style="Table Grid")
     # one access to the cells of a table costs as much as all of them
-    for cell, header in zip(grid.rows[0].cells, headers, strict=True):
+    right = [bool(n) and any(is_number(row[n]) for row in rows) for n in range(len(headers))]
+    for cell, header, is_right in zip(grid.rows[0].cells, headers, right, strict=True):
         _write(cell.paragraphs[0], header)
         _shrink(cell.paragraphs[0], Pt(8.5), bold=True)
+        if is_right:
+            cell.paragraphs[0].alignment = WD_ALIGN_PARAGRAPH.RIGHT
     mark = OxmlElement("w:tblHeader")
     mark.set(qn("w:val"), "true")
     grid.rows[0]._tr.get_or_add_trPr().append(mark)
@@ -155,10 +158,11 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
             paragraph = cell.paragraphs[0]
             _write(paragraph, text)
             _shrink(paragraph, Pt(8.5), bold=False)
-            if n and any(isinstance(piece, Number) for piece in text):
+            if n and is_number(text):
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    for note in table.notes:
+    for number, note in enumerate(table.notes):
         paragraph = word.add_paragraph()
+        paragraph.paragraph_format.space_before = Pt(0 if number else 4)
         _write(paragraph, note)
         _shrink(paragraph, Pt(8.5), bold=False)
     if table.shown is not None:

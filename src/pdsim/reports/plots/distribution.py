@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError
+from pdsim.reports.plots.annotate import name_points
 from pdsim.reports.plots.forest import ends
 from pdsim.reports.plots.style import (
     BOTTOM,
@@ -21,9 +22,9 @@ from pdsim.reports.plots.style import (
     name_rows,
     new_figure,
     row_height,
-    short,
     stamp_failed,
     styled,
+    width_for,
 )
 from pdsim.reports.view import labels
 
@@ -61,7 +62,7 @@ def acceptability_bars(
     data = ends(data.iloc[np.argsort(ranking["expected_rank"].to_numpy(), kind="stable")], rows)
     size = data.shape[1]
     with styled():
-        figure, axes = new_figure(row_height(len(data)) + 0.5)
+        figure, axes = new_figure(row_height(len(data)) + 0.5, width=width_for(data.index))
         left = np.zeros(len(data))
         for n, shade in enumerate(_rank_colours(size, m)):
             width = data.iloc[:, n].to_numpy()
@@ -120,7 +121,7 @@ def grades(ranking: xr.Dataset, *, rows: int = 60, failed: str = "") -> tuple[Fi
     ).sort_values(["grade", "expected_rank"], kind="stable")
     data = ends(data, rows).reset_index(drop=True)
     with styled():
-        figure, axes = new_figure(row_height(len(data)))
+        figure, axes = new_figure(row_height(len(data)), width=width_for(data["facility"]))
         for line, (grade, rank, low, high) in enumerate(
             zip(data["grade"], data["expected_rank"], data["low"], data["high"], strict=True)
         ):
@@ -199,13 +200,7 @@ def funnel(
             if not chosen.any():
                 continue
             axes.plot(precision[chosen], estimate[chosen], marker, color=shade, markersize=6)
-            for n in np.flatnonzero(chosen).tolist() if side else ():
-                # towards the nearer edge of the funnel, so that both ends stay apart
-                axes.annotate(
-                    short(names[n]), (precision[n], estimate[n]),
-                    xytext=(6, 5 if estimate[n] > centre else -11),
-                    textcoords="offset points", fontsize=8.5,
-                )  # fmt: skip
+        name_points(axes, precision, estimate, names, np.array([side != "" for side in sides]))
         axes.set_xlabel("Precision (1 / standard error)")
         axes.set_ylabel(label)
         stamp_failed(figure, failed)

@@ -16,6 +16,7 @@ from pdsim.reports.plots.style import (
     side_of,
     stamp_failed,
     styled,
+    width_for,
 )
 from pdsim.reports.view import labels
 
@@ -75,7 +76,7 @@ def forest(
     ]
     data = ends(data.sort_values("mean", ascending=False, kind="stable"), rows)
     with styled():
-        figure, axes = new_figure(row_height(len(data)))
+        figure, axes = new_figure(row_height(len(data)), width=width_for(data["facility"]))
         if data["low"].min() <= 0 <= data["high"].max():
             axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=0)
         _lines(axes, data)

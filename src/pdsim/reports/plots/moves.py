@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
+from pdsim.reports.plots.annotate import name_points
 from pdsim.reports.plots.style import (
     LIGHT,
     MARKERS,
@@ -20,6 +21,7 @@ from pdsim.reports.plots.style import (
     side_of,
     stamp_failed,
     styled,
+    width_for,
 )
 from pdsim.reports.view import labels
 
@@ -141,7 +143,7 @@ def bump(
         data = pd.concat([data.iloc[: rows // 2], data.iloc[-(rows // 2) :]])
     sides = sides_by_name(ranking)
     with styled():
-        figure, axes = new_figure(row_height(len(data)) + 0.6)
+        figure, axes = new_figure(row_height(len(data)) + 0.6, width=width_for(data.index))
         positions = np.arange(len(estimands))
         for name, row in zip(data.index, data.to_numpy(), strict=True):
             side = sides[str(name)]
@@ -226,13 +228,10 @@ def domain_profile(
                     )
                 )  # fmt: skip
             axes.plot(mean[n, 0], mean[n, 1], MARKERS[side], color=shade, markersize=6)
-            if side:
-                axes.annotate(
-                    short(name), (mean[n, 0], mean[n, 1]), xytext=(6, 5),
-                    textcoords="offset points", fontsize=8.5,
-                )  # fmt: skip
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)
+        named = np.array([side != "" for side in data["side"]])
+        name_points(axes, mean[:, 0], mean[:, 1], facilities, named)
         axes.set_xlabel(f"Change in {short(names[0])} ({unit})")
         axes.set_ylabel(f"Change in {short(names[1])} ({unit})")
         stamp_failed(figure, failed)
@@ -279,7 +278,7 @@ def predictive(
         }
     )
     with styled():
-        figure, axes = new_figure(row_height(len(names)) + 0.3)
+        figure, axes = new_figure(row_height(len(names)) + 0.3, width=width_for(names))
         for n, period in enumerate(periods):
             rows_of = data[data["period"] == period]
             lines = np.arange(len(names)) + (n - (len(periods) - 1) / 2) * 0.3

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pdsim.conventions import CERTAIN
 from pdsim.reports.plots.forest import ends
 from pdsim.reports.plots.style import (
     BOTTOM,
@@ -19,6 +20,7 @@ from pdsim.reports.plots.style import (
     row_height,
     stamp_failed,
     styled,
+    width_for,
 )
 from pdsim.reports.view import labels
 
@@ -55,7 +57,7 @@ def rank_heatmap(
     data = ends(data.iloc[order], rows)
     size = data.shape[1]
     with styled():
-        figure, axes = new_figure(row_height(len(data)) + 0.4)
+        figure, axes = new_figure(row_height(len(data)) + 0.4, width=width_for(data.index))
         image = axes.imshow(data.to_numpy(), cmap=HEAT, vmin=0, vmax=1, aspect="auto")
         if size <= 16:
             _write_cells(axes, data.to_numpy())
@@ -75,7 +77,7 @@ def _write_cells(axes: Axes, values: NDArray[np.float64]) -> None:
     for i, j in np.argwhere(values >= 0.005):
         dark = values[i, j] > 0.55
         axes.text(
-            j, i, f"{values[i, j]:.2f}".lstrip("0") if values[i, j] < 0.995 else "1",
+            j, i, f"{values[i, j]:.2f}".lstrip("0") if values[i, j] < 0.995 else ">.99",
             ha="center", va="center", fontsize=7.5, color="#FFFFFF" if dark else "#000000",
         )  # fmt: skip
 
@@ -112,9 +114,9 @@ def membership_dots(
     data = ends(data, rows).reset_index(drop=True)
     lines = np.arange(len(data))
     with styled():
-        figure, axes = new_figure(row_height(len(data)) + 0.3)
+        figure, axes = new_figure(row_height(len(data)) + 0.3, width=width_for(data["facility"]))
         axes.hlines(lines, 0, 1, color=LIGHT, linewidth=0.7, zorder=0)
-        axes.axvline(0.95, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)))
+        axes.axvline(CERTAIN, color=NEUTRAL, linewidth=0.8, linestyle=(0, (4, 2)))
         for side, marker, shade, shift in (("top", "^", TOP, -0.13), ("bottom", "v", BOTTOM, 0.13)):
             axes.errorbar(
                 data[f"p_{side}"], lines + shift, xerr=3 * data[f"p_{side}_mcse"],

@@ -1,6 +1,6 @@
 """The look that all figures share: colours, sizes and labels that are safe whatever the names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -62,6 +62,15 @@ def new_figure(height: float, *, width: float = WIDTH) -> tuple[Figure, Axes]:
     """Return a figure with one set of axes; no global figure is touched."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def width_for(names: Iterable[str]) -> float:
+    """Return the width in inches of a figure with names beside its rows.
+
+    Longer names widen the figure, so that the axes keep room for their own label.
+    """
+    longest = max((len(short(name)) for name in names), default=0)
+    return WIDTH + 0.075 * max(0, longest - 14)
 
 
 def row_height(rows: int) -> float:

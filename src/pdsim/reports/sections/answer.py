@@ -109,8 +109,8 @@ def improvement_blocks(results: Results, tables: dict[str, Table], long: bool) -
                 "Forest plot from {first} with {a}{units} down to {last} with {b}{units}; all "
                 "values are in the table of the section.",
                 {
-                    "first": Name(first),
-                    "last": Name(last),
+                    "first": results.called(first),
+                    "last": results.called(last),
                     "a": table.number(first, "mean"),
                     "b": table.number(last, "mean"),
                     "units": f" {results.units}" if results.units else "",
@@ -221,8 +221,10 @@ def rank_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[
             Picture(
                 key="grades",
                 caption=(
-                    "Grades: facilities are told apart only where the data allow it. Circles are "
-                    f"expected ranks, bars their {results.interval_percent} intervals.",
+                    "Grades: as many pairs of facilities are put in order as leaves an expected "
+                    "one pair in twenty the wrong way round, so neighbouring grades may still be "
+                    "uncertain. Circles are expected ranks, bars their "
+                    f"{results.interval_percent} intervals.",
                 ),
                 alt=(f"Grades and rank intervals of every facility. {see}",),
                 figure=figure,

@@ -77,17 +77,19 @@ def hyper_table(results: Results) -> Table:
         Column(header="Mean", keys=("mean",)),
         Column(header=f"{results.interval_percent} interval", keys=(low, high), layout="interval"),
     ]
-    for key, header, kind in (
-        ("rhat", "R-hat", "figure"),
+    others: tuple[tuple[str, str, Kind], ...] = (
+        ("rhat", "R-hat", "d3"),
         ("ess_bulk", "Bulk ESS", "whole"),
-    ):
+    )
+    for key, header, kind in others:
         if key in group:
             frame[key] = group[key].to_numpy()
-            kinds[key] = "figure" if kind == "figure" else "whole"
+            kinds[key] = kind
             columns.append(Column(header=header, keys=(key,)))
+    scale = "logits" if results.attr("kind") == "counts" else "baseline standard deviations"
     return Table(
         key="hyper",
-        title="Hyperparameters (logits)",
+        title=f"Hyperparameters ({scale})",
         frame=frame,
         kinds=kinds,
         columns=tuple(columns),

@@ -54,4 +54,4 @@ def reproduce_blocks(results: Results, tables: dict[str, Table], long: bool) -> 
 def citation_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
     """Return what to cite, and the same as BibTeX."""
     items = tuple((f"For {work.why}: {work.text}",) for work in references(results))
-    return [Items(items=items), Paragraph(text=(bibtex(results),), style="code")]
+    return [Items(items=items), Paragraph(text=(bibtex(results),), style="folded")]

@@ -7,8 +7,9 @@ from pdsim.reports import plots
 from pdsim.reports.disagreement import criteria_table, disagreement_sentences
 from pdsim.reports.document import Block, Items, Paragraph, Picture, Table
 from pdsim.reports.robustness import (
-    pair_sentence,
-    pair_value_table,
+    cut_sentences,
+    cut_table,
+    cuts,
     pairs_table,
     rules_table,
     varied_table,
@@ -18,15 +19,13 @@ from pdsim.reports.view import SIDES, Results, labels, words
 
 
 def pair_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the pair at the cut, and whom each facility is certainly ahead of."""
+    """Return the pairs at the cuts, and whom each facility is certainly ahead of."""
     if not results.has("pairs"):
         return []
     blocks: list[Block] = []
-    sentence = pair_sentence(results)
-    if sentence:
-        top = results.selected("top")
-        rest = [name for name in results.order if name not in top]
-        blocks = [Paragraph(text=sentence), pair_value_table(results, top[-1], rest[0])]
+    if cuts(results):
+        table = cut_table(results)
+        blocks = [*(Paragraph(text=text) for text in cut_sentences(results, table)), table]
     return [*blocks, pairs_table(results)]
 
 

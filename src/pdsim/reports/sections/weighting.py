@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pdsim.reports.document import Block, Column, Explorer, Paragraph, Table
@@ -52,7 +53,11 @@ def normalisation_table(results: Results, scales: dict[str, pd.DataFrame], draws
             frame[f"selected_{side}_{name}"] = (
                 scales[name].loc[order, f"selected_{side}"].to_numpy()
             )
-            kinds[key] = "probability"
+            p = frame[key].to_numpy()
+            # counted as 0 or 1: a third of the bound 3 / draws
+            spread = np.sqrt(p * (1.0 - p) / draws)
+            frame[f"{key}_mcse"] = np.where(spread > 0.0, spread, 1.0 / draws)
+            kinds |= {key: "probability", f"{key}_mcse": "mcse"}
             columns.append(
                 Column(header=f"P({side} {results.m}), {words.split(' (')[0]}", keys=(key,))
             )

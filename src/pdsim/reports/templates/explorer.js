@@ -181,7 +181,7 @@
   const body = make("tbody");
   const result = make("div", { class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "explorer-caption" },
     make("table", { id: "explorer-table" },
-      make("caption", { id: "explorer-caption" }, "With the weights set here"),
+      make("caption", { id: "explorer-caption" }, make("span", {}, "With the weights set here")),
       make("thead", {}, make("tr", {}, ...["Facility", `P(top ${M})`, `P(bottom ${M})`, "Expected rank", "Selected"].map(
         (text) => make("th", { scope: "col" }, text)))),
       body));
@@ -215,8 +215,8 @@
     const kind = values(state.kind);
     const now = table(kind, current);
     const total = state.domain.reduce((s, x) => s + x, 0);
-    domainSliders.forEach((one, n) => { one.output.textContent = `${shown(total > 0 ? (100 * state.domain[n]) / total : 100 / domains.length, 1)} %`; });
-    withinSliders.forEach((one, k) => { one.output.textContent = `${shown(100 * current[k], 1)} %`; });
+    domainSliders.forEach((one, n) => { one.output.textContent = `${shown(total > 0 ? (100 * state.domain[n]) / total : 100 / domains.length, 1)}\u00a0%`; });
+    withinSliders.forEach((one, k) => { one.output.textContent = `${shown(100 * current[k], 1)}\u00a0%`; });
     const nodes = [
       ...describe(`Top ${M}`, changed(now.selectedTop, reference.selectedTop)),
       ...describe(`Bottom ${M}`, changed(now.selectedBottom, reference.selectedBottom)),
@@ -227,7 +227,7 @@
     if (flip === null) flipText.replaceChildren("No single weight, the others in proportion, changes who is selected by the posterior mean.");
     else flipText.replaceChildren(
       "Nearest flip by one weight, the others in proportion, by the posterior mean: ", bdi(data.indicators[flip.k].label),
-      ` from ${shown(100 * flip.weight, 1)} % to ${shown(100 * flip.at, 1)} %, where `, bdi(data.facilities[flip.leaves]),
+      ` from ${shown(100 * flip.weight, 1)}\u00a0% to ${shown(100 * flip.at, 1)}\u00a0%, where `, bdi(data.facilities[flip.leaves]),
       ` leaves the ${flip.side} ${M} and `, bdi(data.facilities[flip.enters]), " enters.");
     const order = Array.from({ length: F }, (_, i) => i).sort((a, b) => now.rank[a] - now.rank[b] || a - b);
     body.replaceChildren(...order.map((i) => {
