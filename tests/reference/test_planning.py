@@ -39,11 +39,19 @@ def test_given_means_agree_with_the_lead():
     )
 
 
-def test_the_solver_recovers_bechhofer():
-    scenario = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
-    answer = plan(scenario, target="pcs_top >= 0.95", precision=0.03, seed=1)["answer"]
-    exact = (required_lead(0.95, facilities=10, m=3) / 0.5) ** 2
-    assert int(np.ceil(exact)) == 60
+@pytest.mark.parametrize(
+    ("means", "m", "target", "lead", "trials"),
+    [
+        ((0.5,) * 3 + (0.0,) * 7, 3, "pcs_top >= 0.95", 3.8541, 60),
+        ((0.5,) * 3 + (0.0,) * 4 + (-0.5,) * 3, 3, "pcs_both >= 0.95", 3.9629, 63),
+        ((0.5,) + (0.0,) * 4, 1, "pcs_top >= 0.95", 3.0552, 38),
+    ],
+)
+def test_the_solver_recovers_bechhofer(means, m, target, lead, trials):
+    exact = (lead / 0.5) ** 2
+    assert int(np.ceil(exact)) == trials
+    scenario = Scenario(kind="normal", facilities=len(means), means=means, m=m)
+    answer = plan(scenario, target=target, precision=0.03, seed=1)["answer"]
     assert answer.n_low <= exact <= answer.n_high
     assert answer.n_high / answer.n_low < 1.03**2 * 1.001
 
