@@ -223,7 +223,7 @@ def publish(table: pd.DataFrame) -> None:
     lines = [f"- {text.format(worst(table, what))}" for what, text in FINDINGS]
     text = (
         "# Do ranking statements hold what they promise?\n\n"
-        "Ten facilities, top 3; ranges are over scenarios, ± is the Monte Carlo standard error "
+        "Ten facilities, top 3; ranges are over scenarios, ± is the Monte Carlo standard error (MCSE) "
         "over data sets, whose number is in the table. Where all data sets agree the error is 0 "
         "and brackets give the 95 % bound, 3 over their number. Discrete statements hold at "
         "least what they promise, seldom exactly it.\n\n"
@@ -242,7 +242,7 @@ def publish(table: pd.DataFrame) -> None:
         axes.errorbar(part["found"], places, xerr=reach, fmt="o", color=TOP, markersize=3)
         axes.axvline(0.95, color="black", linewidth=0.6)
         axes.set_yticks(places, part["what"] + ", " + part["scenario"])
-        axes.set_xlabel("coverage ± two Monte Carlo standard errors")
+        axes.set_xlabel("coverage ± two MCSEs")
         figure.savefig(RESULTS / "calibration.png", dpi=100, metadata={"Software": None})
 
 
