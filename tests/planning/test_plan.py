@@ -1,16 +1,20 @@
 """Targets, sizes, costs, ranges and whole plans."""
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pdsim import Priors, Scenario, plan
 from pdsim.errors import InputError
-from pdsim.planning import Costs, from_priors, from_ranges, parse_target, plan_file
+from pdsim.planning import Costs, Target, from_priors, from_ranges, parse_target, plan_file
 from pdsim.planning.designs import grid_of
 from pdsim.planning.parameters import check_ranges
 from pdsim.planning.sizes import mean_trials, resize, with_trials
+from pdsim.simulation import PERFORMANCE
 
 LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
@@ -21,6 +25,18 @@ def test_targets_are_read():
     assert (target.measure, target.at_least, target.value) == ("pcs_both", True, 0.7)
     assert parse_target(str(target)) == target
     assert parse_target("width <= 10").link == "log"
+
+
+@given(st.sampled_from(PERFORMANCE), st.floats(1e-6, 1 - 1e-6).map(lambda x: float(f"{x:g}")))
+def test_a_target_is_its_own_text(measure, value):
+    stated = [Target(measure=measure, at_least=sign, value=value) for sign in (True, False)]
+    understood = []
+    for target in stated:
+        # at most one direction asks for a worse study
+        with contextlib.suppress(InputError):
+            understood.append(parse_target(str(target)))
+    assert understood
+    assert all(target in stated for target in understood)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where to look next: which facilities and indicators are worth the next cases."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -159,7 +160,7 @@ def _spread(share: Floats, cases: int) -> Floats:
     return whole
 
 
-def _exchange(value, *starts: Floats) -> Floats:  # type: ignore[no-untyped-def]
+def _exchange(value: Callable[[Floats], float], *starts: Floats) -> Floats:
     """Move cases from one facility to another as long as that helps, in ever smaller lots."""
     best = max(starts, key=value).copy()
     reached = value(best)
