@@ -225,8 +225,8 @@ def publish(table: pd.DataFrame) -> None:
         "# Do ranking statements hold what they promise?\n\n"
         "Ten facilities, top 3; ranges are over scenarios, ± is the Monte Carlo standard "
         "error (MCSE) over data sets, whose number is in the table. Where all data "
-        "sets agree the error is 0 and brackets give the 95 % bound, 3 over their number. Discrete statements hold at "
-        "least what they promise, seldom exactly it.\n\n"
+        "sets agree the error is 0 and brackets give the 95 % bound, 3 over their number. "
+        "Discrete statements hold at least what they promise, seldom exactly it.\n\n"
         + "\n".join(lines)
         + "\n\n`calibration.csv` has every figure by scenario. Made by "
         "`python -m experiments.ranking_calibration.run`.\n\n![Coverage](calibration.png)\n"
