@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
-import arviz_stats as azs
 import numpy as np
 import xarray as xr
 
@@ -12,6 +11,7 @@ RHAT_LIMIT: Final = 1.01
 ESS_LIMIT: Final = 400
 PARETO_K_LIMIT: Final = 0.7
 LAPLACE_ESS_LIMIT: Final = 100
+LAPLACE_SHARE_LIMIT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,8 @@ def nuts_gates(posterior: xr.Dataset, cited: xr.Dataset, stats: xr.Dataset) -> t
     stats : xarray.Dataset
         With ``diverging``.
     """
+    import arviz_stats as azs  # half a second that the fast engine need not wait for
+
     scalars = [str(n) for n, v in posterior.data_vars.items() if v.dims == ("chain", "draw")]
     checked = xr.merge([posterior[scalars], cited])
     divergences = float(stats["diverging"].sum())
@@ -82,19 +84,33 @@ def nuts_gates(posterior: xr.Dataset, cited: xr.Dataset, stats: xr.Dataset) -> t
     )
 
 
-def laplace_gates(*, ess: float, pareto_k: float) -> tuple[Gate, ...]:
-    """Return the gates of a fit by the fast engine; R-hat is absent there, not failed."""
-    return (
-        Gate(
-            name="importance ESS",
-            value=ess,
-            limit=LAPLACE_ESS_LIMIT,
-            passed=ess > LAPLACE_ESS_LIMIT,
-        ),
+def laplace_gates(*, ess: float | None, pareto_k: float, share: float) -> tuple[Gate, ...]:
+    """Return the gates of a fit by the fast engine; R-hat is absent there, not failed.
+
+    Parameters
+    ----------
+    ess : float or None
+        Effective number of hyperparameter points; None where a grid took their place.
+    pareto_k : float
+        The larger of those of the points and of the draws.
+    share : float
+        Share of the draws that is effective once they are weighted.
+    """
+    gates = (
         Gate(
             name="Pareto k", value=pareto_k, limit=PARETO_K_LIMIT, passed=pareto_k < PARETO_K_LIMIT
         ),
+        Gate(
+            name="effective share of draws",
+            value=share,
+            limit=LAPLACE_SHARE_LIMIT,
+            passed=share > LAPLACE_SHARE_LIMIT,
+        ),
     )
+    if ess is None:
+        return gates
+    enough = ess > LAPLACE_ESS_LIMIT
+    return (Gate(name="importance ESS", value=ess, limit=LAPLACE_ESS_LIMIT, passed=enough), *gates)
 
 
 def describe(gates: tuple[Gate, ...]) -> str:

@@ -112,9 +112,12 @@ def fit(
 def _fit_laplace(
     data: ModelData, *, draws: int, seed: int
 ) -> tuple[xr.Dataset, xr.Dataset, tuple[Gate, ...], float]:
-    from pdsim.model.laplace import sample_laplace
+    from pdsim.model.laplace.posterior import POINTS
+    from pdsim.model.laplace.sample import MOST_WEIGHTED, sample_laplace
 
-    result = sample_laplace(data, draws=draws, seed=seed)
+    # one fit can afford an effective sample near the number of its draws
+    points = POINTS if data.shape[0] > MOST_WEIGHTED else max(POINTS, draws // 4)
+    result = sample_laplace(data, draws=draws, seed=seed, points=points)
     dims = {
         "eta": ("facility", "indicator", "period"),
         "eta_expected": ("facility", "indicator"),
@@ -129,7 +132,11 @@ def _fit_laplace(
         }
     )
     stats = xr.Dataset(attrs=result.diagnostics())
-    gates = laplace_gates(ess=result.weight_ess, pareto_k=result.pareto_k)
+    gates = laplace_gates(
+        ess=None if result.exact else result.weight_ess,
+        pareto_k=max(result.pareto_k, result.joint_k),
+        share=result.joint_share,
+    )
     return posterior, stats, gates, result.ess
 
 

@@ -16,7 +16,7 @@ def _draws_at(data, x, draws):
     latent, out = allocate_latent(setup.work, 1), np.empty(1)
     shock = np.zeros(setup.work.shock.shape[:-1])
     log_posterior(*setup, x, start_logits(setup.problem), shock, 1e-9, out, latent)
-    posterior = Posterior(x=x, weight=np.ones(1), latent=latent, ess=1.0, pareto_k=0.0)
+    posterior = Posterior(x=x, value=out, weight=np.ones(1), latent=latent, ess=1.0, pareto_k=0.0)
     facilities, indicators, periods = data.shape
     drawn = Draws(
         eta=np.empty((draws, facilities, indicators, periods)),
@@ -117,7 +117,7 @@ def test_every_kind_of_study(make_data, case):
         assert len(values) == 64
     assert result.reliable
     assert result.ess > 0
-    assert set(result.diagnostics()) >= {"ess", "weight_ess", "pareto_k", "escalations"}
+    assert set(result.diagnostics()) >= {"ess", "weight_ess", "joint_share", "joint_k", "exact"}
 
 
 def test_same_seed_same_draws_and_no_other(make_data):

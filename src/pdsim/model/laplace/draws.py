@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pdsim.jit import compiled, kernel
+from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import bounded_exp
@@ -112,7 +112,7 @@ def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
             out[0, j], out[1, j], out[2, j] = 1.0, 0.0, 0.0
 
 
-@compiled
+@kernel
 def draw(
     problem: Problem,
     work: Work,

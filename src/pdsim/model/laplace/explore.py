@@ -22,7 +22,8 @@ from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.quadrature import grid, reaches_edge
 from pdsim.model.laplace.work import Work
 
-_TOLERANCE: Final = 1e-3
+_TOLERANCE: Final = 0.02
+"""Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
 _CHUNK: Final = 64
 """Points whose latent moments are in memory at once where those of all would not fit."""
 _MOST_BYTES: Final = 2**28

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from pdsim.model.convergence import LAPLACE_ESS_LIMIT, PARETO_K_LIMIT
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.explore import Points, evaluate_points, weigh, weigh_grid
 from pdsim.model.laplace.hyper import Hyper
@@ -16,8 +17,6 @@ from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.quadrature import MOST_DIMENSIONS
 from pdsim.model.laplace.work import Work
 
-FEWEST_ESS: Final = 100.0
-HIGHEST_K: Final = 0.7
 POINTS: Final = 384
 """Hyperparameter points, before any escalation."""
 
@@ -58,7 +57,7 @@ class Posterior(NamedTuple):
     @property
     def reliable(self) -> bool:
         """Whether the corrected weights pass both gates."""
-        return self.exact or (self.ess >= FEWEST_ESS and self.pareto_k <= HIGHEST_K)
+        return self.exact or (self.ess > LAPLACE_ESS_LIMIT and self.pareto_k < PARETO_K_LIMIT)
 
 
 def infer(
@@ -68,7 +67,7 @@ def infer(
     spread: Spread,
     rng: np.random.Generator,
     *,
-    points: int = POINTS,
+    points: int,
 ) -> Posterior:
     """Find the mode and weight points around it, four times as many where a gate fails.
 

@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from pdsim.jit import compiled
+from pdsim.jit import compiled, kernel
+from pdsim.model.convergence import LAPLACE_SHARE_LIMIT, PARETO_K_LIMIT
 from pdsim.model.data import Floats, Ints, ModelData
 from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import settle
@@ -21,7 +22,7 @@ from pdsim.model.laplace.importance import normalise, pareto_k, systematic
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
-from pdsim.model.laplace.posterior import HIGHEST_K, Posterior, composite_ess, infer
+from pdsim.model.laplace.posterior import POINTS, Posterior, composite_ess, infer
 from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
@@ -30,10 +31,11 @@ MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
 
 MOST_CANDIDATES: Final = 8
-LEAST_SHARE: Final = 0.05
 
 
-def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
+def sample_laplace(
+    data: ModelData, *, draws: int, seed: int, points: int = POINTS
+) -> LaplaceResult:
     """Draw from the posterior with the fast engine.
 
     Parameters
@@ -43,6 +45,8 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
         Equally weighted draws wanted.
     seed : int
         The same seed gives the same draws on the same machine.
+    points : int
+        Hyperparameter points; their effective number, about half, bounds that of the draws.
 
     Returns
     -------
@@ -67,7 +71,9 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int) -> LaplaceResult:
     (200, 12, 1, 1)
     """
     setup = set_up(data)
-    posterior, drawn, joint = draw_posterior(setup, draws=draws, rng=np.random.default_rng(seed))
+    posterior, drawn, joint = draw_posterior(
+        setup, draws=draws, rng=np.random.default_rng(seed), points=points
+    )
     both = data.shape[2] == 2
     values, ignored = np.empty_like(drawn.x), np.empty(draws)
     natural(setup.hyper, drawn.x, values, ignored)
@@ -117,7 +123,7 @@ class Joint(NamedTuple):
     @property
     def reliable(self) -> bool:
         """Whether draws from the Gaussian approximation can stand for the posterior."""
-        return self.share >= LEAST_SHARE and self.pareto_k <= HIGHEST_K
+        return self.share > LAPLACE_SHARE_LIMIT and self.pareto_k < PARETO_K_LIMIT
 
 
 def set_up(data: ModelData) -> Setup:
@@ -128,10 +134,10 @@ def set_up(data: ModelData) -> Setup:
 
 
 def draw_posterior(
-    setup: Setup, *, draws: int, rng: np.random.Generator
+    setup: Setup, *, draws: int, rng: np.random.Generator, points: int = POINTS
 ) -> tuple[Posterior, Draws, Joint]:
     """Fit the observations of `setup` and draw from the posterior."""
-    posterior = infer(*setup, rng)
+    posterior = infer(*setup, rng, points=points)
     facilities, indicators, _ = setup.problem.observed.shape
     periods = setup.hyper.periods
     drawn = Draws(
@@ -147,7 +153,7 @@ def draw_posterior(
     kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
     kept = rng.permutation(kept)
     joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
-    return posterior, Draws(*(part[kept] for part in drawn)), joint
+    return posterior, Draws(*(part[kept] if len(part) else part for part in drawn)), joint
 
 
 def _candidates(problem: Problem) -> int:
@@ -174,32 +180,63 @@ def fill_draws(
     used = np.flatnonzero(counts)
     used = used[np.argsort(-counts[used], kind="stable")]
     rows = rng.permutation(draws)
-    out, log_weight = allocate_draw(setup.work), np.empty(draws)
+    log_weight = np.empty(draws)
     candidates = _candidates(setup.problem)
     needed = normals_per_draw(setup.problem, candidates)
-    choices = (candidates, len(setup.work.eta), LANES)
-    own, misfit = np.empty(LANES), np.empty(LANES)
+    out = allocate_draw(setup.work)
     done = 0
     for first in range(0, used.size, LANES):
         block = np.resize(used[first : first + LANES], LANES)
         number = counts[block]
         number[used.size - first :] = 0
-        slopes, start = settle_points(*setup, posterior.x, posterior.latent, block, own)
-        own -= posterior.value[block]
-        for _ in range(number.max()):
-            active = np.flatnonzero(number > 0)
-            here = rows[done : done + active.size]
-            xi, u = rng.standard_normal((needed, LANES)), rng.random(choices)
-            draw(setup.problem, setup.work, slopes, start, xi, u, out, misfit)
-            keep_draws(out, active, here, drawn.eta, drawn.expected, drawn.fixed)
-            drawn.x[here] = posterior.x[block[active]]
-            log_weight[here] = (own + misfit)[active]
-            number[active] -= 1
-            done += active.size
+        most = int(number[0])
+        xi = rng.standard_normal((most, needed, LANES))
+        u = rng.random((most, candidates, len(setup.work.eta), LANES))
+        here = rows[done : done + number.sum()]
+        draw_block(*setup, posterior, block, number, xi, u, out, here, drawn, log_weight)
+        done += here.size
     return log_weight
 
 
 @compiled
+def draw_block(
+    problem: Problem,
+    hyper: Hyper,
+    work: Work,
+    spread: Spread,
+    posterior: Posterior,
+    block: Ints,
+    number: Ints,
+    xi: Floats,
+    u: Floats,
+    out: Draw,
+    rows: Ints,
+    drawn: Draws,
+    log_weight: Floats,
+) -> None:
+    """Draw `number` (lane,) times, most first, from the points `block` (lane,) into `rows`.
+
+    `xi` (n, needed, lane) are normals, `u` (n, candidates, F, lane) uniforms; the density of the
+    points is corrected by the log weights.
+    """
+    own, misfit = np.empty(LANES), np.empty(LANES)
+    slopes, start = settle_points(
+        problem, hyper, work, spread, posterior.x, posterior.latent, block, own
+    )
+    done = 0
+    for n in range(xi.shape[0]):
+        draw(problem, work, slopes, start, xi[n], u[n], out, misfit)
+        for j in range(LANES):
+            if number[j] > n:
+                row = rows[done]
+                keep_draw(out, j, row, drawn)
+                for h in range(drawn.x.shape[1]):
+                    drawn.x[row, h] = posterior.x[block[j], h]
+                log_weight[row] = own[j] + misfit[j] - posterior.value[block[j]]
+                done += 1
+
+
+@kernel
 def settle_points(
     problem: Problem,
     hyper: Hyper,
@@ -234,19 +271,15 @@ def settle_points(
     return slopes, start
 
 
-@compiled
-def keep_draws(
-    out: Draw, lanes: Ints, rows: Ints, eta: Floats, expected: Floats, fixed: Floats
-) -> None:
-    """Copy lane `lanes[n]` of a draw to row `rows[n]`, for every n."""
-    facilities, indicators, periods = eta.shape[1:]
-    for n in range(lanes.size):
-        j, row = lanes[n], rows[n]
-        for i in range(facilities):
-            for k in range(indicators):
-                for t in range(periods):
-                    eta[row, i, k, t] = out.eta[i, k, t, j]
-                if periods == 2:
-                    expected[row, i, k] = out.expected[i, k, j]
-        for c in range(fixed.shape[1]):
-            fixed[row, c] = out.fixed[c, j]
+@kernel
+def keep_draw(out: Draw, j: int, row: int, drawn: Draws) -> None:
+    """Copy lane j of a draw to a row."""
+    facilities, indicators, periods = drawn.eta.shape[1:]
+    for i in range(facilities):
+        for k in range(indicators):
+            for t in range(periods):
+                drawn.eta[row, i, k, t] = out.eta[i, k, t, j]
+            if periods == 2:
+                drawn.expected[row, i, k] = out.expected[i, k, j]
+    for c in range(drawn.fixed.shape[1]):
+        drawn.fixed[row, c] = out.fixed[c, j]
