@@ -37,6 +37,13 @@ def test_probability_counted_as_zero_is_below_the_bound() -> None:
     assert probability(1.0, mcse=math.nan) == "1"
 
 
+def test_probability_within_its_error_is_a_bound() -> None:
+    # 0.0004 + 3 x 0.0005 = 0.0019, rounded up
+    assert probability(0.0004, mcse=0.0005) == "below 0.002"
+    assert probability(0.9996, mcse=0.0005) == "above 0.998"
+    assert probability(0.0006, mcse=0.0005) == "0.0006"
+
+
 @given(st.floats(0.0, 1.0), st.floats(1e-6, 0.2))
 def test_probability_text_is_true(value: float, mcse: float) -> None:
     text = probability(value, mcse=mcse)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from pdsim.errors import InputError
 from pdsim.reports import plots
+from pdsim.reports.plots.annotate import name_points
 from pdsim.reports.sections.survives import mean_ranks
 from pdsim.reports.svg import figure_to_svg, inline_svg
 from pdsim.reports.view import Results
@@ -121,6 +122,34 @@ def test_funnel_limits() -> None:
     assert has_ink(figure)
     with pytest.raises(InputError, match="positive standard errors"):
         plots.funnel(estimate, 0 * se, names=names, sides=sides)
+
+
+def test_names_beside_points_hide_neither_points_nor_each_other() -> None:
+    figure = Figure(figsize=(5, 4))
+    axes = figure.add_subplot()
+    # three neighbours in a row: names to the right would lie on the next point
+    x, y = np.array([1.0, 1.6, 2.2]), np.array([1.0, 1.0, 1.02])
+    axes.plot(x, y, "o", markersize=6)
+    axes.set_xlim(0, 4)
+    axes.set_ylim(0, 2)
+    name_points(axes, x, y, ["Alpha General", "Beta General", "Gamma General"], x > 0)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 3
+    for n, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[n + 1 :])
+        assert not any(box.contains(*place) for place in axes.transData.transform(np.c_[x, y]))
+
+
+def test_long_names_leave_room_for_the_axes(results: Results) -> None:
+    ranking = results.group("ranking")
+    long = ranking.assign_coords(facility=[f"{n} {'x' * 40}" for n in range(9)])
+    plain, wide = (plots.acceptability_bars(one, m=3)[0] for one in (ranking, long))
+    for figure in (plain, wide):
+        figure.draw_without_rendering()
+        box = figure.axes[0].xaxis.label.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
 
 
 def test_failed_fits_are_stamped(results: Results) -> None:

@@ -12,6 +12,7 @@ from pdsim.reports.caveats import caveats
 from pdsim.reports.document import Number, Table, Text
 from pdsim.reports.methods import methods
 from pdsim.reports.plainwords import words_of
+from pdsim.reports.robustness import cut_table
 from pdsim.reports.sections import base_tables, build_document
 from pdsim.reports.summary import summary
 from pdsim.reports.view import Results
@@ -137,6 +138,38 @@ def test_citable_sentence(make_results) -> None:
         text,
     )
     assert text.endswith("none of them is certain.")
+
+
+def test_numbered_facilities_are_called_so(make_results) -> None:
+    results = Results(make_results(facilities=[f"{n}" for n in range(1, 9)], spread=8.0, draws=200))
+    tables = base_tables(results)
+    sentences = [words_of(text) for text in summary(results, tables)]
+    assert f"is that of facility {results.order[0]}, " in sentences[1]
+    assert sentences[2].startswith(f"Facility {results.selected('top')[0]} ")
+    for text in (*sentences, *map(words_of, caveats(results, tables))):
+        assert not re.match(r"\d", text)
+
+
+def test_pairs_at_both_cuts(make_results) -> None:
+    results = Results(make_results(facilities=9, draws=200, spread=2.0, seed=5))
+    table = cut_table(results)
+    above = results.group("pairs")["p_above"]
+    for side in ("top", "bottom"):
+        ahead, behind = table.value(side, "first"), table.value(side, "second")
+        inside = results.selected(side)
+        assert (ahead in inside) == (side == "top")
+        assert (behind in inside) == (side == "bottom")
+        assert table.value(side, "p") == float(above.sel(facility=ahead, facility_2=behind))
+
+
+def test_refits_hold_the_analysis_itself_in_its_place(make_results) -> None:
+    results = Results(make_results(facilities=7, draws=100, spread=2.0))
+    varied = results.varied("priors_scaled", "prior_factor").sel(prior_factor=1.0)
+    ranking = results.group("ranking").sel(facility=varied["facility"])
+    for name in ("p_top", "p_top_mcse", "selected_bottom"):
+        assert (varied[name] == ranking[name]).all()
+    other = results.varied("priors_scaled", "prior_factor").sel(prior_factor=2.0)
+    assert (other["p_top"] == results.group("priors_scaled")["p_top"].sel(prior_factor=2.0)).all()
 
 
 def test_never_programme_effect(make_results) -> None:

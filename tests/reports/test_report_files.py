@@ -152,6 +152,11 @@ def test_long_study_shows_both_ends(make_results, tmp_path: Path) -> None:
     assert len(text) < 5_000_000
 
 
+def test_full_report_of_200_facilities_stays_small(make_results, tmp_path: Path) -> None:
+    write_report(make_results(facilities=200, indicators=14, draws=300), tmp_path)
+    assert (tmp_path / "report.html").stat().st_size < 5_000_000
+
+
 def test_report_again_from_a_folder(make_results, tmp_path: Path) -> None:
     tree = make_results(facilities=5, m=2, draws=100)
     write_report(tree, tmp_path, long=False)

@@ -12,7 +12,7 @@ import xarray as xr
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from pdsim.conventions import Side
+from pdsim.conventions import CERTAIN, Side
 from pdsim.reports.view import SIDES, Results, labels
 from pdsim.scoring import indicator_values, normalise
 
@@ -66,6 +66,7 @@ def explorer_payload(results: Results) -> dict[str, Any] | None:
         "facilities": labels(level["facility"]),
         "indicators": _indicators(results, level),
         "m": results.m,
+        "certain": CERTAIN,
         "units": results.units,
         "values": _whole(value * scale),
         "ranks": _whole(ranks * points),

@@ -83,8 +83,7 @@ def probability(value: float, *, mcse: float = math.nan) -> str:
 
     A probability counted as 0 is below, and one counted as 1 above, the bound that 3 / ESS
     gives, that is three times its `mcse`; so is one that lies no further from 0 or 1 than its
-    `mcse`. No rounding carries a value across the limit from
-    which text says "certain".
+    `mcse`. No rounding carries a value across the limit from which text says "certain".
 
     Examples
     --------
@@ -94,7 +93,7 @@ def probability(value: float, *, mcse: float = math.nan) -> str:
     ('below 0.0008', 'above 0.9992')
     """
     tail = min(value, 1.0 - value)
-    if is_bound(value, mcse) and (bound := ceiling(tail + 3.0 * mcse)) < 0.5:
+    if 0.0 < mcse >= tail and (bound := max(ceiling(tail + 3.0 * mcse), SMALLEST)) < 1.0:
         digits = decimals(bound)
         return f"below {bound:.{digits}f}" if value < 0.5 else f"above {1.0 - bound:.{digits}f}"
     if tail == 0.0:
@@ -115,7 +114,8 @@ def is_bound(value: float, mcse: float) -> bool:
     >>> is_bound(0.0, 0.001), is_bound(0.0004, 0.0005), is_bound(0.02, 0.003)
     (True, True, False)
     """
-    return min(value, 1.0 - value) <= mcse
+    tail = min(value, 1.0 - value)
+    return 0.0 < mcse >= tail or 0.0 < tail < SMALLEST
 
 
 def significant(value: float) -> str:

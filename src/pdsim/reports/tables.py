@@ -166,8 +166,8 @@ def _improvement_notes(results: Results, frame: pd.DataFrame) -> tuple[tuple[str
     ]
     if "observed" in frame:
         notes.append(
-            "Observed values describe the data; the posterior shrinks them towards the other "
-            "facilities by as much as the number of cases asks for."
+            "Observed values describe the data; posterior means are drawn towards the other "
+            "facilities, the more so the fewer cases a facility has."
         )
     if results.suppress_below is not None:
         notes.append(

@@ -138,9 +138,9 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
     from docx.oxml.ns import qn
     from docx.shared import Pt
 
-    word.add_paragraph(
-        f"Table {number}. {plain(table.title)}", style="Caption"
-    ).paragraph_format.keep_with_next = True
+    caption = word.add_paragraph(f"Table {number}. {plain(table.title)}", style="Caption")
+    caption.paragraph_format.keep_with_next = True
+    caption.paragraph_format.space_before = Pt(10)
     headers, rows = table.grid()
     grid = word.add_table(rows=1, cols=len(headers), style="Table Grid")
     # one access to the cells of a table costs as much as all of them
@@ -160,9 +160,9 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
             _shrink(paragraph, Pt(8.5), bold=False)
             if n and is_number(text):
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    for number, note in enumerate(table.notes):
+    for place, note in enumerate(table.notes):
         paragraph = word.add_paragraph()
-        paragraph.paragraph_format.space_before = Pt(0 if number else 4)
+        paragraph.paragraph_format.space_before = Pt(0 if place else 4)
         _write(paragraph, note)
         _shrink(paragraph, Pt(8.5), bold=False)
     if table.shown is not None:

@@ -170,7 +170,7 @@ def decomposition_bars(
         shades = [SERIES[0] if share >= 0 else LIGHT for share in data["share"]]
         axes.barh(np.arange(len(data)), 100 * data["share"], color=shades, height=0.6)
         axes.axvline(0, color=NEUTRAL, linewidth=0.8)
-        axes.set_xlabel("Share of the variance of membership (%)")
+        axes.set_xlabel("Share of the variance (%)")
         name_rows(axes, data["component"].tolist())
         # these labels are pdsim's own: whole, since two of them may begin alike
         axes.set_yticklabels([text.replace("_", " ") for text in data["component"]])

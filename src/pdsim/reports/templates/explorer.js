@@ -127,7 +127,10 @@
   function probability(x) {
     if (x === 0) return `below ${(Math.ceil(3000 / D) / 1000).toFixed(3)}`;
     if (x === 1) return `above ${(1 - Math.ceil(3000 / D) / 1000).toFixed(3)}`;
-    return shown(x, x < 0.01 || x > 0.99 ? 3 : 2);
+    let digits = x < 0.01 || x > 0.99 ? 3 : 2;
+    // no rounding carries a value across the limit from which text says certain
+    while ((Number(x.toFixed(digits)) >= data.certain) !== (x >= data.certain) && digits < 12) digits++;
+    return shown(x, digits);
   }
 
   let number = 0;

@@ -1,0 +1,31 @@
+"""Time and size of the full report of a large study: ``python benchmarks/reports.py``."""
+
+import importlib.util
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pdsim.reports import write_report
+
+SYNTHETIC = Path(__file__).parents[1] / "tests" / "reports" / "synthetic.py"
+
+
+def main() -> None:
+    """Print seconds and megabytes for studies of 10 to 200 facilities with 14 indicators."""
+    spec = importlib.util.spec_from_file_location("synthetic", SYNTHETIC)
+    assert spec is not None
+    assert spec.loader is not None
+    synthetic = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(synthetic)
+    for facilities in (10, 50, 200):
+        results = synthetic.synthetic_results(facilities=facilities, indicators=14, draws=1000)
+        with TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            write_report(results, folder, formats=("html",))
+            taken = time.perf_counter() - start
+            size = (Path(folder) / "report.html").stat().st_size / 1e6
+        print(f"{facilities:4d} facilities: {taken:.1f} s, {size:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
