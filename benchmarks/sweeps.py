@@ -113,8 +113,7 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
-        with locked(store, identity):
-            writer = Writer(store, measures=MEASURES)
+        with locked(store, identity), Writer(store, measures=MEASURES) as writer:
             writer.make_room({key: Intervals([(0, 1000)]) for key in by_key}, by_key)
             step = 1000 // lines
             append_lines(

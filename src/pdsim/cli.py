@@ -39,13 +39,6 @@ class EngineName(StrEnum):
     LAPLACE = "laplace"
 
 
-class ExecutorName(StrEnum):
-    """What runs a sweep."""
-
-    SERIAL = "serial"
-    PROCESSES = "processes"
-
-
 Source = Annotated[
     Path,
     typer.Argument(help="study.toml, a folder that holds one, or a table (CSV, XLSX, Parquet)."),
@@ -245,11 +238,12 @@ def rank(
 @app.command()
 def sweep(
     config: Annotated[Path, typer.Argument(help="sweep.toml")],
-    store: Annotated[Path, typer.Option(help="Folder that holds the replicates; it is resumed.")],
-    executor: Annotated[ExecutorName, typer.Option(help="What runs it.")] = ExecutorName.PROCESSES,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:port.")
+    store: Annotated[
+        Path | None, typer.Option(help="Folder that holds the replicates; it is resumed.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="serial, processes, or a Dask scheduler: tcp://host:port.")
+    ] = "processes",
     workers: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
     block: Annotated[int, typer.Option(min=1, help="Replicates in one task.")] = 100,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one task.")] = None,
@@ -261,8 +255,19 @@ def sweep(
         Path | None, typer.Option("--report", help="Folder to make for a report.")
     ] = None,
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try one replicate of each cell; write nothing.")
+    ] = False,
 ) -> None:
     """Run what is missing of a simulation sweep."""
+    if dry_run:
+        from pdsim.reports.sweeps import trial_document
+        from pdsim.sweeps import dry_run as try_out
+
+        _print_document(trial_document(try_out(config)))
+        return
+    if store is None:
+        raise InputError(Problem(rule="--store is missing", cure="name a folder, or use --dry-run"))
     if report_to is not None:
         _new_folder(report_to)
     share = _job(job)
@@ -277,7 +282,7 @@ def sweep(
         result = run_sweep(
             config,
             store=store,
-            executor=scheduler or executor.value,
+            executor=executor,
             workers=workers,
             block=block,
             timeout=timeout,

@@ -55,15 +55,15 @@ def test_two_sweeps_at_once_on_one_store_are_refused(run, tmp_path):
 
 
 def test_store_is_plain_zarr_of_fixed_shape_with_labels(run, tmp_path):
-    run({**CONFIG, "replicates": 2500})
+    run({**CONFIG, "replicates": 4500})
     group = zarr.open_group(tmp_path / "store" / "parts" / "0000", mode="r")
-    assert group["measures"].shape == (2, 2500, 2)
-    assert group["measures"].chunks == (1, 1000, 2)
+    assert group["measures"].shape == (2, 4500, 2)
+    assert group["measures"].chunks == (1, 4000, 2)
     assert group["measures"].metadata.dimension_names == ("scenario", "replicate", "measure")
-    assert group["status"].shape == (2, 2500)
+    assert group["status"].shape == (2, 4500)
     assert group.attrs["measure"] == ["pcs_top", "regret"]
-    run({**CONFIG, "replicates": 2600})
-    assert group["measures"].shape == (2, 2500, 2)
+    run({**CONFIG, "replicates": 4600})
+    assert group["measures"].shape == (2, 4500, 2)
     assert (tmp_path / "store" / "parts" / "0001").is_dir()
 
 
@@ -225,7 +225,12 @@ def test_results_survive_a_concurrent_reader(run, tmp_path, monkeypatch):
 
     run(CONFIG, block=20, progress=look)
     last = seen[-1][1]
-    assert [count for count, _ in seen] == [0, 20, 40, 60, 80, 100, 120, 120]
+    counts = [count for count, _ in seen]
+    # a thread commits, so what is seen lags behind what was told, but never by half a block
+    assert counts == sorted(counts)
+    assert all(count % 20 == 0 for count in counts)
+    assert counts[0] == 0
+    assert counts[-1] == 120
     for _, table in seen:
         there = table.status > 0
         np.testing.assert_array_equal(

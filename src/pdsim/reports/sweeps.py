@@ -66,6 +66,49 @@ def sweep_document(result: xr.Dataset) -> Document:
     )
 
 
+def trial_document(trial: xr.Dataset) -> Document:
+    """Return what a terminal prints of a sweep that was only tried.
+
+    Parameters
+    ----------
+    trial : xr.Dataset
+        From `pdsim.sweeps.dry_run`.
+    """
+    names = [str(name) for name in trial.scenario.to_numpy()]
+    table = Table(
+        key="trial",
+        title="One trial replicate of each cell",
+        frame=pd.DataFrame(
+            {
+                "cell": names,
+                "status": trial.status.to_numpy(),
+                "took": 1e3 * trial.seconds.to_numpy(),
+                "cost": 1e3 * trial.cost.to_numpy(),
+            },
+            index=trial.key.to_numpy(),
+        ),
+        kinds={"took": "d2", "cost": "d3"},
+        columns=(
+            Column(header="Cell", keys=("cell",), layout="name"),
+            Column(header="Status", keys=("status",), layout="text"),
+            Column(header="Took (ms)", keys=("took",)),
+            Column(header="Estimate (ms)", keys=("cost",)),
+        ),
+    )
+    seconds = trial.attrs["estimated_seconds"]
+    parts = {
+        "cells": Name(f"{trial.attrs['cells']:,}"),
+        "replicates": Name(f"{trial.attrs['replicates']:,}"),
+        "time": Name(f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"),
+    }
+    text = (
+        "{cells} cells of {replicates} replicates: about {time} of one core. Cells that share a "
+        "fit share its estimated cost; a first replicate also takes the time to compile."
+    )
+    section = Section(key="trial", title="Trial", blocks=(table, Paragraph(text=fill(text, parts))))
+    return Document(title=("Trial of a sweep",), subtitle=(), sections=(section,))
+
+
 def _sweep_table(result: xr.Dataset, measures: list[str], factors: list[str]) -> Table:
     cells = list(itertools.product(*(result[name].to_numpy().tolist() for name in factors)))
     rows: list[dict[str, Any]] = []

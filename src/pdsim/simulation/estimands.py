@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pdsim.jit import compiled
 from pdsim.simulation.arrays import Floats
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, domain_of
@@ -32,6 +33,18 @@ def _normalised(weights: Floats) -> Floats:
     return normalised
 
 
+@compiled
+def _weighted_mean(level: Floats, weights: Floats, out: Floats) -> None:
+    """Sum over indicators (R, F, K) -> (R, F), in the same order for any number of replicates."""
+    rows, facilities, indicators = level.shape
+    for r in range(rows):
+        for i in range(facilities):
+            total = 0.0
+            for k in range(indicators):
+                total += weights[k] * level[r, i, k]
+            out[r, i] = total
+
+
 def true_values(scenario: Scenario, truth: Truth) -> Floats:
     """Return what facilities are truly ranked on, (R, F); pp where it is a difference."""
     if scenario.kind == "normal":
@@ -40,12 +53,9 @@ def true_values(scenario: Scenario, truth: Truth) -> Floats:
     if scenario.target == "programme":
         odds = after / (scenario.ceiling - after) * np.exp(-truth.trend)
         after = scenario.ceiling * odds / (1 + odds)
-    weights = target_weights(scenario)
-    # a plain loop over indicators keeps the order of summation free of the number of replicates
-    base, end = np.zeros(before.shape[:2]), np.zeros(before.shape[:2])
-    for k, weight in enumerate(weights):
-        base += weight * before[:, :, k]
-        end += weight * after[:, :, k]
+    base, end = np.empty(before.shape[:2]), np.empty(before.shape[:2])
+    _weighted_mean(before, target_weights(scenario), base)
+    _weighted_mean(after, target_weights(scenario), end)
     if scenario.estimand == "change":
         return 100 * (end - base)
     if scenario.estimand == "endline":

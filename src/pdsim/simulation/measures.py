@@ -114,10 +114,10 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 @compiled
 def _sort_down(score: Floats, order: Ints) -> None:
-    """Fill `order` so that it sorts `score` downwards; ties keep their order."""
-    if score.size > 64:
-        order[:] = np.argsort(-score, kind="mergesort")
-        return
+    """Fill `order` so that it sorts `score` downwards; ties keep their order.
+
+    By insertion: facilities are few, and numba's own sorts take seconds to compile.
+    """
     for i in range(score.size):
         j = i
         while j > 0 and score[order[j - 1]] < score[i]:
@@ -159,14 +159,15 @@ def measure(
     out : ndarray (R, measure)
     """
     rows, size = truth.shape
-    order, true_order = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-    low_order = np.empty(size, dtype=np.int64)
+    order, low_order = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    true_order, true_low_order = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     minus = np.empty(size)
     place = np.empty((4, size), dtype=np.int64)
     share = np.empty((4, size))
     ranks = np.empty((2, size))
     for r in range(rows):
-        out[r] = np.nan
+        for j in range(out.shape[1]):
+            out[r, j] = np.nan
         if not usable[r]:
             continue
         true = truth[r]
@@ -178,7 +179,8 @@ def measure(
         mark_end(true_order, true, m, share[2], place[2])
         for i in range(size):
             minus[i] = -true[i]
-        mark_end(true_order[::-1], minus, m, share[3], place[3])
+            true_low_order[size - 1 - i] = true_order[i]
+        mark_end(true_low_order, minus, m, share[3], place[3])
 
         pcs_top = same_set(place[0], place[2], m)
         pcs_bottom = same_set(place[1], place[3], m)
@@ -251,7 +253,8 @@ def measure(
         out[r, _POWER] = flags_right / m
         out[r, _FALSE_FLAG] = flags_wrong / (size - m)
         if not np.isnan(brier):
-            out[r, _BIN_START:] = 0.0
+            for j in range(_BIN_START, out.shape[1]):
+                out[r, j] = 0.0
             for i in range(size):
                 b = min(BINS - 1, int(p_top[r, i] * BINS))
                 out[r, _BIN_START + b] += 1.0

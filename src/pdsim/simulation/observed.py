@@ -163,26 +163,29 @@ def _z_score_kernel(value: Floats, size: Floats, weights: Floats, score: Floats)
     """
     rows, facilities, indicators, _ = value.shape
     total = np.empty(facilities)
+    seen, proportion = np.empty(facilities), np.empty((facilities, 2))
     for r in range(rows):
-        score[r] = 0.0
-        total[:] = 0.0
+        for i in range(facilities):
+            score[r, i] = total[i] = 0.0
         for k in range(indicators):
-            count, mean, squares = 0, 0.0, 0.0
-            for i in range(facilities):
-                if size[r, i, k, 0] == 0.0 or size[r, i, k, 1] == 0.0:
-                    continue
-                for t in range(2):
-                    count += 1
-                    p = value[r, i, k, t] / size[r, i, k, t]
-                    step = p - mean
-                    mean += step / count
-                    squares += step * (p - mean)
-            unit = np.sqrt(squares / (count - 1)) if count > 1 and squares > 1e-18 else np.inf
+            count, mean = 0.0, 0.0
             for i in range(facilities):
                 n_0, n_1 = size[r, i, k, 0], size[r, i, k, 1]
-                if n_0 > 0.0 and n_1 > 0.0:
-                    moved = value[r, i, k, 1] / n_1 - value[r, i, k, 0] / n_0
-                    score[r, i] += weights[k] * moved / unit
-                    total[i] += weights[k]
+                both = n_0 > 0.0 and n_1 > 0.0
+                seen[i] = 1.0 if both else 0.0
+                proportion[i, 0] = value[r, i, k, 0] / n_0 if both else 0.0
+                proportion[i, 1] = value[r, i, k, 1] / n_1 if both else 0.0
+                count += 2.0 * seen[i]
+                mean += proportion[i, 0] + proportion[i, 1]
+            mean /= max(count, 1.0)
+            squares = 0.0
+            for i in range(facilities):
+                below, above = proportion[i, 0] - mean, proportion[i, 1] - mean
+                squares += seen[i] * (below * below + above * above)
+            unit = np.sqrt(squares / (count - 1.0)) if squares > 1e-18 else np.inf
+            for i in range(facilities):
+                moved = proportion[i, 1] - proportion[i, 0]
+                score[r, i] += weights[k] * moved / unit
+                total[i] += seen[i] * weights[k]
         for i in range(facilities):
             score[r, i] = score[r, i] / total[i] if total[i] > 0.0 else np.nan

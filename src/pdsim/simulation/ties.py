@@ -31,8 +31,9 @@ def mark_end(order: Ints, score: Floats, m: int, share: Floats, place: Ints) -> 
     largest = max(abs(score[order[0]]), abs(score[order[size - 1]]))
     tolerance = TIE * largest
     last, next_ = score[order[m - 1]], score[order[m]]
-    share[:] = 0.0
-    place[:] = 0
+    for j in range(size):
+        share[j] = 0.0
+        place[j] = 0
     if last - next_ > tolerance:
         for j in range(m):
             share[order[j]] = 1.0

@@ -27,10 +27,14 @@ class Status(IntEnum):
     WORKER_DIED = 6
 
 
-RETRIED = frozenset({Status.TIMEOUT, Status.WORKER_DIED})
-"""These may be the machine's fault, so a resumed sweep runs them again."""
+def has_failed(status: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which replicates have no result: error, timeout, worker died."""
+    return status >= Status.ERROR
 
-FAILED = frozenset({Status.ERROR, Status.TIMEOUT, Status.WORKER_DIED})
+
+def is_retried(status: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which may be the machine's fault, so that a resumed sweep runs them again."""
+    return status >= Status.TIMEOUT
 
 
 class Scenario(Protocol):

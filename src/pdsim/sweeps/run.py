@@ -15,7 +15,7 @@ import xarray as xr
 from pdsim.errors import InputError, Problem
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
-from pdsim.sweeps.contract import FAILED, SIMULATION, Simulation, Status, load_simulation
+from pdsim.sweeps.contract import SIMULATION, Simulation, Status, has_failed, load_simulation
 from pdsim.sweeps.executors import Work, choose_executor
 from pdsim.sweeps.grid import Cell, Grid, expand
 from pdsim.sweeps.intervals import Intervals
@@ -105,10 +105,9 @@ def sweep(
         simulation=simulation, seed=settings.seed, measures=module.MEASURES, versions=versions()
     )
     place.parent.mkdir(parents=True, exist_ok=True)
-    with locked(place, identity):
+    with locked(place, identity), Writer(place, measures=module.MEASURES) as writer:
         cells = grid.by_data()
         own = wanted(cells, replicates=settings.replicates, job=job)
-        writer = Writer(place, measures=module.MEASURES)
         writer.make_room(own, cells)
         write_json(place / SWEEP, _sweep_record(settings, grid))
         meter = Meter(
@@ -164,7 +163,7 @@ def _take(outcome: Done | Lost, writer: Writer, queue: TaskQueue, meter: Meter) 
         meter.add(keys[task.first : task.last], 1, failed=1)
         return
     writer.add(outcome)
-    failures = int(np.count_nonzero(np.isin(outcome.status, [int(code) for code in FAILED])))
+    failures = int(np.count_nonzero(has_failed(outcome.status)))
     meter.add(keys[task.first : task.last], task.stop - task.start, failed=failures)
 
 

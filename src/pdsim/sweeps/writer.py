@@ -2,20 +2,25 @@
 
 A commit is: chunks of measures, made durable; then chunks of status, made durable; then one line
 for each block in the ledger, made durable. A crash between any two of these loses what the
-ledger does not name and nothing else.
+ledger does not name and nothing else. Commits are made one after the other by a thread, while the
+caller goes on with what workers send.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.files import sync_folder
-from pdsim.sweeps.arrays import CHUNK, PartArrays, create_part, open_part, sync_file
-from pdsim.sweeps.contract import RETRIED
+from pdsim.sweeps.arrays import PartArrays, chunk_length, create_part, open_part, sync_file
+from pdsim.sweeps.contract import is_retried
 from pdsim.sweeps.grid import Cell
 from pdsim.sweeps.intervals import Intervals
 from pdsim.sweeps.ledger import BlockLine, PartLine, append_lines
@@ -27,6 +32,12 @@ COMMIT_SECONDS = 2.0
 
 COMMIT_BYTES = 1 << 24
 
+SYNCS = 8
+"""Files made durable at a time: a disk takes several requests in little more time than one."""
+
+type _Place = tuple[int, int, int]
+"""Part, row, number of a chunk."""
+
 
 @dataclass(slots=True)
 class _Chunk:
@@ -37,8 +48,18 @@ class _Chunk:
     changed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """Chunks, no longer to be changed, and the ledger lines that speak of them."""
+
+    chunks: Mapping[_Place, _Chunk]
+    lines: Sequence[BlockLine]
+
+
 class Writer:
     """Writes blocks into the parts of a store whose lock the caller holds.
+
+    A context manager: what was not committed when it ends is lost, and nothing is written after.
 
     Parameters
     ----------
@@ -57,10 +78,27 @@ class Writer:
         self.measures = measures
         self.parts = {part.number: part for part in read_parts(folder)}
         self._arrays: dict[int, PartArrays] = {}
-        self._chunks: dict[tuple[int, int, int], _Chunk] = {}
+        self._chunks: dict[_Place, _Chunk] = {}
         self._lines: list[BlockLine] = []
+        self._thread = ThreadPoolExecutor(1)
+        self._syncs = ThreadPoolExecutor(SYNCS)
+        self._under_way: tuple[_Commit, Future[None]] | None = None
         self._since = 0.0
         self._bytes = 0
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the commit that is under way."""
+        self._thread.shutdown()
+        self._syncs.shutdown()
 
     def make_room(self, own: Mapping[str, Intervals], cells: Mapping[str, Cell]) -> None:
         """Add the parts that are needed to hold the wanted replicates.
@@ -74,7 +112,8 @@ class Writer:
         for start, stop, keys in parts_needed(self.parts.values(), own):
             number = max(self.parts, default=-1) + 1
             place = part_folder(self._folder, number)
-            part = Part(place, number, keys, start, stop, min(CHUNK, stop - start))
+            sharing = max(Counter(cells[key].data_key for key in keys).values())
+            part = Part(place, number, keys, start, stop, chunk_length(stop - start, sharing))
             texts = (cells[key].text for key in keys)
             line = PartLine(part=number, cells=len(keys), start=start, stop=stop, chunk=part.chunk)
             try:
@@ -85,7 +124,13 @@ class Writer:
             self.parts[number] = part
 
     def add(self, done: Done, *, errors: Iterable[str] = ()) -> None:
-        """Take a finished block, and commit if enough has gathered."""
+        """Take a finished block, and begin a commit if enough has gathered.
+
+        Raises
+        ------
+        StoreError
+            If an earlier commit could not be written.
+        """
         task = done.task
         part = self.parts[task.part]
         at, to = task.start - part.start, task.stop - part.start
@@ -111,7 +156,7 @@ class Writer:
         )
         self._bytes += done.measures.nbytes
         if time.monotonic() - self._since > COMMIT_SECONDS or self._bytes > COMMIT_BYTES:
-            self.commit()
+            self._begin_commit()
 
     def commit(self) -> None:
         """Make everything that was added durable.
@@ -121,31 +166,52 @@ class Writer:
         StoreError
             If it cannot be written, for example because the disk is full.
         """
+        self._begin_commit()
+        self._end_commit()
+
+    def _begin_commit(self) -> None:
+        """Hand what was added to the thread, once the commit before is durable."""
+        self._end_commit()
         if not self._lines:
             return
         changed = {place: chunk for place, chunk in self._chunks.items() if chunk.changed}
+        for (number, _, _), chunk in changed.items():
+            chunk.changed = False
+            self._open(number)
+        commit = _Commit(changed, self._lines)
+        self._under_way = commit, self._thread.submit(self._make_durable, commit)
+        self._lines, self._bytes = [], 0
+
+    def _end_commit(self) -> None:
+        """Wait for the commit under way and take note of what is durable now."""
+        if self._under_way is None:
+            return
+        commit, written = self._under_way
+        self._under_way = None
         try:
-            self._write(changed, "measures")
-            self._write(changed, "status")
-            append_lines(self._folder, self._lines)
+            written.result()
         except OSError as error:
             raise self._trouble(error) from error
-        for line in self._lines:
+        for line in commit.lines:
             self.parts[line.part].record(line)
-        self._lines, self._bytes = [], 0
-        for (number, row, at), chunk in changed.items():
-            chunk.changed = False
+        for place in commit.chunks:
+            number, row, at = place
             part = self.parts[number]
             start = part.start + at * part.chunk
             stop = min(start + part.chunk, part.stop)
-            if not part.done[row].missing(start, stop):
-                del self._chunks[number, row, at]
+            if not self._chunks[place].changed and not part.done[row].missing(start, stop):
+                del self._chunks[place]
 
-    def _write(self, changed: Mapping[tuple[int, int, int], _Chunk], which: str) -> None:
-        """Write the changed chunks of one of the two arrays, and make them durable."""
+    def _make_durable(self, commit: _Commit) -> None:
+        self._write(commit.chunks, "measures")
+        self._write(commit.chunks, "status")
+        append_lines(self._folder, commit.lines)
+
+    def _write(self, changed: Mapping[_Place, _Chunk], which: str) -> None:
+        """Write chunks of one of the two arrays, and make them durable."""
         written: list[Path] = []
         for (number, row, at), chunk in changed.items():
-            arrays = self._open(number)
+            arrays = self._arrays[number]
             start = at * arrays.part.chunk
             if which == "measures":
                 arrays.measures[row, start : start + len(chunk.status), :] = chunk.measures
@@ -154,8 +220,7 @@ class Writer:
                 arrays.status[row, start : start + len(chunk.status)] = chunk.status
                 name = f"c.{row}.{at}"
             written.append(arrays.part.folder / which / name)
-        for path in written:
-            sync_file(path)
+        list(self._syncs.map(sync_file, written))
         for folder in dict.fromkeys(path.parent for path in written):
             sync_folder(folder)
 
@@ -171,7 +236,10 @@ class Writer:
                 measures = np.full((stop - start, len(self.measures)), np.nan)
                 status = np.zeros(stop - start, dtype=np.uint8)
             self._chunks[place] = _Chunk(measures, status)
-        return self._chunks[place]
+        chunk = self._chunks[place]
+        if self._under_way is not None and self._under_way[0].chunks.get(place) is chunk:
+            chunk = self._chunks[place] = _Chunk(chunk.measures.copy(), chunk.status.copy())
+        return chunk
 
     def _open(self, number: int) -> PartArrays:
         if number not in self._arrays:
@@ -188,7 +256,7 @@ class Writer:
 
 def _to_retry(task: Task, status: NDArray[np.uint8]) -> tuple[tuple[int, int], ...]:
     """Return the (row, replicate) that a resumed sweep runs again."""
-    rows, replicates = np.nonzero(np.isin(status, [int(code) for code in RETRIED]))
+    rows, replicates = np.nonzero(is_retried(status))
     return tuple(
         (task.first + int(row), task.start + int(replicate))
         for row, replicate in zip(rows, replicates, strict=True)
