@@ -4,6 +4,7 @@
 
 Every row is one figure of one run: its value, its standard error clustered by data set, its
 target, and how many standard errors lie between. All data sets count, whatever their diagnosis.
+Runs whose data sets are not at hand keep the rows they have.
 """
 
 import argparse
@@ -60,11 +61,16 @@ def main() -> None:
         if len(sets) > 1:
             rows += figures(path.stem, sets)
     args.out.mkdir(parents=True, exist_ok=True)
-    with (args.out / "calibration.csv").open("w", newline="") as file:
+    table = args.out / "calibration.csv"
+    lines = [[run, n, figure, *(f"{x:.4f}" for x in numbers)] for run, n, figure, *numbers in rows]
+    if table.exists():
+        made = {row[0] for row in rows}
+        with table.open(newline="") as file:
+            lines += [line for line in csv.reader(file) if line[0] not in {*made, HEADER[0]}]
+    with table.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
-        for run, n, figure, *numbers in rows:
-            writer.writerow([run, n, figure, *(f"{x:.4f}" for x in numbers)])
+        writer.writerows(sorted(lines, key=lambda line: line[0]))
     for run, n, figure, value, error, target, deviation in rows:
         label = f"{run:28s} {n:4d}  {figure:36s}"
         print(f"{label} {value:8.4f} ± {error:.4f}  target {target:.2f}  {deviation:+.1f}")
