@@ -7,9 +7,14 @@ import xarray as xr
 
 from pdsim.reports import write_report
 from pdsim.reports.plainwords import words_of
-from pdsim.reports.sections.reweighting import acceptability_table, reweighting_blocks
+from pdsim.reports.sections.reweighting import (
+    acceptability_table,
+    methods_table,
+    reweighting_blocks,
+    settle_table,
+)
 from pdsim.reports.view import Results
-from pdsim.weights import WeightSettings, weight_tables
+from pdsim.weights import WeightSettings, settle, weight_tables
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +35,19 @@ def tree(make_results) -> xr.DataTree:
 def test_tables_and_figures_are_there(tree: xr.DataTree, tmp_path: Path) -> None:
     blocks = reweighting_blocks(Results(tree), {}, True)
     keys = [getattr(block, "key", "") for block in blocks]
-    for key in ("acceptability_top", "tornado-top", "sweep-bottom-0", "decomposition-top"):
+    for key in (
+        "acceptability_top",
+        "rank-acceptability",
+        "tornado-top",
+        "sweep-bottom-0",
+        "methods_bottom",
+        "settle_top",
+        "settle_top_nominal",
+        "decomposition-top",
+        "decomposition-bottom-nominal",
+    ):
         assert key in keys
+    assert len(set(keys) - {""}) == sum(bool(key) for key in keys)
     write_report(tree, tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert 'id="figure-tornado-top"' in text
@@ -53,6 +69,41 @@ def test_the_sentence_quotes_the_table(tree: xr.DataTree) -> None:
     texts = [words_of(block.text) for block in blocks if hasattr(block, "text")]
     distance = float(tree["weights_flip_top"]["mean_distance"])
     assert any(f"by {distance:.2f} in all" in text for text in texts)
+
+
+def test_what_settles_is_said_of_free_and_of_nominal_weights(tree: xr.DataTree) -> None:
+    results = Results(tree)
+    blocks = reweighting_blocks(results, {}, True)
+    texts = [words_of(block.text) for block in blocks if hasattr(block, "text")]
+    for known in ("", "_nominal"):
+        group = results.group(f"weights_decomposition_top{known}")
+        found = settle(group)
+        table = settle_table(results, f"weights_decomposition_top{known}", "top", found)
+        assert table.value("share", "posterior") == found.posterior
+        assert float(group["first"].sel(outcome="set", factor="posterior")) == found.posterior
+        own = [text for text in texts if text.startswith(f"{group.attrs['premise']}, ")]
+        assert own
+        assert ("more data would not settle the top" in own[0]) == (
+            not found.by_data and not found.little_open
+        )
+        assert group.attrs["sentence"].startswith(f"{group.attrs['premise']}, ")
+
+
+def test_choices_of_method_are_those_of_the_multiverse(tree: xr.DataTree) -> None:
+    results = Results(tree)
+    universe = tree["weights_multiverse_top"].to_dataset()
+    table = methods_table(results, "top")
+    row = table.frame.index[
+        (table.frame["factor"] == "normalisation") & (table.frame["level"] == "rank")
+    ][0]
+    own = universe["same"].values[universe["normalisation"].values == "rank"]
+    assert table.value(row, "same") == pytest.approx(100 * own.mean())
+    chosen = acceptability_table(results, "top")
+    stays = universe["stays"].sel(facility="Hospital 2")
+    assert chosen.value("Hospital 2", "stays") == pytest.approx(100 * float(stays))
+    bounds = tree["weights_bounds"].to_dataset().sel(facility="Hospital 2")
+    ranks = f"(rank {int(bounds['best_rank'])} to {int(bounds['worst_rank'])})"
+    assert ranks in chosen.frame.loc["Hospital 2", "any"]
 
 
 def test_without_the_tables_there_is_no_section(make_results) -> None:

@@ -5,6 +5,7 @@ g = d . nominal >= 0, the smallest move has sum u = 0, low <= u <= high and d . 
 three norms have exact finite solutions when the only limits are on single weights.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -59,17 +60,20 @@ def nearest_flips(
             scores[f] = 0.0
             for k in range(indicators):
                 scores[f] += values[s, f, k] * nominal[k]
-        if selected.shape[0] > 0:
-            inside[:] = selected
-        else:
-            order = np.argsort(-scores, kind="mergesort")
-            inside[:] = False
-            for p in range(m):
-                inside[order[p]] = True
+        for f in range(facilities):
+            inside[f] = selected[f] if selected.shape[0] > 0 else False
+        if selected.shape[0] == 0:
+            for _ in range(m):
+                first = -1
+                for f in range(facilities):
+                    if not inside[f] and (first < 0 or scores[f] > scores[first]):
+                        first = f
+                inside[first] = True
         best = np.inf
         distance[s] = best
-        pair[s] = -1
-        move[s] = 0.0
+        pair[s, 0], pair[s, 1] = -1, -1
+        for k in range(indicators):
+            move[s, k] = 0.0
         for i in range(facilities):
             if not inside[i]:
                 continue
@@ -83,7 +87,8 @@ def nearest_flips(
                     best = found
                     distance[s] = found
                     pair[s, 0], pair[s, 1] = i, j
-                    move[s] = u
+                    for k in range(indicators):
+                        move[s, k] = u[k]
 
 
 @compiled
@@ -96,26 +101,46 @@ def _one_move(
         smallest, largest = min(smallest, d[k]), max(largest, d[k])
         size = max(size, abs(d[k]))
     if gap <= _ROUNDING * size:
-        u[:] = 0.0
+        for k in range(d.shape[0]):
+            u[k] = 0.0
         return 0.0
     width = largest - smallest
     # in every norm a move of size t changes d . w by at most factor * t * width
-    factor = 0.5 if norm == 0 else 0.5 * np.sqrt(d.shape[0])
+    factor = 0.5 if norm == 0 else 0.5 * math.sqrt(d.shape[0])
     factor = 0.5 * d.shape[0] if norm == 2 else factor
     if gap >= best * factor * width:
         return np.inf
-    order = np.argsort(d, kind="mergesort")
+    order = np.empty(d.shape[0], np.int64)
+    _rising(d, order)
     gain = _transfer(d, order, low, high, np.inf, u)
     if gain < gap * (1.0 - _ROUNDING):
         return np.inf
     if norm == 0:
         _transfer(d, order, low, high, gap, u)
-        return float(np.sum(np.abs(u)))
+        total = 0.0
+        for k in range(d.shape[0]):
+            total += abs(u[k])
+        return total
     if norm == 1:
         if gain > gap * (1.0 + _ROUNDING):
             _shortest(d, gap, low, high, u)
-        return float(np.sqrt(np.sum(u * u)))
+        total = 0.0
+        for k in range(d.shape[0]):
+            total += u[k] * u[k]
+        return math.sqrt(total)
     return _even(d, order, gap, low, high, u)
+
+
+@compiled
+def _rising(d: Floats, order: Ints) -> None:
+    """Fill `order` with the places of d from small to large; equal ones in their order."""
+    # by insertion: few numbers, and a general sort takes long to compile
+    for k in range(d.shape[0]):
+        p = k
+        while p > 0 and d[order[p - 1]] > d[k]:
+            order[p] = order[p - 1]
+            p -= 1
+        order[p] = k
 
 
 @compiled
@@ -124,7 +149,8 @@ def _transfer(d: Floats, order: Ints, low: Floats, high: Floats, needed: float, 
 
     The gain per weight moved only falls, so this greedy transfer is the shortest in L1.
     """
-    u[:] = 0.0
+    for k in range(d.shape[0]):
+        u[k] = 0.0
     taker, giver, gained = 0, d.shape[0] - 1, 0.0
     while taker < giver and gained < needed:
         i, j = order[taker], order[giver]
@@ -184,10 +210,14 @@ def _balanced(d: Floats, a: float, low: Floats, high: Floats, u: Floats) -> None
     """Set u = clip(-a d - b) with b such that u sums to 0, exactly by its breakpoints."""
     number = d.shape[0]
     breaks = np.empty(2 * number)
-    for k in range(number):
-        breaks[k] = -a * d[k] - low[k]
-        breaks[number + k] = -a * d[k] - high[k]
-    breaks.sort()
+    for k in range(2 * number):
+        limit = low[k] if k < number else high[k - number]
+        value = -a * d[k % number] - limit
+        p = k
+        while p > 0 and breaks[p - 1] > value:
+            breaks[p] = breaks[p - 1]
+            p -= 1
+        breaks[p] = value
     first, last = 0, 2 * number - 1
     # the sum falls as b rises: it is >= 0 at breaks[first] and <= 0 at breaks[last]
     while last - first > 1:

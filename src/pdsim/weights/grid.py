@@ -21,7 +21,9 @@ POSTERIOR: Final = "posterior"
 WEIGHTS: Final = "weights"
 NONE_LEFT_OUT: Final = "none"
 
-_GROUPS: Final = 10
+_GROUPS: Final = (5, 10)
+"""Fewest and most groups of samples, and of weights, of the jackknife."""
+
 _BYTES: Final = 200_000_000
 _MOST_SETS: Final = 120
 _LOOK: Final = 200
@@ -44,6 +46,8 @@ class Grid:
     weights : ndarray (left_out, indicator, weight)
     keys, known : ndarray
         Numbers of the facilities, and of the listed sets.
+    groups : int
+        Groups of samples, and of weights, for the jackknife; fewer where memory is short.
     """
 
     labels: Values
@@ -58,6 +62,7 @@ class Grid:
     weights: Floats
     keys: NDArray[np.uint64]
     known: NDArray[np.uint64]
+    groups: int
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -108,8 +113,10 @@ def build_grid(
     keys = facility_keys(after.shape[2])
     cells = len(built) * len(stacked)
     sample = after.shape[1]
-    per_outcome = 8 * _GROUPS * cells * (sample + len(drawn))
-    room = int(_BYTES // per_outcome) - after.shape[2] - 1
+    per_outcome = 8 * cells * (sample + len(drawn))
+    fewest, most = _GROUPS
+    groups = int(np.clip(_BYTES // (per_outcome * (after.shape[2] + 1)), fewest, most))
+    room = int(_BYTES // (per_outcome * groups)) - after.shape[2] - 1
     return Grid(
         labels=labels,
         m=chosen,
@@ -123,6 +130,7 @@ def build_grid(
         weights=stacked,
         keys=keys,
         known=_likely_sets(built, stacked, chosen, keys, max(1, min(_MOST_SETS, room))),
+        groups=groups,
     )
 
 
@@ -211,8 +219,8 @@ def sum_grid(grid: Grid) -> Sums:
     number = grid.weights.shape[2]
     choices = grid.margins.shape[1]
     outcomes = facilities + len(grid.known) + 1
-    draw_groups = sample_blocks(grid.labels, min(_GROUPS, samples))
-    weight_groups = blocks(number, _GROUPS)
+    draw_groups = sample_blocks(grid.labels, min(grid.groups, samples))
+    weight_groups = blocks(number, grid.groups)
     by_draw = np.zeros((len(weight_groups), samples, choices, outcomes))
     by_weight = np.zeros((len(draw_groups), choices, outcomes, number))
     squares = np.zeros((len(draw_groups), len(weight_groups), len(grid.margins), outcomes))

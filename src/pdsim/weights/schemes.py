@@ -1,5 +1,6 @@
 """Ways to score: each normalisation with each aggregation, ready for the compiled loops."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -134,7 +135,9 @@ def scheme_scores(
         return
     facilities = after.shape[0]
     if kind == GEOMETRIC:
-        out[:, :width] = np.exp(out[:, :width])
+        for f in range(facilities):
+            for b in range(width):
+                out[f, b] = math.exp(out[f, b])
     else:
         linear_scores(sizes[0], weights, start, width, work)
         for f in range(facilities):
@@ -144,7 +147,9 @@ def scheme_scores(
         return
     linear_scores(before, weights, start, width, work)
     if kind == GEOMETRIC:
-        out[:, :width] -= np.exp(work[:, :width])
+        for f in range(facilities):
+            for b in range(width):
+                out[f, b] -= math.exp(work[f, b])
         return
     for f in range(facilities):
         for b in range(width):

@@ -50,7 +50,7 @@ class WeightSettings:
     draws: int = 1000
     weight_draws: int = 1000
     relative_sd: float = 0.3
-    grid_draws: int = 200
+    grid_draws: int = 150
     left_out: int = 1
 
     def __post_init__(self) -> None:
@@ -93,7 +93,8 @@ def weight_tables(
         ``weights_sets_*``, ``weights_flip_*`` (posterior of the flip distance of the set
         selected, its survival, and the flip of the mean values), ``weights_stability_*`` (range
         of each weight, and what leaving the indicator out does), ``weights_multiverse_*``,
-        ``weights_factors_*``, ``weights_decomposition_*`` (attribute ``sentence``), and
+        ``weights_factors_*``, ``weights_decomposition_*`` (attribute ``sentence``), under
+        weights that are free and, ``weights_decomposition_*_nominal``, around nominal, and
         ``weights_sweep_*`` (one per domain: ``_0``, ``_1``; with two domains only the first);
         for up to 30 facilities ``weights_pairwise``, ``weights_bounds``,
         ``weights_facility_flip_*`` and ``weights_reversal_*``.
@@ -189,15 +190,20 @@ def _spaces(
     names = [str(name) for name in nominal["indicator"].values]
     size = settings.weight_draws
     spaces = {"flat": weight_space.flat(names, size=size, seed=seed)}
+    spaces["flat"].attrs["premise"] = "If nothing is known about the weights"
     if len(names) > 1:
         spread = min(settings.relative_sd, 0.9 * float(np.sqrt((nominal > 0).sum() - 1.0)))
         if spread > 0:
             spaces["nominal"] = weight_space.dirichlet(
                 nominal, relative_sd=spread, size=size, seed=seed
+            ).assign_attrs(
+                premise=f"If the study's weights are right to a relative sd of {spread:.2g}"
             )
     if "domain" in levels.coords and len(np.unique(levels["domain"].values)) > 1:
         domain = levels["domain"].reset_coords(drop=True)
-        spaces["tree"] = weight_space.tree(domain, size=size, seed=seed)
+        spaces["tree"] = weight_space.tree(domain, size=size, seed=seed).assign_attrs(
+            premise="If nothing is known about the weights of domains and within them"
+        )
     return spaces
 
 
@@ -244,15 +250,21 @@ def _side_tables(
     for at, domain in enumerate(_swept(levels, nominal)):
         tables[f"weights_sweep_{side}_{at}"] = domain_sweep(values, nominal, domain, m=m, side=side)
     grid = thinned(levels, settings.grid_draws)
-    parts = decompose(
-        grid,
-        widest.isel(weight_draw=slice(settings.grid_draws)),
-        m=m,
-        side=side,
-        left_out=values.sizes["indicator"] >= 3,
-    )
-    parts.attrs["sentence"] = settle_sentence(parts)
-    tables[f"weights_decomposition_{side}"] = parts
+    # free weights may drown what the data say, so the study's own are asked as well
+    for name, weights in (("", widest), ("_nominal", spaces.get("nominal"))):
+        if weights is None:
+            continue
+        parts = decompose(
+            grid,
+            weights.isel(weight_draw=slice(settings.grid_draws)),
+            m=m,
+            side=side,
+            left_out=values.sizes["indicator"] >= 3,
+        )
+        words = settle_sentence(parts)
+        premise = weights.attrs["premise"]
+        parts.attrs |= {"premise": premise, "sentence": f"{premise}, {words[0].lower()}{words[1:]}"}
+        tables[f"weights_decomposition_{side}{name}"] = parts
     if small:
         tables[f"weights_facility_flip_{side}"] = facility_flip_distance(
             mean, nominal, m=m, side=side

@@ -20,7 +20,8 @@ def reweighting_blocks(results: Results, tables: dict[str, Table], long: bool) -
         blocks += [acceptability_table(results, side) for side in SIDES] + _bars(results)
     for side in SIDES:
         blocks += _flip(results, side) + _ranges(results, side) + _sweep(results, side)
-        blocks += _methods(results, side) + _decomposition(results, side)
+        blocks += _methods(results, side)
+        blocks += [b for known in ("", "_nominal") for b in _decomposition(results, side, known)]
     return blocks
 
 
@@ -121,8 +122,9 @@ def flip_table(results: Results, side: Side) -> Table:
     )
 
 
-def settle_table(results: Results, side: Side, settled: Settled) -> Table:
+def settle_table(results: Results, name: str, side: Side, settled: Settled) -> Table:
     """Return what part of the variance of the choice data could take away: one row."""
+    premise = str(results.group(name).attrs.get("premise", "Under the weights sampled"))
     headers = {
         "apart": "Probability that two readings choose different sets (MCSE)"
         if settled.outcome == SET
@@ -131,18 +133,18 @@ def settle_table(results: Results, side: Side, settled: Settled) -> Table:
         "agreed": "Weights and choices alone: what agreement would take away (MCSE)",
         "both": "Both together (MCSE at most)",
     }
-    row = {key: getattr(settled, key) for name in headers for key in (name, f"{name}_mcse")}
+    row = {key: getattr(settled, key) for part in headers for key in (part, f"{part}_mcse")}
     kinds: dict[str, Kind] = {}
-    for name in headers:
-        kinds |= {name: "probability", f"{name}_mcse": "mcse"}
+    for part in headers:
+        kinds |= {part: "probability", f"{part}_mcse": "mcse"}
     return Table(
-        key=f"settle_{side}",
-        title=f"Whether more data would settle the {side} {results.m}: shares of the variance",
+        key=name.replace("weights_decomposition", "settle"),
+        title=f"{premise}: would more data settle the {side} {results.m}? Shares of the variance",
         frame=pd.DataFrame({key: [value] for key, value in row.items()}, index=["share"]),
         kinds=kinds,
         columns=tuple(
-            Column(header=header, keys=(name, f"{name}_mcse"), layout="probability")
-            for name, header in headers.items()
+            Column(header=header, keys=(part, f"{part}_mcse"), layout="probability")
+            for part, header in headers.items()
         ),
         marked=bool(results.failed),
         notes=(("A reading is one posterior draw, weight vector and choice of method.",),),
@@ -161,7 +163,7 @@ def _bars(results: Results) -> list[Block]:
         str(group["space"].item()), "domains, and indicators within them, are weighted flat"
     )
     caption = (f"Rank acceptability: probability of each rank when {space}.",)
-    return [_picture("acceptability", caption, figure, data)]
+    return [_picture("rank-acceptability", caption, figure, data)]
 
 
 def _methods(results: Results, side: Side) -> list[Block]:
@@ -229,23 +231,24 @@ def _sweep(results: Results, side: Side) -> list[Block]:
     return blocks
 
 
-def _decomposition(results: Results, side: Side) -> list[Block]:
-    if not results.has(f"weights_decomposition_{side}"):
+def _decomposition(results: Results, side: Side, known: str) -> list[Block]:
+    name = f"weights_decomposition_{side}{known}"
+    if not results.has(name):
         return []
-    group = results.group(f"weights_decomposition_{side}")
-    if SET not in labels(group["outcome"]):
-        return []
+    group = results.group(name)
     settled = settle(group)
+    premise = str(group.attrs.get("premise", "Under the weights sampled"))
     shares: xr.DataArray = group["share"].sel(outcome=settled.outcome)
     if settled.nothing_open:
-        same = f"The {side} {results.m} is the same under all draws, weights and choices."
+        same = f"{premise}, the {side} {results.m} is the same under all draws and choices."
         return [Paragraph(text=(same,))]
-    table = settle_table(results, side, settled)
+    table = settle_table(results, name, side, settled)
     words = {
+        "premise": premise,
         "side": side,
         "m": in_words(results.m),
         "close": " (a close call)" if settled.close_call else "",
-        **{name: table.probability("share", name) for name in ("posterior", "agreed", "both")},
+        **{part: table.probability("share", part) for part in ("posterior", "agreed", "both")},
         "apart": table.probability("share", "apart"),
         "differ": "choose different sets with probability"
         if settled.outcome == SET
@@ -256,20 +259,20 @@ def _decomposition(results: Results, side: Side) -> list[Block]:
         "and choices alone {agreed}, both together {both}"
     )
     if settled.little_open:
-        text = "The {side} {m} is all but settled: two readings {differ} {apart}."
+        text = "{premise}, the {side} {m} is all but settled: two readings {differ} {apart}."
     elif settled.by_data:
-        text = "More data would settle the {side} {m} for the most part" + because + "."
+        text = "{premise}, more data would settle the {side} {m} for the most part" + because + "."
     else:
-        text = "More data would not settle the {side} {m}" + because
+        text = "{premise}, more data would not settle the {side} {m}" + because
         agreement = "would" if settled.by_agreement else "would not either"
         text += f"; agreement on weights and choices alone {agreement}."
-    sentence = fill(text, {key: item for key, item in words.items() if "{" + key + "}" in text})
+    sentence = fill(text, words)
     figure, data = plots.decomposition_bars(shares, failed=results.failed)
     caption = (
-        f"What the uncertainty about the {side} {results.m} is due to: draws of the posterior, "
-        "weights, normalisation, indicators, and these together.",
+        f"{premise}: what the uncertainty about the {side} {results.m} is due to, draws of the "
+        "posterior, weights, normalisation, indicators, and these together.",
     )
-    picture = _picture(f"decomposition-{side}", caption, figure, data)
+    picture = _picture(f"decomposition-{side}{known}".replace("_", "-"), caption, figure, data)
     return [Paragraph(text=sentence), table, picture]
 
 
