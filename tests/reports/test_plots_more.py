@@ -102,28 +102,6 @@ def test_pcs_heatmap(sweep: xr.Dataset) -> None:
     assert has_ink(figure)
 
 
-def test_frontier() -> None:
-    size = np.array([10.0, 20.0, 40.0])
-    answer = xr.Dataset(
-        {
-            "curve": ("size", [0.4, 0.7, 0.9]),
-            "curve_low": ("size", [0.35, 0.66, 0.88]),
-            "curve_high": ("size", [0.45, 0.74, 0.92]),
-            "point_size": ("point", [10.0, 40.0]),
-            "point_value": ("point", [0.41, 0.9]),
-            "point_value_mcse": ("point", [0.02, 0.01]),
-            "n": 28.0,
-            "n_low": 24.0,
-            "n_high": np.inf,
-        },
-        coords={"size": size},
-        attrs={"over": "trials"},
-    )
-    figure, data = plots.frontier(answer, target=0.8)
-    assert data["value"].tolist() == [0.4, 0.7, 0.9]
-    assert has_ink(figure)
-
-
 def test_calibration_ecdf_tells_uniform_from_not() -> None:
     uniform = (np.arange(200) + 0.5) / 200
     figure, data = plots.calibration_ecdf(uniform)

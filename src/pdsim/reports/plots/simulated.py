@@ -127,53 +127,6 @@ def _check(result: xr.Dataset, measure: str, dims: set[str]) -> None:
         )
 
 
-def frontier(
-    answer: xr.Dataset, *, target: float, label: str = "Probability of correct selection"
-) -> tuple[Figure, pd.DataFrame]:
-    """Draw the curve of a plan, its band, the simulated points, and the smallest size.
-
-    Parameters
-    ----------
-    answer : xr.Dataset
-        Of `pdsim.plan`: ``curve``, ``curve_low``, ``curve_high`` (size), ``point_size``,
-        ``point_value``, ``point_value_mcse`` (point), ``n``, ``n_low``, ``n_high``.
-    target : float
-        The target of the measure.
-    label : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    pandas.DataFrame
-        ``size``, ``value``, ``low``, ``high`` of the curve.
-    """
-    data = pd.DataFrame(
-        {
-            "size": answer["size"].to_numpy(),
-            "value": answer["curve"].to_numpy(),
-            "low": answer["curve_low"].to_numpy(),
-            "high": answer["curve_high"].to_numpy(),
-        }
-    )
-    with styled():
-        figure, axes = new_figure(3.6)
-        axes.fill_between(data["size"], data["low"], data["high"], color=TOP, alpha=0.25, lw=0)
-        axes.plot(data["size"], data["value"], color=TOP)
-        axes.errorbar(
-            answer["point_size"].to_numpy(), answer["point_value"].to_numpy(),
-            yerr=_Z * answer["point_value_mcse"].to_numpy(), fmt="o", color=NEUTRAL, markersize=4,
-        )  # fmt: skip
-        axes.axhline(target, color="#000000", linestyle=(0, (4, 2)), linewidth=1.0)
-        n = float(answer["n"])
-        if np.isfinite(n):
-            high = min(float(answer["n_high"]), float(data["size"].max()))
-            axes.axvspan(float(answer["n_low"]), high, color=LIGHT, alpha=0.5, lw=0)
-            axes.axvline(n, color="#000000", linewidth=1.0)
-        axes.set_xlabel(str(answer.attrs.get("over", "size")).replace("_", " "))
-        axes.set_ylabel(label)
-    return figure, data
-
-
 def calibration_ecdf(
     ranks: NDArray[np.float64], *, prob: float = 0.95
 ) -> tuple[Figure, pd.DataFrame]:

@@ -1,0 +1,149 @@
+"""Configuration of the documentation; `make docs` builds it with warnings as errors."""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pdsim
+
+HERE = Path(__file__).parent
+# the notebooks import validate.py and gallery.py
+sys.path.insert(0, str(HERE))
+
+project = "pdsim"
+author = "pdsim developers"
+copyright = f"2026, {author}"
+release = pdsim.__version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "jupyter_execute"]
+html_theme = "furo"
+html_title = f"pdsim {release}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# notebooks run at every build, in a folder of their own, and an error fails the build
+nb_execution_mode = "force"
+nb_execution_cache_path = str(HERE / "_build" / ".jupyter_cache")
+nb_execution_in_temp = False
+nb_execution_timeout = 180
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_mime_priority_overrides = [("html", "image/svg+xml", 0)]
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_preprocess_types = False
+napoleon_use_ivar = True
+
+_PACKAGES = {
+    "study": "what was observed",
+    "priors": "prior distributions",
+    "model": "the model and its estimands",
+    "scoring": "indicators to one score",
+    "ranking": "scores to ranks, memberships, sets and choices",
+    "weights": "weights, flips and the multiverse of choices",
+    "weights.weight_space": "spaces of weights",
+    "simulation": "scenario to truth, data and one decision",
+    "sweeps": "many scenarios in a resumable store",
+    "planning": "the smallest study that reaches a target",
+    "reports": "results to files that people read",
+    "reports.plots": "figures",
+    "analysis": "one study from table to report",
+    "errors": "errors and warnings",
+}
+
+
+def public_names(module: Any) -> list[str]:
+    """Return the public names of a package: its ``__all__``, else what it defines."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == module.__name__
+    ]
+
+
+def write_reference(app: Any) -> None:
+    """Write one page for each package, with every public name of it."""
+    folder = HERE / "api"
+    folder.mkdir(exist_ok=True)
+    for package, text in _PACKAGES.items():
+        module = importlib.import_module(f"pdsim.{package}")
+        title = f"pdsim.{package}: {text}"
+        lines = [title, "=" * len(title), "", f".. module:: pdsim.{package}", ""]
+        for name in public_names(module):
+            value = getattr(module, name)
+            full = f"pdsim.{package}.{name}"
+            if inspect.ismodule(value):
+                lines += [f"See :doc:`{package}.{name}`.", ""]
+            elif inspect.isclass(value):
+                lines += [f".. autoclass:: {full}", "   :members:", ""]
+            elif callable(value):
+                lines += [f".. autofunction:: {full}", ""]
+            else:
+                lines += [f".. py:data:: {full}", "", f"   {_members(value)}", ""]
+        _write(folder / f"{package}.rst", "\n".join(lines))
+    homes = sorted(f"| `pdsim.{name}` | {{py:obj}}`{_home(name)}` |" for name in pdsim.__all__)
+    pages = [f"api/{package}" for package in _PACKAGES]
+    text = (HERE / "reference.md.in").read_text()
+    text = text.replace("@NAMES@", "\n".join(homes)).replace("@PAGES@", "\n".join(pages))
+    _write(HERE / "reference.md", text)
+
+
+def _members(value: Any) -> str:
+    """Say what a constant holds: the names of a mapping or a sequence."""
+    if isinstance(value, Mapping | tuple | list | frozenset):
+        return "Names: " + ", ".join(f"``{name}``" for name in value) + "."
+    return f"``{value!r}``"
+
+
+def _home(name: str) -> str:
+    """Return where a public name is documented."""
+    value = getattr(pdsim, name)
+    for package in _PACKAGES:
+        module = importlib.import_module(f"pdsim.{package}")
+        if name in public_names(module) and getattr(module, name) is value:
+            return f"pdsim.{package}.{name}"
+    return f"pdsim.{name}" if not inspect.ismodule(value) else value.__name__
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file only if it changed, so that Sphinx reads no page twice."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def plain_footnotes(*event: Any) -> None:
+    """Turn numbered references into text: two functions of one page may both have a [1]."""
+    lines = event[-1]
+    found: list[str] = []
+    inside = False
+    for line in lines:
+        start = re.match(r"\.\. \[(\d+)\] ?(.*)", line)
+        if start:
+            found += ["", f"[{start[1]}] {start[2]}"]
+        elif inside and line.startswith(" "):
+            found.append(line.strip())
+        else:
+            found.append(re.sub(r"\[(\d+)\]_", r"[\1]", line))
+        inside = bool(start) or (inside and line.startswith(" "))
+    lines[:] = found
+
+
+def setup(app: Any) -> None:
+    """Write the reference before Sphinx looks for pages."""
+    app.connect("builder-inited", write_reference, priority=1)
+    app.connect("autodoc-process-docstring", plain_footnotes, priority=100)
