@@ -2,8 +2,8 @@
 
 import importlib
 import inspect
+import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import pdsim
 
 HERE = Path(__file__).parent
-# the notebooks import validate.py and gallery.py
-sys.path.insert(0, str(HERE))
+# the notebooks, wherever they lie, import validate.py and gallery.py
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    part for part in (str(HERE), os.environ.get("PYTHONPATH", "")) if part
+)
 
 project = "pdsim"
 author = "pdsim developers"
