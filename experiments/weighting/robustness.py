@@ -1,6 +1,6 @@
 """Ask whether other weights, scales or indicators would have chosen other facilities.
 
-    python -m experiments.weighting.robustness [--data FOLDER]
+    python -m experiments.weighting.robustness [--data FOLDER] [--only STUDY ...]
 
 Of safe_surgery_like and of ten and all hospitals of the CMS data. FOLDER holds the CMS tables
 (default: the environment variable PDSIM_DATA, else ../shared/data beside the checkout). The
@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     beside = TOP.parent / "shared" / "data"
+    parser.add_argument("--only", nargs="+", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("PDSIM_DATA", beside)))
     return parser.parse_args()
 
@@ -48,6 +49,7 @@ def study_of(name: str, data: Path) -> pdsim.Study:
 
 def kept_tables(tables: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """Keep the facilities that any weights or choice of method bring near either end."""
+    tables = {key: _leaner(table) for key, table in tables.items()}
     names = tables["weights_acceptability"]["facility"].values
     if len(names) <= MANY:
         return tables
@@ -64,6 +66,14 @@ def kept_tables(tables: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
             kept = kept.sel(outcome=[*own, "members", "set"])
         result[key] = kept.drop_vars("central_weight", errors="ignore")
     return result
+
+
+def _leaner(table: xr.Dataset) -> xr.Dataset:
+    """Drop who swaps in each draw, and choice factors of one level: text takes most room."""
+    text = [name for name in ("leaves", "enters") if name in table and table[name].ndim]
+    if "choice" in table.dims:
+        text += [str(key) for key, item in table.coords.items() if len(np.unique(item)) == 1]
+    return table.drop_vars(text)
 
 
 def write(tables: dict[str, xr.Dataset], path: Path) -> None:
@@ -100,7 +110,7 @@ def main() -> None:
     given = arguments()
     RESULTS.mkdir(parents=True, exist_ok=True)
     text = "# Would other weights have chosen other facilities?\n"
-    for name in STUDIES:
+    for name in given.only:
         study = study_of(name, given.data)
         sizes = study.data.sizes
         large = sizes["facility"] > MANY
@@ -118,8 +128,9 @@ def main() -> None:
         )
     text += (
         "\nEach file holds the tables of `pdsim.weights.weight_tables`, one group each, every "
-        "probability with its Monte Carlo standard error (MCSE); of the full CMS data only the "
-        f"{LISTED} facilities of each end that weights or methods ever bring nearest. Made by "
+        "probability with its Monte Carlo standard error (MCSE); of a study of more than "
+        f"{MANY} facilities only the {LISTED} of each end that weights or methods ever bring "
+        "nearest. Made by "
         "`python -m experiments.weighting.robustness`.\n"
     )
     write_atomically(RESULTS / "README.md", text)
