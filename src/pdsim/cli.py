@@ -329,16 +329,18 @@ def plan(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder that pdsim analyse wrote.")],
+    results: Annotated[
+        Path, typer.Argument(help="Folder of pdsim analyse or plan, or netCDF file of a sweep.")
+    ],
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
     short: Annotated[
         bool, typer.Option("--short", help="Only the answer and how it was made.")
     ] = False,
 ) -> None:
-    """Write the report of an analysis again, in any format."""
+    """Write the report of an analysis, a plan or a sweep again, in any format."""
     from pdsim.reports import report as write_again
 
-    for path in write_again(folder, formats=tuple(formats), long=not short):
+    for path in write_again(results, formats=tuple(formats), long=not short):
         _say(str(path))
 
 

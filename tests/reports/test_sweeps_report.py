@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pdsim import Scenario, plan
 from pdsim.errors import InputError
+from pdsim.reports import report
+from pdsim.reports.planning import write_plan
 from pdsim.reports.sweeps import sweep_document
 from pdsim.reports.write import write_document
+from pdsim.sweeps import write_result
 
 
 def test_sweep_table_has_every_cell(tmp_path: Path) -> None:
@@ -34,3 +38,32 @@ def test_sweep_table_has_every_cell(tmp_path: Path) -> None:
     assert "P(top set right)" in (tmp_path / "report.html").read_text()
     with pytest.raises(InputError, match="none of the measures"):
         sweep_document(result[["n_failed"]])
+
+
+def test_report_again_from_the_file_of_a_sweep(tmp_path: Path) -> None:
+    result = xr.Dataset(
+        {
+            "pcs_top": ("trials", [0.2, 0.5]),
+            "pcs_top_mcse": ("trials", [0.01, 0.01]),
+            "n_simulated": ("trials", [100, 100]),
+            "n_failed": ("trials", [0, 0]),
+        },
+        coords={"trials": [10, 40]},
+        attrs={"configuration": json.dumps({"name": "S"}), "seed": 1},
+    )
+    write_result(result, tmp_path / "cases.nc")
+    (page,) = [path for path in report(tmp_path / "cases.nc") if path.suffix == ".html"]
+    assert page == tmp_path / "cases.html"
+    write_document(sweep_document(result), tmp_path, formats=("html",))
+    assert page.read_text() == (tmp_path / "report.html").read_text()
+
+
+def test_report_again_from_the_folder_of_a_plan(tmp_path: Path) -> None:
+    lead = Scenario(kind="normal", means=(0.8,) * 3 + (0.0,) * 7)
+    tree = plan(lead, target="pcs_top >= 0.8", precision=0.3, seed=1)
+    (tmp_path / "new").mkdir()
+    tree.to_netcdf(tmp_path / "plan.nc", engine="h5netcdf")
+    report(tmp_path)
+    write_plan(tree, tmp_path / "new")
+    text = (tmp_path / "planning.html").read_text()
+    assert text == (tmp_path / "new" / "planning.html").read_text()

@@ -20,6 +20,7 @@ from pdsim.reports.view import read_results
 type Renderer = Callable[[Document], dict[str, str | bytes]]
 
 RESULTS_FILE: Final = "results.nc"
+PLAN_FILE: Final = "plan.nc"
 
 _CSV: Final = ("selection", "improvement")
 
@@ -162,16 +163,18 @@ def _write(contents: dict[str, str | bytes], target: Path) -> list[Path]:
 def report(
     folder: str | Path, *, formats: Sequence[str] = ("html",), long: bool = True
 ) -> list[Path]:
-    """Write the report of an analysis again, from the results in its folder.
+    """Write the report of an analysis, a plan or a sweep again, from its results.
 
     Parameters
     ----------
     folder : str or Path
-        A folder that `pdsim.analyse` wrote, with ``results.nc``.
+        A folder that `pdsim.analyse` wrote, with ``results.nc``; one that ``pdsim plan`` wrote,
+        with ``plan.nc``; or the netCDF file of a sweep, whose report is written beside it under
+        the file's own name.
     formats : sequence of str
         See `write_report`.
     long : bool
-        Whether every section is wanted, or only the answer and how it was made.
+        Of an analysis: whether every section is wanted, or only the answer and how it was made.
 
     Returns
     -------
@@ -181,7 +184,7 @@ def report(
     Raises
     ------
     InputError
-        If the folder holds no results.
+        If there are no results.
 
     Examples
     --------
@@ -190,15 +193,28 @@ def report(
         ...
     pdsim.errors.InputError: no such folder/results.nc: there are no results to report; give ...
     """
-    path = Path(folder) / RESULTS_FILE
-    if not path.is_file():
+    path = Path(folder)
+    if path.is_file():
+        from pdsim.reports.sweeps import sweep_document
+
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            document = sweep_document(data.load())
+        return write_document(document, path.parent, formats=formats, stem=path.stem)
+    if (path / PLAN_FILE).is_file():
+        from pdsim.reports.planning import write_plan
+
+        return write_plan(_loaded(path / PLAN_FILE), path, formats=formats)
+    if not (path / RESULTS_FILE).is_file():
         raise InputError(
             Problem(
-                file=str(path),
+                file=str(path / RESULTS_FILE),
                 rule="there are no results to report",
-                cure="give a folder that pdsim analyse wrote",
+                cure="give a folder that pdsim analyse or pdsim plan wrote, or a sweep's file",
             )
         )
+    return write_report(_loaded(path / RESULTS_FILE), folder, formats=formats, long=long)
+
+
+def _loaded(path: Path) -> xr.DataTree:
     with xr.open_datatree(path, engine="h5netcdf") as tree:
-        results = tree.load()
-    return write_report(results, folder, formats=formats, long=long)
+        return tree.load()
