@@ -115,7 +115,11 @@ def markdown(values: list[Value]) -> str:
         raise AssertionError(f"not reproduced: {wrong}")
 
     def text(number: float | str) -> str:
-        return number if isinstance(number, str) else f"{float(f'{number:.7g}'):.10g}"
+        if isinstance(number, str):
+            return number
+        if 0 < abs(number) < 1e-8:
+            return f"{number:.0e}"
+        return f"{number:.8f}".rstrip("0").rstrip(".")
 
     lines = ["| Quantity | Reference | pdsim | Allowed gap |", "|---|---|---|---|"]
     for one in values:
