@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 CHEAP: dict[str, Any] = {
-    "replicates": 20_000,
+    "replicates": 100_000,
     "seed": 1,
     "scenario": {"facilities": 10, "indicators": 14, "domains": 2},
     "factors": {"trials": [10, 20, 30, 40, 50, 60]},
@@ -70,6 +70,9 @@ def scaling() -> None:
     from pdsim.sweeps import sweep
 
     for name, settings, block in (("fits", SETTINGS, 10), ("no posterior", CHEAP, 1000)):
+        with tempfile.TemporaryDirectory() as store:
+            # after any change of the source the first process compiles for half a minute
+            sweep({**settings, "replicates": 2}, store=store, executor="serial")
         seconds = {}
         for workers in (1, 2):
             marks: list[float] = []
