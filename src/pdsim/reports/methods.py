@@ -83,7 +83,11 @@ def _model(results: Results, settings: Table) -> list[Text]:
         else "normal effects of"
     )
     texts: list[Text] = [
-        (f"{likelihood} an indicator's own level and {effects} ", *listing(present), ".")
+        (
+            f"{likelihood} an indicator's own level and {effects} ",
+            *listing(present),
+            "; their priors are in the table below." if results.loads("priors", {}) else ".",
+        )
     ]
     r = float(results.attr("case_correlation", float("nan")))
     if results.attr("kind") == "counts" and r > 0:
@@ -120,8 +124,9 @@ def _inference(results: Results, settings: Table) -> Text:
         )
     return fill(
         "The posterior was computed with {pdsim} by a Laplace approximation within each set of "
-        "hyperparameters and importance sampling over them, seed {seed}; it was accepted if the "
-        "Pareto k of the weights was below 0.7 and their effective sample size above 100.",
+        "hyperparameters and importance sampling over them, {draws} draws, seed {seed}; it was "
+        "accepted if the Pareto k of the weights was below 0.7 and their effective sample size "
+        "above 100.",
         parts,
     )
 
@@ -132,7 +137,7 @@ def _ranking(results: Results, tables: dict[str, Table]) -> Text:
         "facility is among the first {m}, tied facilities sharing places equally. The "
         "{words} with the highest P(top {m}) were selected, which minimises the expected number "
         "of wrong names, and likewise at the other end. Intervals are equal-tailed with "
-        "probability {ci}. Monte Carlo standard errors (MCSE) allow for autocorrelation. "
+        "probability {ci}. Monte Carlo standard errors (MCSE) rest on effective sample sizes. "
         "Statements are called certain from probability {limit} on.",
         {
             "m": tables["facts"].number(ROW, "m"),

@@ -42,15 +42,23 @@ def parameter_words(name: str) -> str:
     return _PARAMETERS.get(name, name)
 
 
+def _sampler(results: Results) -> list[tuple[str, int, str]]:
+    """Return key, value and words of the sampler's settings; the fast engine has no chains."""
+    sampler = {name: int(value) for name, value in results.loads("sampler", {}).items()
+               if name in _LABELS}  # fmt: skip
+    if results.attr("engine") == "laplace" and "draws" in sampler:
+        return [("draws", sampler["draws"] * sampler.get("chains", 1), "Draws")]
+    return [(name, value, _LABELS[name]) for name, value in sampler.items()]
+
+
 def settings_table(results: Results) -> Table:
     """Return engine, sampler and seed: one row, printed as a list."""
     values: dict[str, Any] = {"engine": str(results.attr("engine", "draws"))}
     columns = [Column(header="Engine", keys=("engine",), layout="name")]
     kinds: dict[str, Kind] = {}
-    for name, value in results.loads("sampler", {}).items():
-        if name in _LABELS:
-            values[name], kinds[name] = int(value), "whole"
-            columns.append(Column(header=_LABELS[name], keys=(name,)))
+    for name, value, label in _sampler(results):
+        values[name], kinds[name] = value, "whole"
+        columns.append(Column(header=label, keys=(name,)))
     if results.attr("seed") is not None:
         values["seed"], kinds["seed"] = int(results.attr("seed")), "label"
         columns.append(Column(header="Seed", keys=("seed",)))
