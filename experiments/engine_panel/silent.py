@@ -99,6 +99,9 @@ def main() -> None:
     found = {
         "sets": len(fits),
         "flagged": len(fits) - len(silent),
+        "flagged_with_case_correlation": sum(
+            not reliable and number % 5 == 4 for number, reliable, _ in fits
+        ),
         "least_ess": min(silent)[0],
         "median_ess": float(np.median([ess for ess, _ in silent])),
         "at random": judged(chance.tolist()),

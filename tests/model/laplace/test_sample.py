@@ -24,7 +24,7 @@ def _draws_at(data, x, draws):
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, x.shape[1])),
     )
-    fill_draws(setup, posterior, np.random.default_rng(1), drawn)
+    fill_draws(setup, posterior, np.random.default_rng(1), drawn, candidates=1)
     values, ignored = np.empty_like(x), np.empty(1)
     natural(setup.hyper, x, values, ignored)
     return drawn, dict(zip(hyper_names(data), values[0], strict=True))

@@ -32,7 +32,7 @@ class LaplaceResult:
         The hyperparameters were integrated on a grid: no sample, no `weight_ess`.
     iterations, evaluations, escalations : int
         Steps of the mode search, hyperparameter points evaluated, and how often the number of
-        points was raised.
+        points, or of candidates for a facility, was raised.
     reliable : bool
         False: ask NUTS; too few effective points or too heavy a tail after every escalation.
     """

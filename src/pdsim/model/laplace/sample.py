@@ -31,6 +31,7 @@ MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
 
 MOST_CANDIDATES: Final = 8
+_ESCALATIONS: Final = 1
 
 
 def sample_laplace(
@@ -146,13 +147,18 @@ def draw_posterior(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    log_weight = fill_draws(setup, posterior, rng, drawn)
-    if facilities > MOST_WEIGHTED or setup.problem.gaussian:
-        return posterior, drawn, Joint(1.0, 0.0)
-    weight = normalise(log_weight)
+    candidates = _candidates(setup.problem)
+    for more in range(_ESCALATIONS + 1):
+        log_weight = fill_draws(setup, posterior, rng, drawn, candidates * 4**more)
+        if facilities > MOST_WEIGHTED or setup.problem.gaussian:
+            return posterior, drawn, Joint(1.0, 0.0)
+        weight = normalise(log_weight)
+        joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
+        if joint.reliable:
+            break
+    posterior = posterior._replace(escalations=posterior.escalations + more)
     kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
     kept = rng.permutation(kept)
-    joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
     return posterior, Draws(*(part[kept] if len(part) else part for part in drawn)), joint
 
 
@@ -172,7 +178,11 @@ def _composite(data: ModelData, eta: Floats) -> Floats:
 
 
 def fill_draws(
-    setup: Setup, posterior: Posterior, rng: np.random.Generator, drawn: Draws
+    setup: Setup,
+    posterior: Posterior,
+    rng: np.random.Generator,
+    drawn: Draws,
+    candidates: int,
 ) -> Floats:
     """Fill the draws in random order; return their log weights (draw,)."""
     draws = len(drawn.eta)
@@ -181,7 +191,6 @@ def fill_draws(
     used = used[np.argsort(-counts[used], kind="stable")]
     rows = rng.permutation(draws)
     log_weight = np.empty(draws)
-    candidates = _candidates(setup.problem)
     needed = normals_per_draw(setup.problem, candidates)
     out = allocate_draw(setup.work)
     done = 0
