@@ -23,9 +23,9 @@ def main() -> None:
     error = np.sqrt((allocation["gain_mcse"] ** 2).sum()) / len(allocation)
     expected = (allocation["expected_recommended"] - allocation["expected_equal"]).mean()
     gain = (
-        f"- Of {len(allocation)} simulated studies of 10 x 14 at 20 cases, the recommended "
-        "allocation of the next 200 cases raises the probability that the named top 3 are the true "
-        f"ones by {allocation['gain'].mean():.3f} (MCSE {error:.3f}) over equal allocation, in "
+        f"- Simulated studies of 10 x 14 at 20 cases whose top 3 is open ({len(allocation)}): the "
+        "recommended allocation of the next 200 cases raises the probability that the named top 3 "
+        f"are the true ones by {allocation['gain'].mean():.3f} (MCSE {error:.3f}) over equal allocation, in "
         f"{allocation['pairs'].sum():,} pairs; {expected:.3f} was expected by normal theory."
     )
     text = (

@@ -32,6 +32,23 @@ def test_intervals_hold_the_root_as_often_as_they_say():
     assert hits >= 70
 
 
+def test_intervals_of_a_loss_that_is_mostly_zero_hold_the_root_too():
+    # 200 searches at 95 %: 179 or fewer have probability 0.001
+    def loss(seed):
+        def run(size, replicates):
+            rng = np.random.default_rng([seed, size, replicates.start])
+            return 5.0 * (rng.random(len(replicates)) < 0.2 * (16 / size) ** 0.8)
+
+        return run
+
+    hits = 0
+    for seed in range(200):
+        search = Search(value=1.0, at_least=False, link="log", low=3, high=2000, batch=200)
+        found = solve(loss(seed), search).crossing
+        hits += found.low <= 16 <= found.high
+    assert hits >= 180
+
+
 def test_it_stops_at_the_stated_precision():
     root = solve(bernoulli(rising, 1), Search(value=0.8, high=2000, precision=0.05))
     assert root.status == "found"

@@ -10,7 +10,7 @@ the root than near ones. tau is about `BEND` times the mean slope of the points,
 its information: the slope may change by that share of itself over one unit of log n. It is chosen
 by restricted likelihood under a lognormal prior around that, since a curve near its ceiling bends
 more. Points enter by quasi-likelihood (Wedderburn 1974, doi 10.1093/biomet/61.3.439): variance
-phi V(mean) / replicates, phi estimated.
+phi V(mean) / replicates, phi estimated, for means other than probabilities as a line in log n.
 """
 
 from dataclasses import dataclass
@@ -147,7 +147,7 @@ def fit_curve(
     origin = min(float(np.log(low)), float(x.min()))
     kernel = _wiener(x[:, None] - origin, x[None, :] - origin)
     points = np.stack([np.ones_like(x), x], axis=-1)
-    weight = count / _dispersion(given, spread, count, link)
+    weight = count / _dispersion(x, given, spread, count, link)
     current = to_link((given * count + 0.5) / (count + 1) if link == "probit" else given, link)
     bend = 0.0
     for _ in range(_ROUNDS):
@@ -198,10 +198,19 @@ def _evidence(
     return float(0.5 * fit - 0.5 * apart**2)
 
 
-def _dispersion(value: Floats, error: Floats, count: Floats, link: Link) -> float:
-    """Return phi: the variance of a replicate over the variance function, pooled."""
-    unit = {"probit": value * (1 - value), "log": value**2, "identity": np.ones_like(value)}[link]
-    return max(float((count**2 * error**2).sum() / max((count * unit).sum(), _EDGE)), _EDGE)
+def _dispersion(x: Floats, value: Floats, error: Floats, count: Floats, link: Link) -> Floats:
+    """Return phi in each point: the variance of a replicate over the variance function."""
+    if link == "probit":
+        unit = value * (1 - value)
+        pooled = (count**2 * error**2).sum() / max((count * unit).sum(), _EDGE)
+        return np.full_like(value, max(pooled, _EDGE))
+    # a mean loss is rarely zero in small studies and mostly zero in large ones, so that its
+    # relative variance changes with the size: one phi for all would be wrong at the root
+    unit = value**2 if link == "log" else np.ones_like(value)
+    own = np.log(np.maximum(count * error**2, _EDGE) / np.maximum(unit, _EDGE))
+    centre = x - (count * x).sum() / count.sum()
+    slope = (count * centre * own).sum() / (count * centre**2).sum()
+    return np.asarray(np.exp((count * own).sum() / count.sum() + slope * centre))
 
 
 def _most_likely(
