@@ -67,6 +67,14 @@ def test_assumed_trials(calm: xr.DataTree) -> None:
     assert "Something else" not in said(calm)
 
 
+def test_turned_indicators_are_named(calm: xr.DataTree) -> None:
+    study = calm["study"].to_dataset()
+    direction = ["lower", *["higher"] * (study.sizes["indicator"] - 1)]
+    calm["study"] = xr.DataTree(study.assign_coords(direction=("indicator", direction)))
+    text = "Lower is better for Indicator 1: the levels shown are shares of cases without it."
+    assert text in said(calm)
+
+
 def test_few_facilities(make_results) -> None:
     assert "With 14 facilities the spread" in said(make_results(facilities=14, draws=60))
     assert "the spread between facilities" not in said(make_results(facilities=15, draws=60))

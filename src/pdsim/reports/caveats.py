@@ -51,6 +51,29 @@ def _assumed(results: Results, tables: dict[str, Table]) -> list[Text]:
     return [(Name(text),) for text in sentences if "assumed" in text]
 
 
+def _turned(results: Results, tables: dict[str, Table]) -> list[Text]:
+    """Say which indicators were turned, so that nobody reads their levels the wrong way round."""
+    if not results.has("study") or "direction" not in results.group("study").coords:
+        return []
+    study = results.group("study")
+    turned = study.sel(indicator=study["direction"] == "lower")
+    names = [
+        label or name
+        for name, label in zip(labels(turned["indicator"]), labels(turned["label"]), strict=True)
+    ]
+    if not names:
+        return []
+    them = "it" if len(names) == 1 else "them"
+    counts = f"the levels shown are shares of cases without {them}"
+    opposite = counts if "successes" in study else "the scores shown have the opposite sign"
+    return [
+        fill(
+            "Lower is better for {names}: {opposite}.",
+            {"names": listing(Name(name) for name in names), "opposite": opposite},
+        )
+    ]
+
+
 def _no_controls(results: Results, tables: dict[str, Table]) -> list[Text]:
     if results.estimand in ("level", "endline"):
         return []
@@ -302,6 +325,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _escalated,
     _refits,
     _assumed,
+    _turned,
     _borderline,
     _correlation,
     _varied(
