@@ -25,8 +25,9 @@ def main() -> None:
     gain = (
         f"- Simulated studies of 10 x 14 at 20 cases whose top 3 is open ({len(allocation)}): the "
         "recommended allocation of the next 200 cases raises the probability that the named top 3 "
-        f"are the true ones by {allocation['gain'].mean():.3f} (MCSE {error:.3f}) over equal allocation, in "
-        f"{allocation['pairs'].sum():,} pairs; {expected:.3f} was expected by normal theory."
+        f"are the true ones by {allocation['gain'].mean():.3f} (MCSE {error:.3f}) over "
+        f"equal allocation, in {allocation['pairs'].sum():,} pairs; "
+        f"{expected:.3f} was expected by normal theory."
     )
     text = (
         "# Do plans hold what they state?\n\n"
