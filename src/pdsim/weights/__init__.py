@@ -2,12 +2,13 @@
 
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
-from pdsim.weights.choices import by_factor, multiverse, rank_reversal
+from pdsim.weights.choices import by_factor, multiverse
 from pdsim.weights.constraints import constraints
 from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
+from pdsim.weights.reversal import rank_reversal
 from pdsim.weights.section import WeightSettings, weight_tables
 from pdsim.weights.sets import set_acceptability
 from pdsim.weights.settle import Settled, settle, settle_sentence, settled_outcome

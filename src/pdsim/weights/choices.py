@@ -19,12 +19,11 @@ from pdsim.scoring import (
     is_defined,
     normalise,
     score_composite,
-    score_normalised,
 )
 from pdsim.scoring.aggregate import Aggregation, ScoreEstimand
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.grid import NONE_LEFT_OUT
-from pdsim.weights.samples import Floats, as_nominal, as_values, scaled_to_one
+from pdsim.weights.samples import Floats, scaled_to_one
 
 FACTORS: Final = (
     "source",
@@ -151,7 +150,7 @@ def multiverses(
     if left_out not in (0, 1, 2):
         raise InputError(f"left_out is 0, 1 or 2 indicators (received {left_out})")
     facilities = list(
-        dict.fromkeys(name for item in sources.values() for name in _names(item, "facility"))
+        dict.fromkeys(name for item in sources.values() for name in names_of(item, "facility"))
     )
     rows: list[_Choice] = []
     probability: dict[Side, list[Floats]] = {side: [] for side in sides}
@@ -159,8 +158,8 @@ def multiverses(
         check_m(m, item.sizes["facility"] - facility_left_out)
         kind = str(item.attrs.get("kind", "counts"))
         for gone in (NONE_LEFT_OUT, *(facilities if facility_left_out else ())):
-            kept = _without(item, gone)
-            here = [facilities.index(name) for name in _names(kept, "facility")]
+            kept = without(item, gone)
+            here = [facilities.index(name) for name in names_of(kept, "facility")]
             ways = [
                 (n, a, e)
                 for n, a, e in itertools.product(normalisations, aggregations, estimands)
@@ -221,14 +220,16 @@ def _universe(table: Floats, m: int) -> xr.Dataset:
     )
 
 
-def _names(levels: xr.DataArray, dim: str) -> list[str]:
+def names_of(levels: xr.DataArray, dim: str) -> list[str]:
+    """Return the labels along a dimension, numbers from 1 where it has none."""
     if dim in levels.coords:
         return [str(name) for name in levels[dim].values]
     return [str(at) for at in range(1, levels.sizes[dim] + 1)]
 
 
-def _without(levels: xr.DataArray, facility: str) -> xr.DataArray:
-    names = _names(levels, "facility")
+def without(levels: xr.DataArray, facility: str) -> xr.DataArray:
+    """Return the levels without one facility; all of them where it is not there."""
+    names = names_of(levels, "facility")
     if facility == NONE_LEFT_OUT or facility not in names:
         return levels
     return levels.isel(facility=[at for at, name in enumerate(names) if name != facility])
@@ -242,7 +243,7 @@ def _scores(
     trials: xr.DataArray | None,
 ) -> Iterator[tuple[tuple[str, str, str, str], list[str], Floats]]:
     """Yield each way to score with what it leaves out and (left out, sample, facility) scores."""
-    indicators = _names(levels, "indicator")
+    indicators = names_of(levels, "indicator")
     gone = [
         combination
         for size in range(min(left_out, len(indicators) - 1) + 1)
@@ -313,7 +314,7 @@ def _aligned(weights: xr.DataArray, indicators: list[str]) -> Floats:
     if len(indicators) == 1:
         return np.ones(1)
     if "indicator" in weights.coords:
-        known = dict(zip(_names(weights, "indicator"), weights.values.tolist(), strict=True))
+        known = dict(zip(names_of(weights, "indicator"), weights.values.tolist(), strict=True))
         absent = [name for name in indicators if name not in known]
         if absent:
             raise InputError([Problem(indicator=name, rule="has no weight") for name in absent])
@@ -377,102 +378,3 @@ def by_factor(table: xr.Dataset) -> xr.Dataset:
         },
         attrs=table.attrs,
     )
-
-
-def rank_reversal(
-    levels: xr.DataArray,
-    nominal: xr.DataArray,
-    *,
-    m: int = DEFAULT_M,
-    side: Side = "top",
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
-) -> xr.Dataset:
-    """Return whether leaving out one facility changes the order of the others.
-
-    Under z scores, min-max and ranks a facility's score depends on who else is in the study.
-
-    Parameters
-    ----------
-    levels : DataArray (..., facility, indicator, period)
-    nominal : DataArray (indicator)
-    m : int
-    side : {"top", "bottom"}
-    normalisations : sequence of str
-
-    Returns
-    -------
-    Dataset (normalisation, facility)
-        By the facility left out: ``reversed_pairs``, mean number over samples of pairs of the
-        others in another order; ``reversal``, share of samples with any; ``set_reversal``,
-        share in which another facility takes a place among the m for no other reason (beyond
-        the next in line, where the one left out was a member). Attributes ``m``, ``side``.
-
-    Raises
-    ------
-    InputError
-        If the inputs are not as described.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> levels = xr.DataArray(
-    ...     rng.uniform(size=(6, 3, 2)), dims=("facility", "indicator", "period")
-    ... )
-    >>> answer = rank_reversal(levels, xr.DataArray(np.ones(3), dims="indicator"), m=2)
-    >>> float(answer.sel(normalisation="pp").reversed_pairs.max())
-    0.0
-    """
-    return rank_reversals(levels, nominal, m=m, sides=(side,), normalisations=normalisations)[side]
-
-
-def rank_reversals(
-    levels: xr.DataArray,
-    nominal: xr.DataArray,
-    *,
-    m: int,
-    sides: Sequence[Side],
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
-) -> dict[Side, xr.Dataset]:
-    """Return `rank_reversal` of several sides, which share their scores."""
-    for side in sides:
-        check_side(side)
-    check_m(m, levels.sizes["facility"] - 1)
-    facilities = _names(levels, "facility")
-    shape = (len(normalisations), len(facilities))
-    pairs, any_pair = np.empty(shape), np.empty(shape)
-    sets = {side: np.empty(shape) for side in sides}
-    for row, normalisation in enumerate(normalisations):
-        whole = _plain(levels, nominal, normalisation)
-        for at, name in enumerate(facilities):
-            before = np.delete(whole, at, axis=1)
-            after = _plain(_without(levels, name), nominal, normalisation)
-            signs = [np.sign(x[:, :, None] - x[:, None, :]) for x in (before, after)]
-            wrong = (signs[0] * signs[1] < 0).sum(axis=(1, 2)) / 2
-            pairs[row, at], any_pair[row, at] = wrong.mean(), (wrong > 0).mean()
-            for side, found in sets.items():
-                one, other = (
-                    membership(*places(x if side == "top" else -x), m) for x in (before, after)
-                )
-                found[row, at] = (np.abs(one - other).max(axis=1) > 1e-9).mean()
-    dims = ("normalisation", "facility")
-    return {
-        side: xr.Dataset(
-            {
-                "reversed_pairs": (dims, pairs),
-                "reversal": (dims, any_pair),
-                "set_reversal": (dims, found),
-            },
-            coords={"normalisation": list(normalisations), "facility": facilities},
-            attrs={"m": m, "side": side},
-        )
-        for side, found in sets.items()
-    }
-
-
-def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation) -> Floats:
-    scaled = normalise(levels, normalisation)
-    estimand: ScoreEstimand = "change" if levels.sizes["period"] == 2 else "endline"
-    checked = as_values(levels.isel(period=-1, drop=True))
-    weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
-    score = score_normalised(scaled, weights, estimand=estimand).transpose(..., "facility")
-    return score.values.reshape(-1, levels.sizes["facility"])

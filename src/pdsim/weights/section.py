@@ -14,11 +14,12 @@ from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
-from pdsim.weights.choices import by_factor, multiverses, rank_reversals
+from pdsim.weights.choices import by_factor, multiverses
 from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
+from pdsim.weights.reversal import rank_reversals
 from pdsim.weights.sets import set_acceptability
 from pdsim.weights.settle import settle_sentence
 from pdsim.weights.stability import domain_sweep, stability_interval

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.posterior import composite_ess
@@ -24,7 +25,7 @@ def fit_many(
     weights: Floats | None = None,
     estimand: str = "change",
     draws: int = 1000,
-    quantiles: Sequence[float] = (0.025, 0.5, 0.975),
+    quantiles: Sequence[float] = (0.5 - CI_PROB / 2, 0.5, 0.5 + CI_PROB / 2),
     covariance: bool = False,
     keep_draws: bool = False,
 ) -> xr.Dataset:
