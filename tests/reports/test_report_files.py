@@ -10,6 +10,8 @@ import pytest
 
 from pdsim.errors import InputError
 from pdsim.reports import report, write_report
+from pdsim.reports.plainwords import number_sections
+from pdsim.reports.sections import build_document
 from pdsim.reports.suppress import observed_shown
 from pdsim.reports.view import Results
 
@@ -155,6 +157,12 @@ def test_long_study_shows_both_ends(make_results, tmp_path: Path) -> None:
 def test_full_report_of_200_facilities_stays_small(make_results, tmp_path: Path) -> None:
     write_report(make_results(facilities=200, indicators=14, draws=300), tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 5_000_000
+
+
+def test_two_tables_of_one_name_fail_the_report(make_results) -> None:
+    section = build_document(Results(make_results(facilities=5, m=2, draws=60))).sections[2]
+    with pytest.raises(InputError, match="two of the name"):
+        number_sections((section, section))
 
 
 def test_report_again_from_a_folder(make_results, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Text without a format, and the numbers of tables and figures: what all renderers share."""
 
+from pdsim.errors import InputError
 from pdsim.reports.document import Number, Picture, Section, Table, Text
 from pdsim.reports.escape import plain
 
@@ -27,8 +28,13 @@ def number_sections(sections: tuple[Section, ...]) -> dict[str, int]:
         for block in section.blocks:
             if isinstance(block, Table):
                 tables += 1
-                numbers[f"table {block.key}"] = tables
+                name, number = f"table {block.key}", tables
             elif isinstance(block, Picture):
                 figures += 1
-                numbers[f"figure {block.key}"] = figures
+                name, number = f"figure {block.key}", figures
+            else:
+                continue
+            if name in numbers:
+                raise InputError(f"the report has two of the name {name!r}")
+            numbers[name] = number
     return numbers
