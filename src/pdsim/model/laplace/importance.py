@@ -74,17 +74,25 @@ def normalise(log_weight: Floats) -> Floats:
 
 
 def matched(x: Floats, weight: Floats, mode: Component, points: int, df: float) -> Component:
-    """Return a component with the weighted mean and covariance of the points."""
-    mean = weight @ x
-    centered = x - mean
+    """Return a component about the mode with the weighted covariance and skewness of the points."""
+    centered = x - weight @ x
     covariance = (weight[:, None] * centered).T @ centered
     # a prior of a few points keeps the covariance away from singular
     share = min(1.0, 2.0 * mode.center.size * float(np.sum(weight**2)))
     local = mode.basis * np.sqrt(0.5 * (mode.below**2 + mode.above**2))
     covariance = (1.0 - share) * covariance + share * local @ local.T
-    ones = np.ones(mean.size)
     basis = np.linalg.cholesky(covariance * (df - 2.0) / df * 1.1)
-    return Component(center=mean, basis=basis, below=ones, above=ones, df=df, points=points)
+    z = np.linalg.solve(basis, (x - mode.center).T)
+    sides = [_side(np.where(part, z, 0.0), part @ weight, weight, df) for part in (z < 0, z >= 0)]
+    return Component(
+        center=mode.center, basis=basis, below=sides[0], above=sides[1], df=df, points=points
+    )
+
+
+def _side(z: Floats, mass: Floats, weight: Floats, df: float) -> Floats:
+    """Return the scale of each direction (H,) on one side, from the deviations there."""
+    square = z**2 @ weight * (df - 2.0) / df * 1.1
+    return np.clip(np.sqrt((square + 0.1) / (mass + 0.1)), 0.6, 2.5)
 
 
 def pareto_k(log_weight: Floats) -> float:

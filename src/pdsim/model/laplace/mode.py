@@ -21,6 +21,7 @@ _ENOUGH = 0.005
 """Gain in log density that a further step promises, below which the search ends."""
 _SHARES = np.array([0.5, 0.25, 0.1, 0.03, 0.01, 2.0])
 _TOLERANCE = 1e-3
+_FAR = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,9 @@ def _surroundings(
     hessian[rows, columns] = hessian[columns, rows] = both - plus[rows] - plus[columns]
     curvature, turn = np.linalg.eigh(hessian)
     basis = axes @ turn / np.sqrt(np.clip(curvature, 0.2, None))
-    sides = at(x + np.concatenate([basis.T, -basis.T])) - f
-    scale = np.clip(1.0 / np.sqrt(np.maximum(2.0 * sides, 0.05)), 0.5, 2.5)
-    return basis, scale[size:], scale[:size]
+    both = np.concatenate([basis.T, -basis.T])
+    drop = (at(x + np.concatenate([both, _FAR * both])) - f).reshape(2, 2, size)
+    # a standard deviation that may be 0 has a plateau, which only the far point sees
+    reach = np.array([1.0, _FAR])[:, None, None]
+    scale = np.max(np.clip(reach / np.sqrt(np.maximum(2.0 * drop, 0.05)), 0.5, 2.5), axis=0)
+    return basis, scale[1], scale[0]
