@@ -16,12 +16,16 @@ from pdsim.model.laplace.work import Work
 
 _STEP = 0.02
 _LONGEST = 2.0
-_MOST_ITERATIONS = 40
+_MOST_ITERATIONS = 30
 _ENOUGH = 0.005
 """Gain in log density that a further step promises, below which the search ends."""
 _SHARES = np.array([0.5, 0.25, 0.1, 0.03, 0.01, 2.0])
 _TOLERANCE = 1e-3
 _FAR = 2.0
+_FIRST = 0.1
+_REFINEMENTS = 3
+_SHORT = 0.1
+"""Squared distance from the mode, in standard deviations, that is worth another look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +91,15 @@ def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mod
         return -out
 
     def around(x: Floats, extra: Floats) -> tuple[float, Floats, Floats]:
-        values = at(np.concatenate([x[None], x + _STEP * np.eye(size), extra]))
-        return values[0], (values[1 : size + 1] - values[0]) / _STEP, values[size + 1 :]
+        # many facilities make a narrow posterior, in which a fixed step would be a long one
+        step = np.clip(_STEP * np.sqrt(np.diag(inverse)), _STEP / 50, _STEP)
+        values = at(np.concatenate([x[None], x + np.diag(step), extra]))
+        return values[0], (values[1 : size + 1] - values[0]) / step, values[size + 1 :]
 
     x = start_point(hyper)
     at(x[None])
     eta, shock = work.eta[..., 0].copy(), work.shock[..., 0].copy()
-    f, gradient, _ = around(x, np.empty((0, size)))
-    inverse = np.eye(size)
+    f, gradient, inverse = _first_look(x, at)
     iterations = 0
     while iterations < _MOST_ITERATIONS:
         iterations += 1
@@ -116,7 +121,7 @@ def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mod
         x, f, gradient = new, value, slope
     at(x[None])
     eta, shock = work.eta[..., 0].copy(), work.shock[..., 0].copy()
-    basis, below, above = _surroundings(x, f, inverse, at)
+    x, basis, below, above = _surroundings(x, f, inverse, at)
     return Mode(
         center=x,
         basis=basis,
@@ -127,6 +132,16 @@ def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mod
         evaluations=evaluations,
         iterations=iterations,
     )
+
+
+def _first_look(x: Floats, at: Callable[[Floats], Floats]) -> tuple[float, Floats, Floats]:
+    """Return value, gradient and a diagonal inverse Hessian; levels differ widely in curvature."""
+    steps = _FIRST * np.eye(x.size)
+    values = at(np.concatenate([x[None], x + steps, x - steps]))
+    above, below = values[1 : x.size + 1], values[x.size + 1 :]
+    curvature = (above - 2.0 * values[0] + below) / _FIRST**2
+    inverse = np.diag(1.0 / np.maximum(curvature, 1.0))
+    return values[0], (above - below) / (2.0 * _FIRST), inverse
 
 
 def _bfgs(inverse: Floats, move: Floats, change: Floats) -> Floats:
@@ -140,23 +155,34 @@ def _bfgs(inverse: Floats, move: Floats, change: Floats) -> Floats:
 
 def _surroundings(
     x: Floats, f: float, inverse: Floats, at: Callable[[Floats], Floats]
-) -> tuple[Floats, Floats, Floats]:
-    """Return principal directions and the scale on both sides of each."""
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the mode, principal directions and the scale on both sides of each.
+
+    The Hessian is measured along the axes of the search, and again after a Newton step where the
+    search has stopped short of the mode.
+    """
     size = x.size
     spread, axes = np.linalg.eigh(inverse)
-    axes = axes * np.clip(np.sqrt(np.maximum(spread, 0.0)), 0.1, 1.5)
+    axes = axes * np.clip(np.sqrt(np.maximum(spread, 0.0)), 0.005, 1.5)
     rows, columns = np.triu_indices(size, 1)
-    steps = np.concatenate([np.eye(size), -np.eye(size)])
-    pairs = np.eye(size)[rows] + np.eye(size)[columns]
-    values = at(x + np.concatenate([steps, pairs]) @ axes.T) - f
-    plus, minus, both = values[:size], values[size : 2 * size], values[2 * size :]
-    hessian = np.diag(plus + minus)
-    hessian[rows, columns] = hessian[columns, rows] = both - plus[rows] - plus[columns]
-    curvature, turn = np.linalg.eigh(hessian)
-    basis = axes @ turn / np.sqrt(np.clip(curvature, 0.2, None))
-    both = np.concatenate([basis.T, -basis.T])
+    unit = np.eye(size)
+    steps = np.concatenate([unit, -unit, unit[rows] + unit[columns]])
+    for _ in range(_REFINEMENTS + 1):
+        values = at(x + steps @ axes.T) - f
+        plus, minus, both = values[:size], values[size : 2 * size], values[2 * size :]
+        hessian = np.diag(plus + minus)
+        hessian[rows, columns] = hessian[columns, rows] = both - plus[rows] - plus[columns]
+        curvature, turn = np.linalg.eigh(hessian)
+        axes = axes @ turn / np.sqrt(np.clip(curvature, 0.2, None))
+        slope = 0.5 * (plus - minus) @ turn / np.sqrt(np.clip(curvature, 0.2, None))
+        new = x - axes @ slope
+        value = at(new[None])[0] if slope @ slope > _SHORT else np.inf
+        if not value < f:
+            break
+        x, f = new, value
+    both = np.concatenate([axes.T, -axes.T])
     drop = (at(x + np.concatenate([both, _FAR * both])) - f).reshape(2, 2, size)
     # a standard deviation that may be 0 has a plateau, which only the far point sees
     reach = np.array([1.0, _FAR])[:, None, None]
     scale = np.max(np.clip(reach / np.sqrt(np.maximum(2.0 * drop, 0.05)), 0.5, 2.5), axis=0)
-    return basis, scale[1], scale[0]
+    return x, axes, scale[1], scale[0]

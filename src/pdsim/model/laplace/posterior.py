@@ -9,7 +9,7 @@ from pdsim.model.convergence import LAPLACE_ESS_LIMIT, PARETO_K_LIMIT
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.explore import Points, evaluate_points, weigh, weigh_grid
 from pdsim.model.laplace.hyper import Hyper
-from pdsim.model.laplace.importance import normalise, pareto_k
+from pdsim.model.laplace.importance import normalise, pareto_k, systematic
 from pdsim.model.laplace.latent import Latent
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.moments import Spread
@@ -21,6 +21,7 @@ POINTS: Final = 384
 """Hyperparameter points, before any escalation."""
 
 _ESCALATIONS: Final = 1
+_FEW: Final = 256
 _KEPT: Final = 0.998
 """Share of the weight that is carried on; the lightest points beyond it are dropped."""
 
@@ -97,6 +98,10 @@ def infer(
 def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
     """Keep the points that carry the weight."""
     weight = normalise(points.log_weight)
+    own = weight
+    if points.latent is None:
+        # moments are computed again, for as few points as the draws need
+        weight = systematic(weight, _FEW, 0.5) / _FEW
     order = np.argsort(-weight, kind="stable")
     kept = np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1
     chosen = order[:kept]
@@ -110,7 +115,7 @@ def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: P
         value=points.value[chosen],
         weight=weight[chosen] / weight[chosen].sum(),
         latent=latent,
-        ess=float(1.0 / np.sum(weight**2)),
+        ess=float(1.0 / np.sum(own**2)),
         pareto_k=0.0 if points.exact else pareto_k(points.log_weight),
         exact=points.exact,
     )
@@ -138,11 +143,12 @@ def composite_ess(
     10.1162/neco.1992.4.5.720. Draws are spread evenly over the points; what their weights take
     away from that is charged to the points too.
     """
-    eta, var = posterior.latent.eta, posterior.latent.var
-    level = eta if data.kind == "scores" else expit(eta / np.sqrt(1.0 + np.pi * var / 8.0))
-    scale = data.weight * data.scale
-    last = 1 if data.shape[2] == 2 else 0
-    mean = np.einsum("nik,k->ni", level[..., last] - (level[..., 0] if last else 0.0), scale)
+    mean = np.stack(
+        [
+            composite_of(data, eta if data.kind == "scores" else eta / np.sqrt(1 + np.pi * var / 8))
+            for eta, var in zip(posterior.latent.eta, posterior.latent.var, strict=True)
+        ]
+    )
     centered = mean - posterior.weight @ mean
     between = posterior.weight @ centered**2
     # the nodes of a grid carry no Monte Carlo error
@@ -151,3 +157,11 @@ def composite_ess(
     within = np.maximum(total - between, 0.0)
     error = error + between * (1.0 / effective - 1.0 / len(composite))
     return float(np.min(total / np.maximum(within / effective + error, 1e-300)))
+
+
+def composite_of(data: ModelData, eta: Floats) -> Floats:
+    """Return the change, or the level, under the study's own weights; eta (..., F, K, T)."""
+    level = eta if data.kind == "scores" else expit(eta)
+    value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
+    composite: Floats = value @ (data.weight * data.scale)
+    return composite

@@ -3,7 +3,6 @@
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from pdsim.jit import compiled, kernel
 from pdsim.model.convergence import LAPLACE_SHARE_LIMIT, PARETO_K_LIMIT
@@ -22,7 +21,13 @@ from pdsim.model.laplace.importance import normalise, pareto_k, systematic
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
-from pdsim.model.laplace.posterior import POINTS, Posterior, composite_ess, infer
+from pdsim.model.laplace.posterior import (
+    POINTS,
+    Posterior,
+    composite_ess,
+    composite_of,
+    infer,
+)
 from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
@@ -31,6 +36,10 @@ MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
 
 MOST_CANDIDATES: Final = 8
+_POINTS_OF_MANY: Final = 576
+"""Escalation costs most there, and fewer would often ask for it."""
+_TOGETHER: Final = 50
+_MOST_NORMALS: Final = 4_000_000
 _ESCALATIONS: Final = 1
 
 
@@ -77,6 +86,8 @@ def sample_laplace(
     )
     both = data.shape[2] == 2
     values, ignored = np.empty_like(drawn.x), np.empty(draws)
+    parts = range(0, draws, _TOGETHER)
+    composite = np.concatenate([composite_of(data, drawn.eta[n : n + _TOGETHER]) for n in parts])
     natural(setup.hyper, drawn.x, values, ignored)
     return LaplaceResult(
         eta=drawn.eta,
@@ -84,7 +95,7 @@ def sample_laplace(
         alpha=drawn.fixed[:, 0::2].copy(),
         beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
         hyper=dict(zip(hyper_names(data), values.T.copy(), strict=True)),
-        ess=composite_ess(data, posterior, _composite(data, drawn.eta), joint.share * draws),
+        ess=composite_ess(data, posterior, composite, joint.share * draws),
         weight_ess=posterior.ess,
         pareto_k=posterior.pareto_k,
         joint_share=joint.share,
@@ -115,6 +126,24 @@ class Draws(NamedTuple):
     x: Floats
 
 
+class Settled(NamedTuple):
+    """What draws from eight settled points share.
+
+    Attributes
+    ----------
+    slopes : ndarray (slot, lane)
+        See `expected_slopes`.
+    start : ndarray (F, lane)
+        Log likelihood of the facilities at the mean.
+    mass : ndarray (lane,)
+        Log of the normal density's mass times the prior.
+    """
+
+    slopes: Floats
+    start: Floats
+    mass: Floats
+
+
 class Joint(NamedTuple):
     """How the weights of whole draws came out: effective share of the draws, and Pareto k."""
 
@@ -138,8 +167,10 @@ def draw_posterior(
     setup: Setup, *, draws: int, rng: np.random.Generator, points: int = POINTS
 ) -> tuple[Posterior, Draws, Joint]:
     """Fit the observations of `setup` and draw from the posterior."""
-    posterior = infer(*setup, rng, points=points)
     facilities, indicators, _ = setup.problem.observed.shape
+    if facilities > MOST_WEIGHTED:
+        points = max(points, _POINTS_OF_MANY)
+    posterior = infer(*setup, rng, points=points)
     periods = setup.hyper.periods
     drawn = Draws(
         eta=np.empty((draws, facilities, indicators, periods)),
@@ -166,15 +197,10 @@ def _candidates(problem: Problem) -> int:
     """Return how often to draw a facility: enough for a log weight of variance about a half."""
     if problem.gaussian:
         return 1
+    if len(problem.observed) > MOST_WEIGHTED:
+        return 2
     each = 0.12 if problem.correlation > 0.0 else 0.04
     return min(max(round(each * problem.observed.shape[0] / 0.5), 1), MOST_CANDIDATES)
-
-
-def _composite(data: ModelData, eta: Floats) -> Floats:
-    """Return the draws of the change, or of the level, under the study's own weights."""
-    level = eta if data.kind == "scores" else expit(eta)
-    value = level[..., -1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
-    return np.einsum("dik,k->di", value, data.weight * data.scale)
 
 
 def fill_draws(
@@ -192,27 +218,35 @@ def fill_draws(
     rows = rng.permutation(draws)
     log_weight = np.empty(draws)
     needed = normals_per_draw(setup.problem, candidates)
+    facilities = len(setup.work.eta)
+    together = max(1, _MOST_NORMALS // (needed * LANES))
     out = allocate_draw(setup.work)
+    settled = Settled(np.zeros((3, LANES)), np.zeros((facilities, LANES)), np.zeros(LANES))
     done = 0
     for first in range(0, used.size, LANES):
         block = np.resize(used[first : first + LANES], LANES)
         number = counts[block]
         number[used.size - first :] = 0
-        most = int(number[0])
-        xi = rng.standard_normal((most, needed, LANES))
-        u = rng.random((most, candidates, len(setup.work.eta), LANES))
-        here = rows[done : done + number.sum()]
-        draw_block(*setup, posterior, block, number, xi, u, out, here, drawn, log_weight)
-        done += here.size
+        settle_points(*setup, posterior.x, posterior.latent, block, settled)
+        while number[0] > 0:
+            now = np.minimum(number, together)
+            xi = rng.standard_normal((now[0], needed, LANES))
+            u = rng.random((now[0], candidates, facilities, LANES))
+            here = rows[done : done + now.sum()]
+            draw_block(
+                setup.problem, setup.work, settled, posterior, block, now, xi, u, out, here,
+                drawn, log_weight,
+            )  # fmt: skip
+            done += here.size
+            number -= now
     return log_weight
 
 
 @compiled
 def draw_block(
     problem: Problem,
-    hyper: Hyper,
     work: Work,
-    spread: Spread,
+    settled: Settled,
     posterior: Posterior,
     block: Ints,
     number: Ints,
@@ -228,24 +262,21 @@ def draw_block(
     `xi` (n, needed, lane) are normals, `u` (n, candidates, F, lane) uniforms; the density of the
     points is corrected by the log weights.
     """
-    own, misfit = np.empty(LANES), np.empty(LANES)
-    slopes, start = settle_points(
-        problem, hyper, work, spread, posterior.x, posterior.latent, block, own
-    )
+    misfit = np.empty(LANES)
     done = 0
     for n in range(xi.shape[0]):
-        draw(problem, work, slopes, start, xi[n], u[n], out, misfit)
+        draw(problem, work, settled.slopes, settled.start, xi[n], u[n], out, misfit)
         for j in range(LANES):
             if number[j] > n:
                 row = rows[done]
                 keep_draw(out, j, row, drawn)
                 for h in range(drawn.x.shape[1]):
                     drawn.x[row, h] = posterior.x[block[j], h]
-                log_weight[row] = own[j] + misfit[j] - posterior.value[block[j]]
+                log_weight[row] = settled.mass[j] + misfit[j] - posterior.value[block[j]]
                 done += 1
 
 
-@kernel
+@compiled
 def settle_points(
     problem: Problem,
     hyper: Hyper,
@@ -254,13 +285,9 @@ def settle_points(
     x: Floats,
     latent: Latent,
     block: Ints,
-    mass: Floats,
-) -> tuple[Floats, Floats]:
-    """Settle the lanes at the points `block` (lane,).
-
-    Returns slopes (slot, lane) and the log likelihood at the mean (F, lane); fills `mass` (lane,)
-    with the log of the normal density's mass times the prior.
-    """
+    settled: Settled,
+) -> None:
+    """Settle the lanes at the points `block` (lane,)."""
     here = np.empty((LANES, x.shape[1]))
     for j in range(LANES):
         for h in range(x.shape[1]):
@@ -272,12 +299,11 @@ def settle_points(
         restore_lane(latent, block[j], work, spread, j)
     settle(problem, work, spread)
     for j in range(LANES):
-        mass[j] = work.objective[j] + log_prior[j]
-    slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
-    expected_slopes(hyper, values, slopes)
+        settled.mass[j] = work.objective[j] + log_prior[j]
+    expected_slopes(hyper, values, settled.slopes)
     for i in range(work.eta.shape[0]):
-        store(start, (i,), facility_likelihood(problem, i, work.eta[i], work.shock[i]))
-    return slopes, start
+        value = facility_likelihood(problem, i, work.eta[i], work.shock[i])
+        store(settled.start, (i,), value)
 
 
 @kernel
