@@ -36,8 +36,6 @@ MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
 
 MOST_CANDIDATES: Final = 8
-_POINTS_OF_MANY: Final = 576
-"""Escalation costs most there, and fewer would often ask for it."""
 _TOGETHER: Final = 50
 _MOST_NORMALS: Final = 4_000_000
 _ESCALATIONS: Final = 1
@@ -168,8 +166,6 @@ def draw_posterior(
 ) -> tuple[Posterior, Draws, Joint]:
     """Fit the observations of `setup` and draw from the posterior."""
     facilities, indicators, _ = setup.problem.observed.shape
-    if facilities > MOST_WEIGHTED:
-        points = max(points, _POINTS_OF_MANY)
     posterior = infer(*setup, rng, points=points)
     periods = setup.hyper.periods
     drawn = Draws(
