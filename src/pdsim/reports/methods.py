@@ -123,10 +123,11 @@ def _inference(results: Results, settings: Table) -> Text:
             parts,
         )
     return fill(
-        "The posterior was computed with {pdsim} by a Laplace approximation within each set of "
-        "hyperparameters and importance sampling over them, {draws} draws, seed {seed}; it was "
-        "accepted if the Pareto k of the weights was below 0.7 and their effective sample size "
-        "above 100.",
+        "The posterior was computed with {pdsim} by importance sampling: hyperparameters from a "
+        "corrected Laplace approximation, effects from a Gaussian approximation, whole draws "
+        "weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. It was "
+        "accepted if the Pareto k of the weights was below 0.7, the effective number of "
+        "hyperparameter points above 100 and the effective share of the draws above 0.05.",
         parts,
     )
 
