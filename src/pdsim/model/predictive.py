@@ -90,7 +90,9 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
     p = expit(eta)
     share = r / np.maximum(data.size, 1.0)
-    variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+    # a vague prior gives logits at which p is 0 or 1 to the last digit
+    spread = np.maximum(p * (1 - p), np.finfo(float).tiny)
+    variance = np.log1p(share / (1 - share) ** 4 / spread)
     facilities, _, periods = data.shape
     z = rng.standard_normal((facilities, int(data.case_group.max()) + 2, periods))
     cases = np.ceil(data.size * (1 - share) / (1 - r) - 0.5).astype(np.int64)

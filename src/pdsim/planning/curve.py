@@ -136,7 +136,7 @@ def fit_curve(
     --------
     >>> curve = fit_curve([20, 40], [0.5, 0.8], [0.05, 0.04], [100, 100], link="probit", low=10)
     >>> crossing(curve, 0.7, low=10, high=100, at_least=True, rising=True, prob=0.95).n.__round__()
-    30
+    31
     """
     x = np.log(np.asarray(size, dtype=float))
     given, spread = np.asarray(value, dtype=float), np.asarray(error, dtype=float)

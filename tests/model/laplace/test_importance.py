@@ -64,13 +64,21 @@ def test_mixture_is_unbiased_when_components_differ():
     assert (np.abs(off) < 4.5 * error).all()
 
 
-def test_matched_component_has_the_moments_of_the_points():
+def test_matched_component_has_the_shape_of_the_points():
     rng = np.random.default_rng(5)
-    x = rng.normal(size=(4000, 3)) @ np.diag([1.0, 2.0, 0.5]) + [1.0, 0.0, -1.0]
-    found = matched(x, np.full(4000, 1 / 4000), _component(10), 10, 8.0)
-    np.testing.assert_allclose(found.center, x.mean(axis=0))
+    mode = _component(10)
+    z = rng.normal(size=(4000, 3)) * [1.0, 2.0, 0.5]
+    z[:, 0] *= np.where(z[:, 0] < 0.0, 2.0, 1.0)  # a long tail below in the first coordinate
+    x = mode.center + z
+    found = matched(x, np.full(4000, 1 / 4000), mode, 10, 8.0)
+    np.testing.assert_array_equal(found.center, mode.center)
     widened = np.cov(x.T) * 1.1 * 6 / 8
-    np.testing.assert_allclose(found.basis @ found.basis.T, widened, atol=0.02)
+    np.testing.assert_allclose(found.basis @ found.basis.T, widened, rtol=0.02, atol=0.02)
+    # scales of the sides: as far out as the points are there, seen from the mode
+    seen = np.array([2.0, 1.0]) / np.sqrt(np.cov(x.T)[0, 0])
+    expected = np.sqrt((0.5 * seen**2 + 0.1) / 0.6)  # drawn towards 1 by a tenth of the weight
+    np.testing.assert_allclose([found.below[0], found.above[0]], expected, rtol=0.05)
+    np.testing.assert_allclose([found.below[1:], found.above[1:]], 1.0, rtol=0.05)
 
 
 @pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])
