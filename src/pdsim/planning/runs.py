@@ -190,17 +190,20 @@ def reduce_with_control(measure: str, cheap: Run) -> Reduce:
     """
     known: dict[int, list[Floats]] = {}
     moments: dict[int, tuple[float, float]] = {}
+    # numbers are used once, as replicates of one number share their truth at every size
+    following = _CONTROL_START
 
     def reduce(size: int, rows: Floats) -> Estimate:
+        nonlocal following
         value, control = rows[~np.isnan(rows).any(axis=1)].T
         count = value.size
         if count < _FEWEST:
             return Estimate(np.nan, np.nan, count)
         have = sum(part.size for part in known.setdefault(size, []))
         if have < _CONTROL_RATIO * count:
-            first = _CONTROL_START + have
-            more = range(first, first + _CONTROL_RATIO * count - have)
+            more = range(following, following + _CONTROL_RATIO * count - have)
             known[size].append(cheap(size, more))
+            following = more.stop
         mean = mean_of(size, np.concatenate(known[size]))
         apart = control - control.mean()
         moments[size] = float(apart @ (value - value.mean())), float(apart @ apart)
