@@ -90,7 +90,8 @@ def test_simulate_gives_the_draws_of_the_block(scenario):
     observed = observe(scenario, drawn, part, 3)
     names = ("successes", "trials") if scenario.kind == "counts" else ("mean", "se")
     assert (study.data[names[0]].to_numpy() == observed.value[7]).all()
-    assert (study.data[names[1]].to_numpy() == observed.size[7]).all()
+    size = np.broadcast_to(observed.size, observed.value.shape)[7]
+    assert (study.data[names[1]].to_numpy() == size).all()
     assert (truth.level.to_numpy() == drawn.level[7]).all()
     assert study.m == scenario.m
     contrast = (

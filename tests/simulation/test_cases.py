@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 from pdsim.simulation import Scenario
 from pdsim.simulation.bernoulli import count_successes
 from pdsim.simulation.cases import observe
+from pdsim.simulation.philox import philox, schedule
 from pdsim.simulation.truth import draw_truth
 
 SMALL = Scenario(facilities=6, indicators=3, m=2)
@@ -94,6 +95,34 @@ def test_counts_are_binomial(n, p):
     if 0.01 < p < 0.99:
         r = np.corrcoef(counts.T)[np.triu_indices(cells, 1)]
         assert np.abs(r).max() < 4.8 / np.sqrt(rows)
+
+
+def uniform_of(keys, replicate, cell, case):
+    """Return the 64 binary digits of one case's uniform as a whole number."""
+    group, lane = divmod(cell, 4)
+    block, place = divmod(case, 16)
+    digits = 0
+    for call in range(16):
+        for word in philox(keys, *(np.uint64(c) for c in (call, block, group, replicate))):
+            digits = 2 * digits + ((int(word) >> (16 * lane + place)) & 1)
+    return digits
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_counts_are_those_of_plain_comparison(even):
+    # every case met where its uniform lies below p, one case after the other
+    key, cells, replicates = np.array([5, 6], dtype=np.uint64), 6, np.array([3, 900])
+    p = np.random.default_rng(1).random((2, cells))
+    p[0, 0], p[1, 5] = 0.0, 1.0
+    trials = np.array([[40] * cells]) if even else np.array([[40, 1, 16, 17, 0, 33]])
+    counts = np.empty((2, cells))
+    count_successes(key, replicates, p, trials, counts)
+    keys = schedule(key)
+    for r, replicate in enumerate(replicates):
+        for cell in range(cells):
+            limit = int(p[r, cell] * 2**64)
+            drawn = [uniform_of(keys, replicate, cell, c) for c in range(trials[0, cell])]
+            assert counts[r, cell] == sum(u < limit for u in drawn)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])

@@ -17,7 +17,7 @@ def test_quantile():
 
 def test_to_normal_is_the_quantile_of_each():
     values = PROBABILITIES.copy()
-    to_normal(values, np.empty_like(values), np.empty(values.size, dtype=np.int64))
+    to_normal(values, np.empty((2, values.size)), np.empty(values.size, dtype=np.int64))
     assert (values == [normal_quantile(p) for p in PROBABILITIES]).all()
 
 

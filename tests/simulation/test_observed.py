@@ -72,7 +72,7 @@ def test_stated_variance_is_the_true_one():
 def test_a_facility_without_a_usable_indicator_is_an_error():
     scenario = replace(SCENARIO, missing=0.0)
     observed = observed_of(scenario, 2)
-    size = observed.size.copy()
+    size = np.broadcast_to(observed.size, observed.value.shape).copy()
     size[1, 3, :, 0] = 0
     broken = Observed(value=observed.value, size=size, trials=observed.trials)
     for rule in ("observed_change", "z_score", "shrunken_mean"):

@@ -22,8 +22,9 @@ class Observed:
     ----------
     value : ndarray (R, F, K, T)
         Counts: cases in which the indicator was met. Normal data: observed values.
-    size : ndarray (R, F, K, T)
-        Counts: cases observed, 0 in a missing cell. Normal data: standard errors.
+    size : ndarray (R or 1, F, K, T)
+        Counts: cases observed, 0 in a missing cell. Normal data: standard errors. One row where
+        all replicates have the same.
     trials : ndarray (R or 1, F, K, T)
         Cases observed, before any cell went missing.
     """
@@ -44,11 +45,11 @@ def observe(scenario: Scenario, truth: Truth, replicates: range, seed: Seed) -> 
     if scenario.kind == "normal":
         return _observe_normal(scenario, truth, numbers, trials, seed)
     value = _counts(scenario, truth.level, numbers, trials, seed)
-    size = np.empty_like(value)
-    size[:] = trials
+    size = trials.astype(float)
     if scenario.missing > 0:
         lost = _missing(scenario, truth.level, numbers, seed)
-        value[lost], size[lost] = 0.0, 0.0
+        value[lost] = 0.0
+        size = np.where(lost, 0.0, size)
     return Observed(value=value, size=size, trials=trials)
 
 

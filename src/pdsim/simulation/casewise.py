@@ -114,7 +114,7 @@ def count_case_by_case(
     correlated = loadings[0] > 0.0
     fading = effect[0] != 0.0 or effect[1] != 0.0
     most = trials.max()
-    z, kept, tails = np.zeros(most), np.empty(most), np.empty(most, dtype=np.int64)
+    z, work, tails = np.zeros(most), np.empty((2, most)), np.empty(most, dtype=np.int64)
     fade = 0.5 ** (np.arange(most) / halving)
     u = np.empty(4)
     for r in range(numbers.size):
@@ -125,7 +125,7 @@ def count_case_by_case(
                 longest = trials[row, i, :, t].max()
                 if correlated:
                     fill_uniform(factor_keys, numbers[r], 2 * i + t, z[:longest])
-                    to_normal(z[:longest], kept, tails)
+                    to_normal(z[:longest], work, tails)
                 for k in range(indicators):
                     p = level[r, i, k, t]
                     a = normal_quantile(p) if correlated else 0.0

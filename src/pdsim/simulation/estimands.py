@@ -34,28 +34,28 @@ def _normalised(weights: Floats) -> Floats:
 
 
 @compiled
-def _weighted_mean(level: Floats, weights: Floats, out: Floats) -> None:
-    """Sum over indicators (R, F, K) -> (R, F), in the same order for any number of replicates."""
-    rows, facilities, indicators = level.shape
+def _weighted_means(level: Floats, weights: Floats, base: Floats, end: Floats) -> None:
+    """Sum (R, F, K, 2) over indicators, in the same order for any number of replicates."""
+    rows, facilities, indicators, _ = level.shape
     for r in range(rows):
         for i in range(facilities):
-            total = 0.0
+            before = after = 0.0
             for k in range(indicators):
-                total += weights[k] * level[r, i, k]
-            out[r, i] = total
+                before += weights[k] * level[r, i, k, 0]
+                after += weights[k] * level[r, i, k, 1]
+            base[r, i], end[r, i] = before, after
 
 
 def true_values(scenario: Scenario, truth: Truth) -> Floats:
     """Return what facilities are truly ranked on, (R, F); pp where it is a difference."""
     if scenario.kind == "normal":
         return truth.level[:, :, 0, 0]
-    before, after = truth.level[..., 0], truth.level[..., 1]
+    level = truth.level
     if scenario.target == "programme":
-        odds = after / (scenario.ceiling - after) * np.exp(-truth.trend)
-        after = scenario.ceiling * odds / (1 + odds)
-    base, end = np.empty(before.shape[:2]), np.empty(before.shape[:2])
-    _weighted_mean(before, target_weights(scenario), base)
-    _weighted_mean(after, target_weights(scenario), end)
+        odds = level[..., 1] / (scenario.ceiling - level[..., 1]) * np.exp(-truth.trend)
+        level = np.stack([level[..., 0], scenario.ceiling * odds / (1 + odds)], axis=-1)
+    base, end = np.empty(level.shape[:2]), np.empty(level.shape[:2])
+    _weighted_means(level, target_weights(scenario), base, end)
     if scenario.estimand == "change":
         return 100 * (end - base)
     if scenario.estimand == "endline":

@@ -18,21 +18,21 @@ def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
     Indicators seen in both periods count, with weights divided by their sum; a facility without
     any makes the replicate an error. Intervals are estimate +- 1.96 stated standard deviations.
     """
-    estimate, variance = _observed_change(scenario, observed)
-    failed = np.isnan(estimate).any(axis=1)
-    status = np.where(failed, ERROR, OK).astype(np.uint8)
-    nothing = np.full(estimate.shape, np.nan)
+    nothing = np.full(observed.value.shape[:2], np.nan)
     flagged = nothing
-    score = estimate
-    if scenario.rule == "observed_change":
-        flagged = _clearly_above(scenario, observed, estimate, variance)
-    elif scenario.rule == "shrunken_mean":
-        estimate, variance = _shrink(estimate, variance)
-        score = estimate
-    else:
-        score = np.empty(estimate.shape)
-        _z_score_kernel(observed.value, observed.size, analysis_weights(scenario), score)
+    if scenario.rule == "z_score":
         estimate, variance = nothing, nothing
+        score = np.empty(nothing.shape)
+        _z_score_kernel(observed.value, observed.size, analysis_weights(scenario), score)
+    else:
+        estimate, variance = _observed_change(scenario, observed)
+        if scenario.rule == "observed_change":
+            flagged = _clearly_above(scenario, observed, estimate, variance)
+        else:
+            estimate, variance = _shrink(estimate, variance)
+        score = estimate
+    failed = np.isnan(score).any(axis=1)
+    status = np.where(failed, ERROR, OK).astype(np.uint8)
     sd = np.sqrt(variance)
     half = ndtri(0.5 + CI_PROB / 2) * sd
     return Decision(
@@ -73,14 +73,13 @@ def _clearly_above(
     A t-test with pooled degrees of freedom where the standard error is estimated from the sample,
     which for two facilities of equal size is the two-sample t-test.
     """
-    others = estimate.shape[1] - 1
-    gap = estimate - (_row_sum(estimate) - estimate) / others
-    spread = variance + (_row_sum(variance) - variance) / others**2
-    limit: float | Floats = ndtri(scenario.flag_threshold)
+    limit = np.full(len(estimate), ndtri(scenario.flag_threshold))
     if scenario.kind == "normal" and not scenario.known_se:
-        freedom = (observed.trials[:, :, 0, 0] - 1).sum(axis=1, keepdims=True)
-        limit = stdtrit(freedom.astype(float), scenario.flag_threshold)
-    return np.where(gap > limit * np.sqrt(spread), 1.0, 0.0)
+        freedom = (observed.trials[:, :, 0, 0] - 1).sum(axis=1)
+        limit[:] = stdtrit(freedom.astype(float), scenario.flag_threshold)
+    above = np.empty_like(estimate)
+    _above_kernel(estimate, variance, limit, above)
+    return above
 
 
 def _row_sum(values: Floats) -> Floats:
@@ -114,6 +113,22 @@ def _shrink(estimate: Floats, variance: Floats) -> tuple[Floats, Floats]:
 
 
 @compiled
+def _above_kernel(estimate: Floats, variance: Floats, limit: Floats, above: Floats) -> None:
+    """Mark the facilities (R, F) that exceed the mean of the others by `limit` (R,) SEs."""
+    rows, facilities = estimate.shape
+    others = facilities - 1.0
+    for r in range(rows):
+        total = variances = 0.0
+        for i in range(facilities):
+            total += estimate[r, i]
+            variances += variance[r, i]
+        for i in range(facilities):
+            gap = estimate[r, i] - (total - estimate[r, i]) / others
+            spread = variance[r, i] + (variances - variance[r, i]) / (others * others)
+            above[r, i] = 1.0 if gap > limit[r] * np.sqrt(spread) else 0.0
+
+
+@compiled
 def _change_kernel(
     value: Floats,
     size: Floats,
@@ -129,10 +144,11 @@ def _change_kernel(
     """
     rows, facilities, indicators, _ = value.shape
     for r in range(rows):
+        row = r if size.shape[0] > 1 else 0
         for i in range(facilities):
             moved = total = plain = rooted_0 = rooted_1 = 0.0
             for k in range(indicators):
-                n_0, n_1 = size[r, i, k, 0], size[r, i, k, 1]
+                n_0, n_1 = size[row, i, k, 0], size[row, i, k, 1]
                 if n_0 == 0.0 or n_1 == 0.0:
                     continue
                 p_0, p_1 = value[r, i, k, 0] / n_0, value[r, i, k, 1] / n_1
@@ -165,12 +181,13 @@ def _z_score_kernel(value: Floats, size: Floats, weights: Floats, score: Floats)
     total = np.empty(facilities)
     seen, proportion = np.empty(facilities), np.empty((facilities, 2))
     for r in range(rows):
+        row = r if size.shape[0] > 1 else 0
         for i in range(facilities):
             score[r, i] = total[i] = 0.0
         for k in range(indicators):
             count, mean = 0.0, 0.0
             for i in range(facilities):
-                n_0, n_1 = size[r, i, k, 0], size[r, i, k, 1]
+                n_0, n_1 = size[row, i, k, 0], size[row, i, k, 1]
                 both = n_0 > 0.0 and n_1 > 0.0
                 seen[i] = 1.0 if both else 0.0
                 proportion[i, 0] = value[r, i, k, 0] / n_0 if both else 0.0

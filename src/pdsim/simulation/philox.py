@@ -7,6 +7,7 @@ seed; the counter says which replicate, cell, case block and word.
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -67,8 +68,14 @@ def stream_key(truth_key: str, stream: str, seed: Seed) -> Words:
     -------
     ndarray of uint64, shape (2,)
     """
+    return _stream_key(truth_key, stream, tuple(seed_words(seed))).copy()
+
+
+@lru_cache(maxsize=1024)
+def _stream_key(truth_key: str, stream: str, words: tuple[int, ...]) -> Words:
+    """Return the key of a stream; a block asks for it once per slice of replicates."""
     truth_words = [int(truth_key[i : i + 8], 16) for i in range(0, 64, 8)]
-    sequence = np.random.SeedSequence([STREAMS[stream], *truth_words, *seed_words(seed)])
+    sequence = np.random.SeedSequence([STREAMS[stream], *truth_words, *words])
     return sequence.generate_state(2, np.uint64).astype(np.uint64)
 
 

@@ -55,9 +55,8 @@ def _sample_laplace(
     if scenario.kind == "normal":
         return _sample_normal(scenario, observed, seeds)
     template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
-    return _fit_each(
-        template, observed.value, observed.size, seeds, weights, estimand, scenario.draws
-    )
+    size = np.broadcast_to(observed.size, observed.value.shape)
+    return _fit_each(template, observed.value, size, seeds, weights, estimand, scenario.draws)
 
 
 def _sample_normal(

@@ -17,8 +17,9 @@ def study_of(
     """Return one row of `observed` as a study."""
     labels = labels_of(scenario)
     dims = tuple(labels)
+    sizes = observed.size[row if len(observed.size) > 1 else 0]
     names = ("successes", "trials") if scenario.kind == "counts" else ("mean", "se")
-    arrays = dict(zip(names, (observed.value[row], observed.size[row]), strict=True))
+    arrays = dict(zip(names, (observed.value[row], sizes), strict=True))
     indicators = labels["indicator"]
     counts = scenario.kind == "counts"
     data = xr.Dataset(

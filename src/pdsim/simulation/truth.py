@@ -1,6 +1,7 @@
 """What is true: adherence of every facility, indicator and period, replicate by replicate."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +60,10 @@ def _uniform_rows(key: Words, numbers: Ints, component: int, out: Floats) -> Non
 @compiled
 def _normal_rows(key: Words, numbers: Ints, component: int, out: Floats) -> None:
     keys = schedule(key)
-    kept, tails = np.empty(out.shape[1]), np.empty(out.shape[1], dtype=np.int64)
+    work, tails = np.empty((2, out.shape[1])), np.empty(out.shape[1], dtype=np.int64)
     for r in range(numbers.size):
         fill_uniform(keys, numbers[r], component, out[r])
-        to_normal(out[r], kept, tails)
+        to_normal(out[r], work, tails)
 
 
 def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
@@ -93,7 +94,9 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
         level,
         drift,
     )
-    return Truth(level=level.reshape(*shape, 2), trend=trend + drift[:, :, None])
+    # large beside all else, and mostly the same everywhere
+    trend = trend + drift[:, :, None] if scenario.sd_secular_trend > 0 else trend[None, None, :]
+    return Truth(level=level.reshape(*shape, 2), trend=trend)
 
 
 def _normal_truth(scenario: Scenario, numbers: Ints, key: NDArray[np.uint64]) -> Floats:
@@ -106,8 +109,12 @@ def _normal_truth(scenario: Scenario, numbers: Ints, key: NDArray[np.uint64]) ->
     return scenario.sd_change_facility * theta + shift
 
 
+@lru_cache(maxsize=64)
 def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Return the logits of facilities without drawn effects (F, K, 2), and the trend (K,)."""
+    """Return the logits of facilities without drawn effects (F, K, 2), and the trend (K,).
+
+    A block asks for them once per slice of replicates.
+    """
     facilities, indicators, ceiling = scenario.facilities, scenario.indicators, scenario.ceiling
 
     def logit(level: Floats) -> Floats:
@@ -196,7 +203,7 @@ def _truth_kernel(
     if between[3] > 0.0:
         wanted[_TREND] = facilities
     z = np.empty(wanted.sum())
-    kept, tails = np.empty(z.size), np.empty(z.size, dtype=np.int64)
+    work, tails = np.empty((2, z.size)), np.empty(z.size, dtype=np.int64)
     for r in range(numbers.size):
         start = 0
         for component in range(7):
@@ -204,7 +211,7 @@ def _truth_kernel(
                 stop = start + wanted[component]
                 fill_uniform(keys, numbers[r], component, z[start:stop])
                 start = stop
-        to_normal(z, kept, tails)
+        to_normal(z, work, tails)
         start = _effects(z, 0, sizes[0], facility)
         start = _effects(z, start, sizes[1], in_domain)
         start = _effects(z, start, sizes[2], in_indicator)
