@@ -1,6 +1,6 @@
-"""How often does a plan's 95 % interval hold the truth? 100 repeated plans of each question.
+"""How often does a plan's 95 % interval hold the truth? 200 repeated plans of each question.
 
-The truth is exact where there is a closed form, else the root of one long run to +-1.5 %.
+The truth is exact where there is a closed form, else the root of one long run to +-0.75 %.
 """
 
 import sys
@@ -17,8 +17,8 @@ from pdsim.planning.runs import CHEAP_RULE, measure_rows, reduce_rows, reduce_wi
 from pdsim.planning.sizes import resize
 
 RESULTS = Path("results/planning")
-PLANS = 100
-LONG_RUN, LONG_SEED = 0.015, 1_000_000
+PLANS = 200
+LONG_RUN, LONG_SEED = 0.0075, 1_000_000
 LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
 FOUNDING = PRESETS["like_founding"].scenario

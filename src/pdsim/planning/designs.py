@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.planning.curve import fit_curve, from_link
-from pdsim.planning.question import Question, estimate_at, searching
+from pdsim.planning.question import Question, estimates_at, searching
 from pdsim.planning.sizes import Costs, resize, with_trials
 from pdsim.planning.solve import Root
 from pdsim.simulation import Scenario
@@ -210,12 +210,9 @@ def frontier(
             continue
         asked = replace(question, scenario=scenario, over="trials")
         count = _REPLICATES[scenario.needs_posterior]
-        estimates = []
-        for size in sizes:
-            stream = _STREAM_FRONTIER + i
-            estimates.append(estimate_at(asked, int(size), count, stream=stream))
-            spent += count
-            question.tell(f"frontier, design {i + 1} of {len(scenarios)}", spent, 0)
+        question.tell(f"frontier, design {i + 1} of {len(scenarios)}", spent, 0)
+        estimates = estimates_at(asked, sizes.tolist(), count, stream=_STREAM_FRONTIER + i)
+        spent += count * sizes.size
         rows = affordable > 0
         trials[rows, i] = affordable[rows]
         value, error, used = map(np.array, zip(*estimates, strict=True))

@@ -1,6 +1,6 @@
 """One question to the search: a scenario, a target and a size, with everything it runs on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -147,10 +147,19 @@ def replicates_per_row(scenario: Scenario, draw_for: DrawFor | None) -> int:
     return 1 if draw_for is None else _CLUSTER[scenario.needs_posterior]
 
 
-def estimate_at(question: Question, size: int, replicates: int, *, stream: int) -> Estimate:
-    """Return the measure at one size."""
+def estimates_at(
+    question: Question, sizes: Sequence[int], replicates: int, *, stream: int
+) -> list[Estimate]:
+    """Return the measure at some sizes, with replicates of its own at each.
+
+    Replicates of one number share their truth at every size, so that their errors would not
+    average out along a curve.
+    """
     run, reduce = _runner(question, None, stream)
-    return reduce(size, run(size, range(replicates)))
+    return [
+        reduce(size, run(size, range(i * replicates, (i + 1) * replicates)))
+        for i, size in enumerate(sizes)
+    ]
 
 
 def _runner(question: Question, draw_for: DrawFor | None, stream: int) -> tuple[Run, Reduce]:

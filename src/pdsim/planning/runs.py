@@ -34,7 +34,7 @@ _CONTROLLED: Final = (
     *(name for name in PROBABILITIES if name not in ("power", "false_flag")),
     "regret_top", "regret_bottom", "contrast", "rank_correlation",
 )  # fmt: skip
-_CONTROL_RATIO: Final = 10
+_CONTROL_RATIO: Final = 30
 _CONTROL_START: Final = 1_000_000_000
 _CHUNKS: Final = 4
 _USABLE: Final = (1, 2)

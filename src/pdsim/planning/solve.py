@@ -29,6 +29,7 @@ _EDGE_BATCHES: Final = 16
 _SPREAD: Final = 2.0
 _SHARE: Final = 0.6
 _NEAR: Final = 0.1
+_ROUGH: Final = 0.5
 _LEAST_ERROR: Final = 1e-12
 
 
@@ -71,9 +72,10 @@ class Search:
     rising : bool, optional
         Whether larger sizes do better; None: look at both ends of the range.
     also : tuple of int
-        Further sizes to simulate in the end, one batch each.
+        Further sizes to simulate, one batch each.
     around : tuple of float
-        Multiples of the root to simulate in the end, half a batch each: they are for the eye.
+        Multiples of the root to simulate once it is roughly known, half a batch each: they fix
+        the slope there, and the curve that is drawn.
     """
 
     value: float
@@ -212,16 +214,17 @@ def refine(run: Run, search: Search, *, reduce: Reduce = mean_of) -> Iterator[Ro
     while status == "searching":
         root = points.root(status, rising)
         batch = _next_batch(root)
-        if batch is None and filled:
+        if batch == 0 and filled:
             status = "found"
-        elif batch is None:
-            # these points move the curve a little, so the precision is looked at again
-            _fill_in(points, root)
-            filled = True
         elif points.spent + batch > search.most:
             status = "replicates_used_up"
         else:
             yield root
+            if not filled and (batch == 0 or _width(root) <= _ROUGH):
+                # early, since the slope is best known from points further off
+                _fill_in(points, root)
+                filled = True
+                continue
             for size in _places(root):
                 points.add(size, max(10, batch // 3))
             if not np.isfinite(root.crossing.n):
@@ -281,22 +284,30 @@ def _bracket(points: "_Points", search: Search, rising: bool) -> Status:
         points.add(edge, search.batch)
 
 
-def _next_batch(root: Root) -> int | None:
-    """Return how many more replicates to run, or None when the interval is narrow enough."""
+def _width(root: Root) -> float:
+    """Return half the width of the interval of log n, infinite where it is open."""
+    found = root.crossing
+    if not (np.isfinite(found.n) and found.low > 0 and np.isfinite(found.high)):
+        return np.inf
+    return float(0.5 * np.log(found.high / found.low))
+
+
+def _next_batch(root: Root) -> int:
+    """Return how many more replicates to run, 0 when the interval is narrow enough."""
     search, found = root.search, root.crossing
     total = root.spent
-    if not (np.isfinite(found.n) and found.low > 0 and np.isfinite(found.high)):
+    width = _width(root)
+    if not np.isfinite(width):
         return min(total, 4 * search.batch)
-    width = 0.5 * np.log(found.high / found.low)
     aim = np.log1p(search.precision)
     one_answer = np.ceil(found.low) == np.ceil(found.high)
     if width <= aim or one_answer:
-        return None
+        return 0
     near = np.abs(np.log(root.size / found.n)) < np.log(2.0)
     behind = float(root.replicates[near].sum())
     wanted = behind * ((width / aim) ** 2 - 1)
     # the root and the slope still move, so a part of it is spent before looking again
-    return int(np.clip(_SHARE * wanted, search.batch // 2, 3 * total))
+    return int(np.clip(_SHARE * wanted, search.batch // 2, total))
 
 
 def _places(root: Root) -> tuple[int, ...]:
