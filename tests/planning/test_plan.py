@@ -153,6 +153,13 @@ def test_all_problems_of_a_file_are_named(tmp_path):
     with pytest.raises(InputError) as caught:
         plan_file(path)
     assert len(caught.value.problems) == 2
+    path.write_text(
+        'over = "cost"\ntarget = "pcs_top <= 0.8"\n[costs]\nper_case = 1\n'
+        "[grid]\nfacilities = [8, 10]\n[ranges]\ntrials = [10, 20]\nfacilities = [8, 12]\n"
+    )
+    with pytest.raises(InputError) as caught:
+        plan_file(path)
+    assert len(caught.value.problems) == 3
     path.write_text("targget = 1\n")
     with pytest.raises(InputError, match="targget"):
         plan_file(path)

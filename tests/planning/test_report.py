@@ -1,14 +1,25 @@
 """planning.html: every number is one of the plan's, and every status has a sentence."""
 
+from dataclasses import fields
+from typing import get_args
+
 import numpy as np
 import pytest
+import xarray as xr
 
 from pdsim import Scenario, plan
 from pdsim.planning import Costs
+from pdsim.reports.document import Paragraph
 from pdsim.reports.plainwords import words_of
 from pdsim.reports.planning import plan_document, write_plan
-from pdsim.reports.planwords import MEASURE_WORDS, SIZE_WORDS
+from pdsim.reports.planwords import (
+    ESTIMAND_WORDS,
+    MEASURE_WORDS,
+    SETTING_WORDS,
+    SIZE_WORDS,
+)  # fmt: skip
 from pdsim.simulation import PERFORMANCE
+from pdsim.simulation.scenario import ScenarioEstimand
 
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
 
@@ -20,6 +31,10 @@ def sentence(tree):
 def test_every_measure_and_size_has_words():
     assert set(MEASURE_WORDS) == set(PERFORMANCE)
     assert set(SIZE_WORDS) == {"trials", "facilities", "indicators", "rounds"}
+    settings = {field.name for field in fields(Scenario)}
+    settings |= {f"costs.{field.name}" for field in fields(Costs)}
+    assert set(SETTING_WORDS) == settings
+    assert set(ESTIMAND_WORDS) == set(get_args(ScenarioEstimand.__value__))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +65,15 @@ def test_the_whole_report(costed, tmp_path):
     assert text.startswith("The cheapest of 2 designs has")
     assert f"with {int(answer.n)} cases" in text
     low, high = int(np.ceil(answer.n_low)), int(np.ceil(answer.n_high))
-    assert f"(95 % interval {low} to {high})" in text
+    assert f"(95 % interval of the simulation {low} to {high})" in text
     assert f"{float(answer.cost):,.0f}" in text
     assumed = document.tables["assumptions"]
     assert assumed.value("sd_change_facility", "range") == "0.8 to 1.2"
     assert assumed.value("costs.per_facility", "value") == "50"
     assert "indicators" not in assumed.positions
+    # what is planned is not assumed
+    assert assumed.value("trials", "value") == assumed.value("facilities", "value") == "planned"
+    assert "The best are the 3 facilities with the largest true value." in text
 
 
 def test_the_best_design_for_the_budget_is_named(costed):
@@ -65,6 +83,46 @@ def test_the_best_design_for_the_budget_is_named(costed):
     assert float(best.value) == float(frontier.value.max())
     assert table.value("1500", "value") == float(best.value)
     assert table.value("1500", "facilities") == int(best.facilities)
+
+
+def test_designs_that_the_simulation_does_not_tell_apart_are_named(costed):
+    tree = costed.copy(deep=True)
+    frontier, best = tree["frontier"], int(tree["frontier"].best.sel(budget=1500.0))
+    other = 1 - best
+    gap = float(frontier.value.sel(budget=1500.0)[best] - frontier.value.sel(budget=1500.0)[other])
+
+    def named(shift):
+        moved = costed["frontier"].to_dataset().copy(deep=True)
+        for name in ("value", "value_low", "value_high"):
+            moved[name][:, other] += gap - shift
+        tree["frontier"] = xr.DataTree(moved)
+        table = plan_document(tree)
+        texts = [words_of(block.text) for section in table.sections for block in section.blocks
+                 if isinstance(block, Paragraph)]  # fmt: skip
+        return f"does not tell it from {[6, 12][other]} facilities" in " ".join(texts)
+
+    half = (frontier.value_high - frontier.value_low).sel(budget=1500.0) / 2
+    error = float(np.hypot(*half))
+    assert named(0.9 * error)
+    assert not named(1.1 * error)
+
+
+def test_a_design_whose_cost_overlaps_is_about_as_cheap(costed):
+    designs = costed["designs"].to_dataset()
+    best, other = int(designs.cheapest.argmax()), int(designs.cheapest.argmin())
+
+    def result(cost_low):
+        tree, moved = costed.copy(deep=True), designs.copy(deep=True)
+        moved["status"][other] = "found"
+        moved["cost_low"][other] = cost_low
+        tree["designs"] = xr.DataTree(moved)
+        table = plan_document(tree).tables["designs"]
+        assert table.value(f"design {best + 1}", "result") == "cheapest"
+        return table.value(f"design {other + 1}", "result")
+
+    highest = float(designs.cost_high[best])
+    assert result(highest - 1) == "about as cheap"
+    assert result(highest + 1) == "dearer"
 
 
 def test_what_cannot_be_reached_is_said_with_its_ceiling():
@@ -77,9 +135,13 @@ def test_what_cannot_be_reached_is_said_with_its_ceiling():
     assert answer.attrs["status"] == "not_reachable"
     assert float(answer.ceiling) < 0.9 - 3 * float(answer.ceiling_mcse)
     assert (
-        f"with 500 cases observed per facility and period the {MEASURE_WORDS['pcs_top']} is "
-        f"{float(answer.ceiling):.3f}" in sentence(tree)
+        f"up to 500 cases observed per facility and period: there the {MEASURE_WORDS['pcs_top']} "
+        f"is {float(answer.ceiling):.3f}" in sentence(tree)
     )
+    table = plan_document(tree).tables["answer-table"]
+    assert [column.header for column in table.columns] == [
+        "Scenario", "End of the range", "Measure there", "MCSE",
+    ]  # fmt: skip
 
 
 def test_more_facilities_make_it_harder():
@@ -91,3 +153,17 @@ def test_more_facilities_make_it_harder():
 def test_a_target_met_everywhere():
     tree = plan(DRAWN, target="overlap_top >= 0.4", low=5, high=500, precision=0.3)
     assert sentence(tree).startswith("With 5 cases observed per facility and period, the end")
+
+
+def test_a_loss_has_its_unit():
+    tree = plan(
+        Scenario(trials=20, indicators=2), target="regret_top <= 2", precision=0.3,
+        ranges={"sd_change_facility": (0.5, 0.7)},
+    )  # fmt: skip
+    assert "is at most 2 percentage points if the assumptions" in sentence(tree)
+    table = plan_document(tree).tables["sensitivity-table"]
+    found = tree["sensitivity"].sel(assumption="sd_change_facility", end="low")
+    assert table.value("sd_change_facility", "low_n_high") == np.ceil(found.n_high)
+    # the assumed value is the upper end of its range
+    assert found.n > tree["answer"].crossing
+    assert float(tree["sensitivity"].n_low.sel(end="high")) == float(tree["answer"].n_low)

@@ -96,6 +96,13 @@ class Crossing:
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval of log n, infinite where it is open."""
+        if not (np.isfinite(self.n) and self.low > 0 and np.isfinite(self.high)):
+            return np.inf
+        return float(0.5 * np.log(self.high / self.low))
+
 
 def to_link(value: ArrayLike, link: Link) -> Floats:
     """Return values on the link's scale."""

@@ -215,9 +215,11 @@ def run_plan(
 
 def _check(settings: PlanSettings, pilot: xr.DataTree | None) -> dict[str, Range]:
     """Check everything, and return the ranges."""
-    check(settings)
-    scenario = settings.base()
     problems: list[Problem] = []
+    try:
+        check(settings)
+    except InputError as error:
+        problems += error.problems
     if (settings.assurance == "pilot") != (pilot is not None):
         problems.append(
             Problem(
@@ -225,20 +227,23 @@ def _check(settings: PlanSettings, pilot: xr.DataTree | None) -> dict[str, Range
                 cure="give both or neither",
             )
         )
+    if problems:
+        raise InputError(problems)
     stated = dict(settings.ranges)
     if not stated and settings.preset:
-        stated = {k: v for k, v in preset_of(settings.preset).ranges.items() if k != settings.over}
-    if settings.over in stated:
-        problems.append(
-            Problem(rule=f"{settings.over} is planned, so it cannot have a range", cure="remove it")
-        )
+        defaults = preset_of(settings.preset).ranges
+        stated = {name: ends for name, ends in defaults.items() if name not in settings.planned}
+    scenario = settings.base()
     ranges: dict[str, Range] = {}
     try:
         ranges = check_ranges(scenario, stated)
-        if settings.over == "cost":
-            grid_of(scenario, settings.grid)
     except InputError as error:
         problems += error.problems
+    if settings.over == "cost":
+        try:
+            grid_of(scenario, settings.grid)
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(problems)
     return ranges
@@ -293,7 +298,7 @@ def _parts(
         names = ("at_n", "at_n_low", "at_n_high")
         parts["assurance"] = dataset.assign(dict(zip(names, at_n, strict=True)))
     if ranges and settings.sensitivity and np.isfinite(root.crossing.n):
-        parts["sensitivity"] = tornado(question, ranges, n=root.crossing.n)
+        parts["sensitivity"] = tornado(question, ranges, found=root.crossing)
     budget = settings.budget
     if budget is None and costs is not None and np.isfinite(n):
         budget = float(parts["answer"]["cost"])

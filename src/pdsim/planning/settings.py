@@ -100,6 +100,11 @@ class PlanSettings:
             high if self.high is None else self.high,
         )
 
+    @property
+    def planned(self) -> set[str]:
+        """Names of the settings that the plan finds out."""
+        return {"trials", *self.grid} if self.over == "cost" else {self.over}
+
     def base(self) -> Scenario:
         """Return the scenario that is planned for."""
         return preset_scenario(self.preset, self.scenario)
@@ -157,6 +162,10 @@ def check(settings: PlanSettings) -> None:
             part()
         except InputError as error:
             problems += error.problems
+    problems += [
+        Problem(rule=f"{name} is planned, so it cannot have a range", cure="remove it")
+        for name in sorted(settings.planned & settings.ranges.keys())
+    ]
     if problems:
         raise InputError(problems)
 

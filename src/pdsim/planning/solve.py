@@ -220,7 +220,7 @@ def refine(run: Run, search: Search, *, reduce: Reduce = mean_of) -> Iterator[Ro
             status = "replicates_used_up"
         else:
             yield root
-            if not filled and (batch == 0 or _width(root) <= _ROUGH):
+            if not filled and (batch == 0 or root.crossing.half_width <= _ROUGH):
                 # early, since the slope is best known from points further off
                 _fill_in(points, root)
                 filled = True
@@ -284,19 +284,11 @@ def _bracket(points: "_Points", search: Search, rising: bool) -> Status:
         points.add(edge, search.batch)
 
 
-def _width(root: Root) -> float:
-    """Return half the width of the interval of log n, infinite where it is open."""
-    found = root.crossing
-    if not (np.isfinite(found.n) and found.low > 0 and np.isfinite(found.high)):
-        return np.inf
-    return float(0.5 * np.log(found.high / found.low))
-
-
 def _next_batch(root: Root) -> int:
     """Return how many more replicates to run, 0 when the interval is narrow enough."""
     search, found = root.search, root.crossing
     total = root.spent
-    width = _width(root)
+    width = found.half_width
     if not np.isfinite(width):
         return min(total, 4 * search.batch)
     aim = np.log1p(search.precision)

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.reports.document import Column, Paragraph, Section, Table
+from pdsim.reports.planwords import SETTING_WORDS
 from pdsim.simulation.scenario import POSTERIOR_RULES
 
 _POSTERIOR_ONLY: Final = ("engine", "draws", "priors", "assumed_case_correlation")
@@ -14,6 +15,8 @@ _EVERY_KIND: Final = (
     "kind", "facilities", "trials", "trials_cv", "sd_change_facility", "outlying", "rule", "m",
     "flag_threshold",
 )  # fmt: skip
+_PRIORS: Final = "design_priors."
+_DRAWN: Final = "prior that the assurance draws from"
 _NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
 
 
@@ -27,33 +30,46 @@ def assumption_section(plan: xr.DataTree) -> Section:
     """
     settings = json.loads(plan.attrs["configuration"])
     ranges = settings.get("ranges") or {}
+    planned = {settings["over"], *(settings.get("grid") or {})}
+    if settings["over"] == "cost":
+        planned.add("trials")
     shown = {
-        name: value for name, value in settings["scenario"].items()
+        name: _planned(value) if name in planned else _plain(value)
+        for name, value in sorted(settings["scenario"].items(), key=_position)
         if _applies(name, settings["scenario"]) and value not in (None, [])
-    }  # fmt: skip
-    for name, value in (settings.get("costs") or {}).items():
-        if value is not None:
-            shown[f"costs.{name}"] = value
+    }
+    for part in ("costs", *(["design_priors"] if settings.get("assurance") == "priors" else [])):
+        for name, value in (settings.get(part) or {}).items():
+            if value is not None:
+                shown[f"{part}.{name}"] = _plain(value)
+    words = [SETTING_WORDS.get(name, _DRAWN if name.startswith(_PRIORS) else "") for name in shown]
     frame = pd.DataFrame(
         {
             "name": list(shown),
-            "value": [_plain(value) for value in shown.values()],
+            "meaning": words,
+            "value": list(shown.values()),
             "range": [_plain(ranges.get(name), " to ") for name in shown],
         },
         index=pd.Index(list(shown)),
     )
     columns = [
         Column(header="Setting", keys=("name",), layout="text"),
+        Column(header="Meaning", keys=("meaning",), layout="text"),
         Column(header="Value", keys=("value",), layout="text"),
     ]
     if ranges:
         columns.append(Column(header="Range", keys=("range",), layout="text"))
+    searched = (
+        f"The search was asked for an interval within {100 * settings['precision']:g} % of n; "
+        f"seed {settings['seed']}, pdsim {json.loads(plan.attrs['versions'])['pdsim']}.",
+    )
     table = Table(
         key="assumptions",
         title="Everything that is assumed",
         frame=frame,
         kinds={},
         columns=tuple(columns),
+        notes=(searched,),
     )
     source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
     return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
@@ -66,6 +82,16 @@ def _applies(name: str, scenario: dict[str, Any]) -> bool:
     if scenario["kind"] == "normal":
         return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)
     return name not in _NORMAL_ONLY
+
+
+def _position(item: tuple[str, Any]) -> int:
+    """Return the place of a setting: what belongs together stands together."""
+    return list(SETTING_WORDS).index(item[0])
+
+
+def _planned(value: Any) -> str:
+    """Return what is said of a setting that the plan finds out."""
+    return f"planned, in the proportions {_plain(value)}" if isinstance(value, list) else "planned"
 
 
 def _plain(value: Any, between: str = ", ") -> str:

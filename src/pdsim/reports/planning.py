@@ -1,5 +1,6 @@
 """planning.html: what a plan found, in one sentence, figures, tables and all assumptions."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +24,9 @@ from pdsim.reports.document import (
 )
 from pdsim.reports.numbers import Kind
 from pdsim.reports.planassumptions import assumption_section
-from pdsim.reports.planwords import MEASURE_WORDS, SIZE_WORDS
-from pdsim.reports.plots.planning import plan_curve, plan_frontier, plan_tornado
+from pdsim.reports.plancosts import cost_sections, design_words
+from pdsim.reports.planwords import ESTIMAND_WORDS, IN_UNITS, MEASURE_WORDS, SIZE_WORDS
+from pdsim.reports.plots.planning import plan_curve, plan_tornado
 from pdsim.reports.write import write_document
 
 _STATED: Final = "as stated"
@@ -34,11 +36,6 @@ _ANSWER: Final[dict[str, Kind]] = {
     "value_high": "d3", "p_reached": "d2", "reliability": "d2", "cases": "whole", "cost": "whole",
     "replicates": "whole", "ceiling": "d3", "ceiling_mcse": "mcse", "ceiling_at": "whole",
     "at_n": "d3", "at_n_low": "d3", "at_n_high": "d3",
-}  # fmt: skip
-
-_FRONTIER: Final[dict[str, Kind]] = {
-    "budget": "whole", "facilities": "whole", "indicators": "whole", "trials": "whole",
-    "value": "d3", "value_low": "d3", "value_high": "d3",
 }  # fmt: skip
 
 
@@ -62,15 +59,16 @@ def plan_document(plan: xr.DataTree) -> Document:
     blocks: list[Block] = [
         Paragraph(text=_sentence(plan, table, label, size), style="summary"),
         table,
-        _worth_table(table, costed=math.isfinite(float(answer["cost"]))),
+        *_worth_tables(table, costed=math.isfinite(float(answer["cost"]))),
         Picture(key="curve", caption=caption, alt=alt, figure=figure, data=data),
     ]
     sections = [Section(key="answer", title="The answer", blocks=tuple(blocks))]
     if "assurance" in plan.children:
         sections.append(_assurance_section(plan, table, label))
-    sections += _cost_sections(plan, label)
+    sections += cost_sections(plan, label)
     if "sensitivity" in plan.children:
-        sections.append(_sensitivity_section(plan["sensitivity"].to_dataset(), _axis(size)))
+        rising = bool(answer.attrs["rising"])
+        sections.append(_sensitivity_section(plan["sensitivity"].to_dataset(), _axis(size), rising))
     sections.append(assumption_section(plan))
     return Document(
         title=(Name(plan.attrs["name"] or "How large must the next study be?"),),
@@ -120,18 +118,26 @@ def _answer_table(plan: xr.DataTree) -> Table:
         "The interval, the band and P(target reached at n) say how far the simulation has pinned "
         "the answer down, not how sure the assumptions are.",
     )
+    columns = [Column(header="Scenario", keys=("question",), layout="text")]
+    if frame["n"].notna().any():
+        columns += [
+            Column(header="n", keys=("n",)),
+            Column(header="95 % interval", keys=("low", "high"), layout="interval"),
+            Column(header="Measure at n", keys=("value",)),
+            Column(header="P(target reached at n)", keys=("p_reached",)),
+        ]
+    if frame["ceiling"].notna().any():
+        columns += [
+            Column(header="End of the range", keys=("ceiling_at",)),
+            Column(header="Measure there", keys=("ceiling",)),
+            Column(header="MCSE", keys=("ceiling_mcse",)),
+        ]
     return Table(
         key="answer-table",
         title="The size of the study",
         frame=frame,
         kinds=_ANSWER,
-        columns=(
-            Column(header="Scenario", keys=("question",), layout="text"),
-            Column(header="n", keys=("n",)),
-            Column(header="95 % interval", keys=("low", "high"), layout="interval"),
-            Column(header="Measure at n", keys=("value",)),
-            Column(header="P(target reached at n)", keys=("p_reached",)),
-        ),
+        columns=tuple(columns),
         notes=(note,),
     )
 
@@ -146,12 +152,14 @@ def _answer_row(data: xr.Dataset) -> dict[str, float]:
     return row
 
 
-def _worth_table(answer: Table, *, costed: bool) -> Table:
-    """Return what the study at n amounts to, and what the answer took."""
+def _worth_tables(answer: Table, *, costed: bool) -> list[Table]:
+    """Return what the study at n amounts to, and what the answer took; none where there is no n."""
+    if answer.frame["n"].isna().all():
+        return []
     headers = {"cases": "Cases in all", "reliability": "Reliability of the observed scores"}
     headers |= {"cost": "Cost"} if costed else {}
     headers["replicates"] = "Replicates simulated"
-    return Table(
+    table = Table(
         key="worth-table",
         title="What a study of that size amounts to",
         frame=answer.frame,
@@ -163,6 +171,7 @@ def _worth_table(answer: Table, *, costed: bool) -> Table:
             *(Column(header=header, keys=(key,)) for key, header in headers.items()),
         ),
     )  # fmt: skip
+    return [table]
 
 
 def _sentence(plan: xr.DataTree, table: Table, label: str, size: str) -> Text:
@@ -175,27 +184,30 @@ def _sentence(plan: xr.DataTree, table: Table, label: str, size: str) -> Text:
         "label": label,
         "size": size,
         "bound": "at least" if ">=" in plan.attrs["target"] else "at most",
-        "level": f"{_level(plan):g}",
+        "level": f"{_level(plan):g}{_unit(plan)}",
+        "best": _best(plan, label),
     }
     costed = math.isfinite(float(answer["cost"]))
     parts["cost"] = fill(", at a cost of {cost}", parts) if costed else ()
     match answer.attrs["status"]:
         case "found" | "replicates_used_up" if math.isfinite(float(answer["n"])):
             text = (
-                "{who} {n} {size} (95 % interval {low} to {high}), the {label} is {bound} {level} "
-                "if the assumptions below hold. That is {cases} cases in all{cost}."
+                "{who} {n} {size} (95 % interval of the simulation {low} to {high}), the {label} "
+                "is {bound} {level} if the assumptions below hold.{best} That is {cases} cases in "
+                "all{cost}."
             )
             parts["who"] = _who(plan, rising=bool(answer.attrs["rising"]))
             if answer.attrs["status"] != "found":
                 text += " The search used up its replicates before it was as precise as asked."
         case "not_reachable":
             text = (
-                "The target is not reachable: with {ceiling_at} {size} the {label} is {ceiling} "
-                "(MCSE {ceiling_mcse}), and {bound} {level} is asked for. {size} alone cannot "
-                "buy it: few true differences, correlation within cases, measurement error or "
-                "weights other than the true ones hold it there."
+                "The target is not reachable with {reach} {ceiling_at} {size}: there the {label} "
+                "is {ceiling} (MCSE {ceiling_mcse}), and {bound} {level} is asked for.{best} Small "
+                "true differences, correlation within cases, measurement error or weights other "
+                "than the true ones hold it there; only a search of a wider range could tell "
+                "whether going on helps."
             )
-            text = text.replace(". {size}", f". {_axis(size)}")
+            parts["reach"] = "up to" if answer.attrs["rising"] else "as few as"
         case "always_reached":
             text = (
                 "With {n} {size}, the end of the range that was searched, the {label} is already "
@@ -211,16 +223,37 @@ def _sentence(plan: xr.DataTree, table: Table, label: str, size: str) -> Text:
     return fill(text, parts)
 
 
+def _unit(plan: xr.DataTree) -> str:
+    """Return the unit of the target's bound, after a space."""
+    scenario = json.loads(plan.attrs["configuration"])["scenario"]
+    if plan["answer"].attrs["measure"] not in IN_UNITS or scenario["kind"] == "normal":
+        return ""
+    if scenario["estimand"] not in ("change", "endline"):
+        return ""
+    return " percentage point" if _level(plan) == 1 else " percentage points"
+
+
+def _best(plan: xr.DataTree, label: str) -> str:
+    """Return a sentence that says who the best are, where the measure speaks of them."""
+    scenario = json.loads(plan.attrs["configuration"])["scenario"]
+    ends = [end for end in ("best", "worst") if end in label]
+    if not ends and "both ends" not in label:
+        return ""
+    name = "level" if scenario["kind"] == "normal" else scenario["estimand"]
+    side = "smallest" if ends == ["worst"] else "largest"
+    others = "; the worst have the smallest" if len(ends) == 2 or not ends else ""
+    return (
+        f" The {ends[0] if ends else 'best'} are the {scenario['m']} facilities with the {side} "
+        f"true {ESTIMAND_WORDS[name]}{others}."
+    )
+
+
 def _who(plan: xr.DataTree, *, rising: bool) -> str:
     if "designs" not in plan.children:
         return "With" if rising else "With at most"
     designs = plan["designs"].to_dataset()
     best = designs.isel(design=int(designs["cheapest"].to_numpy().argmax()))
-    return f"The cheapest of {designs.sizes['design']} designs has {_design(best)}: with"
-
-
-def _design(one: xr.Dataset) -> str:
-    return f"{int(one['facilities'])} facilities and {int(one['indicators'])} indicators"
+    return f"The cheapest of {designs.sizes['design']} designs has {design_words(best)}: with"
 
 
 def _assurance_section(plan: xr.DataTree, table: Table, label: str) -> Section:
@@ -255,100 +288,11 @@ def _assurance_section(plan: xr.DataTree, table: Table, label: str) -> Section:
     )
 
 
-def _cost_sections(plan: xr.DataTree, label: str) -> list[Section]:
-    blocks: list[Block] = []
-    if "designs" in plan.children:
-        blocks.append(_design_table(plan["designs"].to_dataset()))
-    if "frontier" in plan.children:
-        frontier = plan["frontier"].to_dataset()
-        table = _frontier_table(frontier)
-        figure, data = plan_frontier(frontier, label=label)
-        words = (
-            "What each design reaches for each budget, with as many cases as it pays for; the "
-            "stated budget is dashed.",
-        )
-        blocks += [
-            Paragraph(text=_budget_sentence(frontier, table, label)),
-            table,
-            Picture(key="frontier", caption=words, alt=words, figure=figure, data=data),
-        ]
-    if not blocks:
-        return []
-    return [Section(key="cost", title="Designs and budgets", blocks=tuple(blocks))]
-
-
-def _design_table(designs: xr.Dataset) -> Table:
-    names = ["facilities", "indicators", "trials", "rounds", "cases", "cost", "status", "cheapest"]
-    frame = designs[names].to_dataframe()[names]
-    frame.index = pd.Index([f"design {i + 1}" for i in range(len(frame))])
-    words = {"dearer": "surely dearer", "not_reachable": "not reachable"}
-    frame["status"] = [
-        "cheapest" if cheapest else words.get(status, status.replace("_", " "))
-        for status, cheapest in zip(frame["status"], frame["cheapest"], strict=True)
-    ]
-    kinds: dict[str, Kind] = dict.fromkeys(names[:6], "whole")
-    headers = ["Facilities", "Indicators", "Cases per cell", "Visits", "Cases in all", "Cost"]
-    return Table(
-        key="designs",
-        title="The designs that were compared",
-        frame=frame,
-        kinds=kinds,
-        columns=(
-            *(Column(header=header, keys=(key,)) for header, key in zip(headers, names[:6],
-                                                                       strict=True)),
-            Column(header="Result", keys=("status",), layout="text"),
-        ),
-        notes=((
-            "Cases per cell: for one facility and period, scored on every indicator. Visits: to "
-            "each facility in each period. A design that is surely dearer than another was not "
-            "pinned down further.",
-        ),),
-    )  # fmt: skip
-
-
-def _frontier_table(frontier: xr.Dataset) -> Table:
-    """Return the best design of every budget that pays for one."""
-    rows = []
-    for i in np.flatnonzero(frontier["best"].to_numpy() >= 0):
-        best = frontier.isel(budget=i, design=int(frontier["best"][i]))
-        rows.append({name: float(best[name]) for name in _FRONTIER})
-    frame = pd.DataFrame(rows, columns=list(_FRONTIER))
-    frame.index = pd.Index([f"{budget:.10g}" for budget in frame["budget"]])
-    return Table(
-        key="frontier-table",
-        title="The best design for each budget",
-        frame=frame,
-        kinds=_FRONTIER,
-        columns=(
-            Column(header="Budget", keys=("budget",)),
-            Column(header="Facilities", keys=("facilities",)),
-            Column(header="Indicators", keys=("indicators",)),
-            Column(header="Cases per cell", keys=("trials",)),
-            Column(header="Measure", keys=("value",)),
-            Column(header="95 % band", keys=("value_low", "value_high"), layout="interval"),
-        ),
-    )
-
-
-def _budget_sentence(frontier: xr.Dataset, table: Table, label: str) -> Text:
-    row = f"{frontier.attrs['stated_budget']:.10g}"
-    if row not in table.positions:
-        return ("The stated budget pays for none of the designs.",)
-    parts: dict[str, Any] = {key: table.number(row, key) for key in _FRONTIER}
-    parts["label"] = label
-    return fill(
-        "The best that a budget of {budget} pays for is a study with {facilities} facilities, "
-        "{indicators} indicators and {trials} cases per facility and period: the {label} is then "
-        "{value}.",
-        parts,
-    )
-
-
-def _sensitivity_section(sensitivity: xr.Dataset, size: str) -> Section:
+def _sensitivity_section(sensitivity: xr.Dataset, size: str, rising: bool) -> Section:
     figure, data = plan_tornado(sensitivity, size=size)
     caption = (
         "The answer when one assumption goes to the low (blue) or the high (orange) end of its "
-        "range; an end without a bar never reaches the target.",
+        "range; an end that is not shown does not reach the target in the range that was searched.",
     )
     scaled = sensitivity.attrs["rule"] != sensitivity.attrs["planned_rule"]
     text = "The plan was made again at both ends of every range, all else as stated."
@@ -358,28 +302,40 @@ def _sensitivity_section(sensitivity: xr.Dataset, size: str) -> Section:
             "and the ratio of its answers was applied."
         )
     picture = Picture(key="tornado", caption=caption, alt=caption, figure=figure, data=data)
-    blocks = (Paragraph(text=(text,)), picture, _sensitivity_table(sensitivity))
+    blocks = (Paragraph(text=(text,)), picture, _sensitivity_table(sensitivity, rising))
     return Section(key="sensitivity", title="Sensitivity", blocks=blocks)
 
 
-def _sensitivity_table(sensitivity: xr.Dataset) -> Table:
+def _sensitivity_table(sensitivity: xr.Dataset, rising: bool) -> Table:
     names = [str(name) for name in sensitivity["assumption"].to_numpy()]
     frame = pd.DataFrame({"assumption": names}, index=pd.Index(names))
+    whole = np.ceil if rising else np.floor
+    columns = [Column(header="Assumption", keys=("assumption",), layout="text")]
+    kinds: dict[str, Kind] = {}
     for end in ("low", "high"):
         one = sensitivity.sel(end=end)
         frame[f"{end}_setting"] = one["setting"].to_numpy()
-        frame[f"{end}_n"] = np.ceil(one["n"].to_numpy())
+        for name in ("n", "n_low", "n_high"):
+            value = one[name].to_numpy()
+            bounded = np.isfinite(value) & (value > 0)
+            frame[f"{end}_{name}"] = np.where(bounded, whole(value), np.nan)
+            kinds[f"{end}_{name}"] = "whole"
+        columns += [
+            Column(header=end.capitalize(), keys=(f"{end}_setting",), layout="text"),
+            Column(header="n", keys=(f"{end}_n",)),
+            Column(header="95 % interval", keys=(f"{end}_n_low", f"{end}_n_high"),
+                   layout="interval"),
+        ]  # fmt: skip
     return Table(
         key="sensitivity-table",
         title="The answer at the ends of every range",
         frame=frame,
-        kinds={"low_n": "whole", "high_n": "whole"},
-        columns=(
-            Column(header="Assumption", keys=("assumption",), layout="text"),
-            Column(header="Low", keys=("low_setting",), layout="text"),
-            Column(header="n", keys=("low_n",)),
-            Column(header="High", keys=("high_setting",), layout="text"),
-            Column(header="n", keys=("high_n",)),
+        kinds=kinds,
+        columns=tuple(columns),
+        notes=(
+            (
+                "A dash: the target is not reached in the range that was searched. The intervals "
+                "are those of the simulation.",
+            ),
         ),
-        notes=(("A dash: the target is not reached in the range that was searched.",),),
     )

@@ -147,13 +147,19 @@ def plan_tornado(sensitivity: xr.Dataset, *, size: str) -> tuple[Figure, pd.Data
         figure, axes = new_figure(row_height(len(names)))
         for row in range(len(names)):
             one = sensitivity.isel(assumption=row)
-            for end, shade in (("low", TOP), ("high", BOTTOM)):
-                n = float(one["n"].sel(end=end))
-                if np.isfinite(n):
-                    axes.plot([base, n], [row, row], color=shade, lw=8, solid_capstyle="butt")
-                    side = "left" if n >= base else "right"
-                    text = f" {one['setting'].sel(end=end).item()} "
-                    axes.text(n, row, text, ha=side, va="center", fontsize=8)
+            ends = {end: float(one["n"].sel(end=end)) for end in ("low", "high")}
+            lengths = {end: np.log(n / base) for end, n in ends.items() if np.isfinite(n)}
+            longest = max(lengths.values(), key=abs, default=0.0)
+            # the longer bar first, so that of two on one side both are seen
+            for end in sorted(lengths, key=lambda end: -abs(lengths[end])):
+                n, shade = ends[end], TOP if end == "low" else BOTTOM
+                axes.plot([base, n], [row, row], color=shade, lw=8, solid_capstyle="butt")
+                # beyond the bar, or across the line from a longer bar that would hide the text
+                hidden = lengths[end] != longest and lengths[end] * longest >= 0
+                right = longest < 0 if hidden else lengths[end] >= 0
+                text = f" {one['setting'].sel(end=end).item()} "
+                place, side = base if hidden else n, "left" if right else "right"
+                axes.text(place, row, text, ha=side, va="center", fontsize=8)
         axes.axvline(base, color=INK, linewidth=1)
         name_rows(axes, names)
         # room for the settings beside the bars
