@@ -1,20 +1,23 @@
 import numpy as np
 import pytest
+from numba import njit
+from scipy import stats
 from scipy.special import expit
 
-from pdsim.jit import compiled
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
     log,
     log1p_unit,
     logistic,
+    sine_cosine,
     softplus,
+    to_normals,
 )
 from pdsim.model.laplace.lanes import choose, larger, load, magnitude, smaller, store
 
 
-@compiled
+@njit
 def _apply(x, out):
     for n in range(len(x)):
         v = load(x, (n,))
@@ -28,6 +31,19 @@ def _apply(x, out):
         store(out, (6, n), larger(v, 0.5 * v))
         store(out, (7, n), smaller(v, 0.5 * v))
         store(out, (8, n), choose(v, 1.0, -v))
+
+
+@njit
+def _circle(x, out):
+    for n in range(len(x)):
+        s, c = sine_cosine(load(x, (n,)))
+        store(out, (0, n), s)
+        store(out, (1, n), c)
+
+
+@njit
+def _normals(values):
+    to_normals(values)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +79,25 @@ def test_logarithm(numbers):
     positive = x != 0
     np.testing.assert_allclose(out[4][positive], np.log(np.abs(x[positive])), rtol=0, atol=1e-13)
     assert np.isnan(out[4][~positive]).all()
+
+
+def test_sine_and_cosine_of_a_turn():
+    x = np.linspace(0.0, 1.0, 8000).reshape(-1, 8)
+    out = np.empty((2, *x.shape))
+    _circle(x, out)
+    exact = np.stack([np.sin(2 * np.pi * x), np.cos(2 * np.pi * x)])
+    np.testing.assert_allclose(out, exact, rtol=0, atol=1e-12)
+
+
+def test_normals_are_those_of_box_and_muller():
+    u = np.random.default_rng(7).random((4000, 8))
+    u[:2] = [[0.0], [0.25]]
+    z = u.copy()
+    _normals(z)
+    radius, angle = np.sqrt(-2 * np.log1p(-u[0::2])), 2 * np.pi * u[1::2]
+    np.testing.assert_allclose(z[0::2], radius * np.cos(angle), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(z[1::2], radius * np.sin(angle), rtol=0, atol=1e-12)
+    assert stats.kstest(z[2:].ravel(), "norm").pvalue > 1e-3
 
 
 def test_lanes_do_not_mix(numbers):

@@ -40,7 +40,7 @@ def test_symmetric_density_is_student_t():
 def test_points_follow_their_density():
     """The mean of f / q over the points of q is the integral of f, here 1."""
     component = _component(2**15, center=1.0)
-    x = sample(component, 0, np.random.default_rng(2).random(4))
+    x = sample(component, np.random.default_rng(2).random(4))
     narrow = 0.3 * component.basis @ component.basis.T
     target = stats.multivariate_normal(np.full(3, 1.2), narrow)
     weight = np.exp(target.logpdf(x) - log_density(component, x))
@@ -53,7 +53,7 @@ def test_mixture_is_unbiased_when_components_differ():
     """Components must not share the points of one net: that biased results before."""
     parts = [_component(2**15), _component(2**14, center=0.5, df=4.0)]
     shifts = np.random.default_rng(3).random((2, 4))
-    x = np.concatenate([sample(c, n, shifts[n]) for n, c in enumerate(parts)])
+    x = np.concatenate([sample(c, shifts[n]) for n, c in enumerate(parts)])
     narrow = 0.3 * parts[0].basis @ parts[0].basis.T
     target = stats.multivariate_normal(np.array([0.4, -0.2, 0.1]), narrow)
     weight = np.exp(target.logpdf(x) - mixture_log_density(parts, x))

@@ -76,10 +76,11 @@ def allocate_draw(work: Work) -> Draw:
 
 
 def normals_per_draw(problem: Problem, candidates: int) -> int:
-    """Return how many standard normal numbers one draw takes."""
+    """Return how many standard normal numbers one draw takes; they come in pairs."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
-    return 2 * indicators + candidates * facilities * (size + 2 * indicators + 1)
+    needed = 2 * indicators + candidates * facilities * (size + 2 * indicators + 1)
+    return needed + needed % 2
 
 
 @kernel

@@ -8,17 +8,22 @@ from typing import Final
 
 import numpy as np
 
-from pdsim.jit import kernel
+from pdsim.jit import compiled, kernel
+from pdsim.model.data import Floats
 from pdsim.model.laplace.lanes import (
+    LANES,
     Lanes,
     choose,
     exponent,
     fill,
     fma,
+    load,
     magnitude,
     mantissa,
     power_of_two,
     smaller,
+    square_root,
+    store,
 )
 
 _LOG2_E: Final = 1.0 / math.log(2.0)
@@ -27,6 +32,9 @@ _LN2_LOW: Final = 1.9082149292705877e-10
 _ROUND: Final = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to a whole number
 _EXP: Final = tuple(1.0 / math.factorial(n) for n in range(11, -1, -1))
 _ARTANH: Final = tuple(1.0 / n for n in range(21, 0, -2))
+_EIGHTH: Final = math.pi / 4.0
+_SINE: Final = tuple((-1) ** n / math.factorial(2 * n + 1) for n in range(5, -1, -1))
+_COSINE: Final = tuple((-1) ** n / math.factorial(2 * n) for n in range(5, -1, -1))
 _SQRT2: Final = math.sqrt(2.0)
 
 
@@ -85,6 +93,47 @@ def logistic(x: Lanes) -> tuple[Lanes, Lanes]:
     d = 1.0 / (e + 1.0)
     q = e * d
     return choose(x, d, q), q * d
+
+
+@kernel
+def sine_cosine(turns: Lanes) -> tuple[Lanes, Lanes]:
+    """Return sine and cosine of 2 pi x for 0 <= x <= 1, absolute error below 1e-12."""
+    # an eighth of the angle, from -pi/8 to pi/8, doubled three times
+    x = (turns - 0.5) * _EIGHTH
+    square = x * x
+    s, c = fill(_SINE[0]), fill(_COSINE[0])
+    for n in range(1, len(_SINE)):
+        s, c = fma(s, square, _SINE[n]), fma(c, square, _COSINE[n])
+    s = s * x
+    for _ in range(3):
+        s, c = 2.0 * s * c, 1.0 - 2.0 * s * s
+    return -s, -c  # half a turn was taken off
+
+
+@kernel
+def to_normals(values: Floats) -> None:
+    """Turn uniforms (n, lane), n even, into standard normals in place (Box and Muller 1958)."""
+    for n in range(0, values.shape[0], 2):
+        radius = square_root(-2.0 * log(1.0 - load(values, (n,))))
+        s, c = sine_cosine(load(values, (n + 1,)))
+        store(values, (n,), radius * c)
+        store(values, (n + 1,), radius * s)
+
+
+@compiled
+def _to_probabilities(values: Floats) -> None:
+    """Turn logits (n, lane) into probabilities in place."""
+    for n in range(len(values)):
+        p, _ = logistic(load(values, (n,)))
+        store(values, (n,), p)
+
+
+def probabilities(logits: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x)) of an array of any shape."""
+    padded = np.zeros((-(-logits.size // LANES), LANES))
+    padded.reshape(-1)[: logits.size] = logits.reshape(-1)
+    _to_probabilities(padded)
+    return padded.reshape(-1)[: logits.size].reshape(logits.shape)
 
 
 def gauss_hermite(size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,6 +9,7 @@ from pdsim.model.laplace.hyper import Hyper, covariances, natural
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, keep_lane
 from pdsim.model.laplace.moments import Spread
+from pdsim.model.laplace.pinned import pin
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.solve import newton
 from pdsim.model.laplace.work import Work
@@ -55,6 +56,7 @@ def log_posterior(
     With room in `latent` for the points, the density is corrected and the moments of the latent
     effects are kept there. `work` is left at the last lanes.
     """
+    problem, work, spread = pin(problem), pin(work), pin(spread)
     log_prior, correction = np.empty(LANES), np.zeros(LANES)
     steps = 0
     for first in range(0, x.shape[0], LANES):

@@ -1,11 +1,12 @@
 """Weighted points that represent the posterior of the hyperparameters."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from pdsim.model.data import Floats
+from pdsim.model.data import Floats, Ints
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import Hyper
 from pdsim.model.laplace.importance import (
@@ -13,6 +14,7 @@ from pdsim.model.laplace.importance import (
     matched,
     mixture_log_density,
     normalise,
+    pareto_k,
     sample,
 )
 from pdsim.model.laplace.latent import Latent, allocate_latent
@@ -22,8 +24,9 @@ from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.quadrature import grid, reaches_edge
 from pdsim.model.laplace.work import Work
 
-_TOLERANCE: Final = 0.02
+_TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
+_DF: Final = 8.0
 _CHUNK: Final = 64
 """Points whose latent moments are in memory at once where those of all would not fit."""
 _MOST_BYTES: Final = 2**28
@@ -40,8 +43,8 @@ class Points:
         Log of the corrected posterior density, up to a constant.
     log_weight : ndarray (n,)
         `value` less the log density of the points.
-    latent : Latent or None
-        Moments of the latent effects; None where they would take too much memory.
+    latent : list of Latent
+        Moments of the latent effects, in parts; none where they would take too much memory.
     mode : Mode
     exact : bool
         The points are the nodes of a grid, not a sample.
@@ -50,9 +53,33 @@ class Points:
     x: Floats
     value: Floats
     log_weight: Floats
-    latent: Latent | None
+    latent: list[Latent]
     mode: Mode
     exact: bool
+
+    @property
+    def weight(self) -> Floats:
+        """Weights that sum to 1."""
+        return normalise(self.log_weight)
+
+    @property
+    def ess(self) -> float:
+        """Effective number of points."""
+        return float(1.0 / np.sum(self.weight**2))
+
+    @property
+    def pareto_k(self) -> float:
+        """Shape of the tail of the weights; 0 on a grid."""
+        return 0.0 if self.exact else pareto_k(self.log_weight)
+
+    def latent_at(self, chosen: Ints) -> Latent:
+        """Return the moments at the points `chosen`, in ascending order."""
+        ends = np.cumsum([len(part.eta) for part in self.latent])
+        rows = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+        starts = ends - [len(part.eta) for part in self.latent]
+        parts = zip(self.latent, rows, starts, strict=True)
+        taken = [Latent(*(field[own - start] for field in part)) for part, own, start in parts]
+        return Latent(*(np.concatenate(fields) for fields in zip(*taken, strict=True)))
 
 
 def evaluate_points(
@@ -77,7 +104,7 @@ def weigh_grid(
     return Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=True)
 
 
-def weigh(
+def stages(
     problem: Problem,
     hyper: Hyper,
     work: Work,
@@ -85,40 +112,40 @@ def weigh(
     mode: Mode,
     rng: np.random.Generator,
     points: int,
-    *,
-    careful: bool,
-) -> Points:
-    """Weight `points` points around the mode, in stages.
+) -> Iterator[Points]:
+    """Yield weighted points around the mode, each time `points` more.
 
-    A quarter is drawn from the mode's own shape, a twelfth from one twice as wide, and the rest
-    from a density matched to the points so far, with `careful` in two steps. All are weighted by
-    the mixture of these (balance heuristic, Veach and Guibas 1995, doi 10.1145/218380.218498).
+    Of the first, a quarter is drawn from the mode's own shape, a twelfth from one twice as wide,
+    and the rest from a density matched to these; later ones from a density matched to all so far.
+    All are weighted by the mixture of their densities (balance heuristic, Veach and Guibas 1995,
+    doi 10.1145/218380.218498; adaptive multiple importance sampling, Cornuet and others 2012,
+    doi 10.1111/j.1467-9469.2011.00756.x).
     """
     first = Component(
         center=mode.center,
         basis=mode.basis,
         below=mode.below,
         above=mode.above,
-        df=8.0,
+        df=_DF,
         points=points // 4,
     )
     wide = replace(first, below=2.0 * mode.below, above=2.0 * mode.above, points=points // 12)
-    shifts = rng.random((4, mode.center.size + 1))
-    keep = _fits(work, points)
+    dims = mode.center.size + 1
     components = [first, wide]
-    x = np.concatenate([sample(c, j, shifts[j]) for j, c in enumerate(components)])
-    value, latent = _evaluate(problem, hyper, work, spread, mode, x, keep=keep)
-    later = (points // 4, points - points // 4 - len(x)) if careful else (points - len(x),)
-    for number in later:
+    x = np.concatenate([sample(c, rng.random(dims)) for c in components])
+    value, latent = _evaluate(problem, hyper, work, spread, mode, x, keep=_fits(work, points))
+    number = points - len(x)
+    while True:
         weight = normalise(value - mixture_log_density(components, x))
-        components.append(matched(x, weight, first, number, 8.0))
-        which = len(components) - 1
-        more = sample(components[which], which, shifts[which])
+        components.append(matched(x, weight, first, number, _DF))
+        more = sample(components[-1], rng.random(dims))
+        keep = _fits(work, len(x) + number)
         there, found = _evaluate(problem, hyper, work, spread, mode, more, keep=keep)
         x, value = np.concatenate([x, more]), np.concatenate([value, there])
-        latent = _joined(latent, found)
-    log_weight = value - mixture_log_density(components, x)
-    return Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=False)
+        latent = [*latent, *found] if keep else []
+        log_weight = value - mixture_log_density(components, x)
+        yield Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=False)
+        number = points
 
 
 def _fits(work: Work, points: int) -> bool:
@@ -134,16 +161,11 @@ def _evaluate(
     x: Floats,
     *,
     keep: bool,
-) -> tuple[Floats, Latent | None]:
+) -> tuple[Floats, list[Latent]]:
     """Evaluate the points, a chunk at a time where their moments are not kept."""
     if keep:
-        return evaluate_points(problem, hyper, work, spread, mode, x)
+        value, latent = evaluate_points(problem, hyper, work, spread, mode, x)
+        return value, [latent]
     chunks = (x[first : first + _CHUNK] for first in range(0, len(x), _CHUNK))
     values = [evaluate_points(problem, hyper, work, spread, mode, part)[0] for part in chunks]
-    return np.concatenate(values), None
-
-
-def _joined(one: Latent | None, other: Latent | None) -> Latent | None:
-    if one is None or other is None:
-        return None
-    return Latent(*(np.concatenate(parts) for parts in zip(one, other, strict=True)))
+    return np.concatenate(values), []

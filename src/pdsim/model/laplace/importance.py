@@ -5,10 +5,15 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from scipy.special import chdtri, gammaln, logsumexp, ndtri
-from scipy.stats import qmc
+from scipy.special import chdtri, gammaln, ndtri
 
 from pdsim.model.data import Floats, Ints
+
+_BITS: Final = 20
+_LATTICE: Final = np.array(
+    [1, 182667, 469891, 498753, 110745, 446247, 250185, 118627, 245333, 283199, 408519, 391023]
+)
+"""Cools, Kuo and Nuyens (2006), doi 10.1137/06065074X: good at every power of 2 up to 2^20."""
 
 _NO_TAIL: Final = 5.0
 """Weights that are all below this many times their mean have no tail."""
@@ -27,16 +32,17 @@ class Component:
 
 
 @lru_cache(maxsize=64)
-def net(points: int, dims: int, which: int) -> Floats:
-    """Return a fixed scrambled Sobol net (points, dims); `which` tells components apart."""
-    sampler = qmc.Sobol(dims, scramble=True, rng=np.random.default_rng([20210412, which]))
-    return sampler.random_base2(int(np.ceil(np.log2(points))))[:points]
+def net(points: int, dims: int) -> Floats:
+    """Return the first points (points, dims) of a lattice sequence, up to 2^20."""
+    bits = np.arange(_BITS)
+    radical_inverse = (np.arange(points)[:, None] >> bits & 1) @ 0.5 ** (bits + 1)
+    return radical_inverse[:, None] * _LATTICE[:dims] % 1.0
 
 
-def sample(component: Component, which: int, shift: Floats) -> Floats:
+def sample(component: Component, shift: Floats) -> Floats:
     """Return the points (n, H) of a component; `shift` (H + 1,) rotates the net."""
     size = component.center.size
-    u = (net(component.points, size + 1, which) + shift) % 1.0
+    u = (net(component.points, size + 1) + shift) % 1.0
     u = np.clip(u, 1e-6, 1.0 - 1e-6)
     left = component.below / (component.below + component.above)
     # two-piece normal: the sides meet with equal density
@@ -64,7 +70,7 @@ def mixture_log_density(components: list[Component], x: Floats) -> Floats:
     """Return the log density of the mixture in the proportions of the points taken."""
     counts = np.array([c.points for c in components], float)
     parts = np.stack([log_density(c, x) for c in components])
-    return logsumexp(parts + np.log(counts / counts.sum())[:, None], axis=0)
+    return np.logaddexp.reduce(parts + np.log(counts / counts.sum())[:, None], axis=0)
 
 
 def normalise(log_weight: Floats) -> Floats:

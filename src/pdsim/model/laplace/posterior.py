@@ -3,13 +3,13 @@
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from pdsim.model.convergence import LAPLACE_ESS_LIMIT, PARETO_K_LIMIT
 from pdsim.model.data import Floats, ModelData
-from pdsim.model.laplace.explore import Points, evaluate_points, weigh, weigh_grid
+from pdsim.model.laplace.elementary import probabilities
+from pdsim.model.laplace.explore import Points, evaluate_points, stages, weigh_grid
 from pdsim.model.laplace.hyper import Hyper
-from pdsim.model.laplace.importance import normalise, pareto_k, systematic
+from pdsim.model.laplace.importance import systematic
 from pdsim.model.laplace.latent import Latent
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.moments import Spread
@@ -20,8 +20,11 @@ from pdsim.model.laplace.work import Work
 POINTS: Final = 384
 """Hyperparameter points, before any escalation."""
 
-_ESCALATIONS: Final = 1
+_ESCALATIONS: Final = 4
 _FEW: Final = 256
+_TOGETHER: Final = 50
+"""Points or draws worked on at once, which bounds memory."""
+
 _KEPT: Final = 0.998
 """Share of the weight that is carried on; the lightest points beyond it are dropped."""
 
@@ -58,7 +61,7 @@ class Posterior(NamedTuple):
     @property
     def reliable(self) -> bool:
         """Whether the corrected weights pass both gates."""
-        return self.exact or (self.ess > LAPLACE_ESS_LIMIT and self.pareto_k < PARETO_K_LIMIT)
+        return self.exact or _passes(self.ess, self.pareto_k)
 
 
 def infer(
@@ -70,53 +73,55 @@ def infer(
     *,
     points: int,
 ) -> Posterior:
-    """Find the mode and weight points around it, four times as many where a gate fails.
+    """Find the mode and weight points around it, more of them while a gate fails.
 
     Up to three hyperparameters are integrated on a grid.
     """
     mode = find_mode(problem, hyper, work, spread)
     evaluations = mode.evaluations
     if mode.center.size <= MOST_DIMENSIONS:
-        weighted = weigh_grid(problem, hyper, work, spread, mode)
-        if weighted is not None:
-            return _build(problem, hyper, work, spread, weighted)._replace(
-                iterations=mode.iterations, evaluations=evaluations + len(weighted.x)
+        exact = weigh_grid(problem, hyper, work, spread, mode)
+        if exact is not None:
+            return _build(problem, hyper, work, spread, exact)._replace(
+                iterations=mode.iterations, evaluations=evaluations + len(exact.x)
             )
-    for escalation in range(_ESCALATIONS + 1):
-        weighted = weigh(
-            problem, hyper, work, spread, mode, rng, points * 4**escalation, careful=escalation > 0
-        )
-        evaluations += len(weighted.x)
-        result = _build(problem, hyper, work, spread, weighted)
-        if result.reliable:
+    escalation = 0
+    for weighted in stages(problem, hyper, work, spread, mode, rng, points):
+        if _passes(weighted.ess, weighted.pareto_k) or escalation == _ESCALATIONS:
             break
-    return result._replace(
-        iterations=mode.iterations, evaluations=evaluations, escalations=escalation
+        escalation += 1
+    return _build(problem, hyper, work, spread, weighted)._replace(
+        iterations=mode.iterations,
+        evaluations=evaluations + len(weighted.x),
+        escalations=escalation,
     )
+
+
+def _passes(ess: float, k: float) -> bool:
+    return ess > LAPLACE_ESS_LIMIT and k < PARETO_K_LIMIT
 
 
 def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
     """Keep the points that carry the weight."""
-    weight = normalise(points.log_weight)
-    own = weight
-    if points.latent is None:
+    weight = points.weight
+    if not points.latent:
         # moments are computed again, for as few points as the draws need
         weight = systematic(weight, _FEW, 0.5) / _FEW
     order = np.argsort(-weight, kind="stable")
     kept = np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1
-    chosen = order[:kept]
+    chosen = np.sort(order[:kept])
     x = points.x[chosen]
-    if points.latent is None:
-        _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
+    if points.latent:
+        latent = points.latent_at(chosen)
     else:
-        latent = Latent(*(part[chosen] for part in points.latent))
+        _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
     return Posterior(
         x=x,
         value=points.value[chosen],
         weight=weight[chosen] / weight[chosen].sum(),
         latent=latent,
-        ess=float(1.0 / np.sum(own**2)),
-        pareto_k=0.0 if points.exact else pareto_k(points.log_weight),
+        ess=points.ess,
+        pareto_k=points.pareto_k,
         exact=points.exact,
     )
 
@@ -143,10 +148,15 @@ def composite_ess(
     10.1162/neco.1992.4.5.720. Draws are spread evenly over the points; what their weights take
     away from that is charged to the points too.
     """
-    mean = np.stack(
+    eta, var = posterior.latent.eta, posterior.latent.var
+    shrink = 0.0 if data.kind == "scores" else np.pi / 8
+    parts = range(0, len(eta), _TOGETHER)
+    mean = np.concatenate(
         [
-            composite_of(data, eta if data.kind == "scores" else eta / np.sqrt(1 + np.pi * var / 8))
-            for eta, var in zip(posterior.latent.eta, posterior.latent.var, strict=True)
+            composite_of(
+                data, eta[n : n + _TOGETHER] / np.sqrt(1 + shrink * var[n : n + _TOGETHER])
+            )
+            for n in parts
         ]
     )
     centered = mean - posterior.weight @ mean
@@ -161,7 +171,7 @@ def composite_ess(
 
 def composite_of(data: ModelData, eta: Floats) -> Floats:
     """Return the change, or the level, under the study's own weights; eta (..., F, K, T)."""
-    level = eta if data.kind == "scores" else expit(eta)
+    level = eta if data.kind == "scores" else probabilities(eta)
     value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
     composite: Floats = value @ (data.weight * data.scale)
     return composite

@@ -16,11 +16,13 @@ from pdsim.model.laplace.draws import (
     expected_slopes,
     normals_per_draw,
 )
+from pdsim.model.laplace.elementary import to_normals
 from pdsim.model.laplace.hyper import Hyper, build_hyper, covariances, hyper_names, natural
 from pdsim.model.laplace.importance import normalise, pareto_k, systematic
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
+from pdsim.model.laplace.pinned import pin
 from pdsim.model.laplace.posterior import (
     POINTS,
     Posterior,
@@ -226,7 +228,7 @@ def fill_draws(
         settle_points(*setup, posterior.x, posterior.latent, block, settled)
         while number[0] > 0:
             now = np.minimum(number, together)
-            xi = rng.standard_normal((now[0], needed, LANES))
+            xi = rng.random((now[0], needed, LANES))
             u = rng.random((now[0], candidates, facilities, LANES))
             here = rows[done : done + now.sum()]
             draw_block(
@@ -255,11 +257,13 @@ def draw_block(
 ) -> None:
     """Draw `number` (lane,) times, most first, from the points `block` (lane,) into `rows`.
 
-    `xi` (n, needed, lane) are normals, `u` (n, candidates, F, lane) uniforms; the density of the
-    points is corrected by the log weights.
+    `xi` (n, needed, lane) and `u` (n, candidates, F, lane) are uniforms, `xi` overwritten; the
+    density of the points is corrected by the log weights.
     """
+    problem, work, out = pin(problem), pin(work), pin(out)
     misfit = np.empty(LANES)
     done = 0
+    to_normals(xi.reshape(xi.shape[0] * xi.shape[1], LANES))
     for n in range(xi.shape[0]):
         draw(problem, work, settled.slopes, settled.start, xi[n], u[n], out, misfit)
         for j in range(LANES):
@@ -284,6 +288,7 @@ def settle_points(
     settled: Settled,
 ) -> None:
     """Settle the lanes at the points `block` (lane,)."""
+    problem, work, spread = pin(problem), pin(work), pin(spread)
     here = np.empty((LANES, x.shape[1]))
     for j in range(LANES):
         for h in range(x.shape[1]):

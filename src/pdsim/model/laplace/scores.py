@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from pdsim.jit import compiled
 from pdsim.model.data import Floats, ModelData
-from pdsim.model.laplace.elementary import gauss_hermite, logistic
+from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import build_hyper, expected_variance
-from pdsim.model.laplace.lanes import LANES, load, store
 from pdsim.model.laplace.sample import Draws
 
 _NODES, _WEIGHTS = gauss_hermite(21)
@@ -55,10 +53,7 @@ def _levels(data: ModelData, eta: Floats) -> Floats:
     """Return probabilities, or scores in their own units."""
     if data.kind == "scores":
         return data.center[:, None] + data.scale[:, None] * eta
-    padded = np.zeros((-(-eta.size // LANES), LANES))
-    padded.reshape(-1)[: eta.size] = eta.reshape(-1)
-    expit_all(padded)
-    return padded.reshape(-1)[: eta.size].reshape(eta.shape)
+    return probabilities(eta)
 
 
 def _expected(data: ModelData, drawn: Draws) -> Floats:
@@ -70,11 +65,3 @@ def _expected(data: ModelData, drawn: Draws) -> Floats:
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         total += weight * _levels(data, drawn.expected + node * sd)
     return total
-
-
-@compiled
-def expit_all(values: Floats) -> None:
-    """Turn logits (n, lane) into probabilities in place."""
-    for n in range(len(values)):
-        p, _ = logistic(load(values, (n,)))
-        store(values, (n,), p)
