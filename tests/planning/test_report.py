@@ -67,6 +67,11 @@ def test_the_whole_report(costed, tmp_path):
     low, high = int(np.ceil(answer.n_low)), int(np.ceil(answer.n_high))
     assert f"(95 % interval of the simulation {low} to {high})" in text
     assert f"{float(answer.cost):,.0f}" in text
+    drawn = document.tables["drawn"]
+    assert drawn.value("sd_change_facility", "stated") == "1"
+    # quantiles of a uniform between 0.8 and 1.2 of 1,000 draws: standard error at most 0.0064
+    for key, quantile in (("drawn_low", 0.81), ("drawn_median", 1.0), ("drawn_high", 1.19)):
+        assert abs(drawn.value("sd_change_facility", key) - quantile) < 4 * 0.0064
     assumed = document.tables["assumptions"]
     assert assumed.value("sd_change_facility", "range") == "0.8 to 1.2"
     assert assumed.value("costs.per_facility", "value") == "50"

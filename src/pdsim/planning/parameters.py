@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.priors import CorrelationPrior, MeanPrior, Priors, ScalePrior
 from pdsim.simulation import Scenario
@@ -24,6 +25,8 @@ type Draw = Callable[[int], Mapping[str, Any]]
 
 _STREAM: Final = 0x61737375
 _LARGEST_SD: Final = 10.0
+_SHOWN: Final = 1000
+_QUANTILES: Final = (0.5 - CI_PROB / 2, 0.5, 0.5 + CI_PROB / 2)
 _EDGE: Final = 1e-6
 _WHOLE: Final = ("facilities", "indicators", "domains", "trials", "m", "draws")
 
@@ -191,6 +194,37 @@ def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
         return found | _levels(scenario, alpha[row, pick], beta[row, pick])
 
     return draw
+
+
+def drawn(draw: Draw) -> xr.Dataset:
+    """Return what is drawn: quantiles of each parameter that varies.
+
+    Returns
+    -------
+    Dataset
+        Over ``parameter``: ``drawn_low``, ``drawn_median``, ``drawn_high``, the 2.5, 50 and
+        97.5 % quantiles; of values by indicator those of their mean.
+
+    Examples
+    --------
+    >>> found = drawn(from_ranges({"sd_change_facility": Range(0.5, 0.9)}, seed=1))
+    >>> found.drawn_median.sel(parameter="sd_change_facility").round(1).item()
+    0.7
+    """
+    rows = [draw(number) for number in range(_SHOWN)]
+    values = {
+        name: np.array([np.mean(row[name]) for row in rows])
+        for name, value in rows[0].items()
+        if value is not None
+    }
+    varying = {name: each for name, each in values.items() if np.ptp(each) > 0}
+    quantiles = np.array([np.quantile(each, _QUANTILES) for each in varying.values()])
+    quantiles = quantiles.reshape(-1, len(_QUANTILES))
+    names = ("drawn_low", "drawn_median", "drawn_high")
+    return xr.Dataset(
+        {name: ("parameter", quantiles[:, i]) for i, name in enumerate(names)},
+        coords={"parameter": list(varying)},
+    )
 
 
 def _levels(scenario: Scenario, alpha: Floats, beta: Floats) -> dict[str, Any]:

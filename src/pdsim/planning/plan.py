@@ -10,7 +10,14 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.planning.designs import design_table, frontier, grid_of, race
-from pdsim.planning.parameters import Range, check_ranges, from_pilot, from_priors, from_ranges
+from pdsim.planning.parameters import (
+    Range,
+    check_ranges,
+    drawn,
+    from_pilot,
+    from_priors,
+    from_ranges,
+)
 from pdsim.planning.presets import preset_of
 from pdsim.planning.question import (
     DrawFor,
@@ -104,7 +111,8 @@ def plan(
         ``answer``: n with its interval and the curve, for the scenario as stated (see
         `pdsim.planning.root_dataset`), and ``cost``, ``cases``, ``reliability`` at n.
         ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
-        ``at_n_high``, the average at the answer's n. ``sensitivity``, ``designs``, ``frontier``
+        ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
+        ``drawn_low``, ``drawn_median``, ``drawn_high``. ``sensitivity``, ``designs``, ``frontier``
         where asked for. Attributes ``target``, ``over``, ``status``, ``seed``, ``configuration``
         (with the whole scenario), ``replicates`` (spent in all) and versions.
 
@@ -296,7 +304,8 @@ def _parts(
         dataset = _answer_dataset(question, averaged, costs, replicates_per_row=rows)
         at_n = value_at(averaged, n) if np.isfinite(n) else (np.nan, np.nan, np.nan)
         names = ("at_n", "at_n_low", "at_n_high")
-        parts["assurance"] = dataset.assign(dict(zip(names, at_n, strict=True)))
+        dataset = dataset.assign(dict(zip(names, at_n, strict=True)))
+        parts["assurance"] = dataset.merge(drawn(draw_for(question.scenario)))
     if ranges and settings.sensitivity and np.isfinite(root.crossing.n):
         parts["sensitivity"] = tornado(question, ranges, found=root.crossing)
     budget = settings.budget

@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -16,7 +17,8 @@ _EVERY_KIND: Final = (
     "flag_threshold",
 )  # fmt: skip
 _PRIORS: Final = "design_priors."
-_DRAWN: Final = "prior that the assurance draws from"
+_PRIOR: Final = "prior that the assurance draws from"
+_DRAWN: Final = ("drawn_low", "drawn_median", "drawn_high")
 _NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
 
 
@@ -42,7 +44,7 @@ def assumption_section(plan: xr.DataTree) -> Section:
         for name, value in (settings.get(part) or {}).items():
             if value is not None:
                 shown[f"{part}.{name}"] = _plain(value)
-    words = [SETTING_WORDS.get(name, _DRAWN if name.startswith(_PRIORS) else "") for name in shown]
+    words = [SETTING_WORDS.get(name, _PRIOR if name.startswith(_PRIORS) else "") for name in shown]
     frame = pd.DataFrame(
         {
             "name": list(shown),
@@ -73,6 +75,43 @@ def assumption_section(plan: xr.DataTree) -> Section:
     )
     source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
     return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
+
+
+def drawn_table(plan: xr.DataTree) -> Table:
+    """Return what the assurance averages over, beside what is stated.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`, with assurance.
+    """
+    found = plan["assurance"].to_dataset()
+    scenario = json.loads(plan.attrs["configuration"])["scenario"]
+    names = [str(name) for name in found["parameter"].to_numpy()]
+    stated = [scenario.get(name) for name in names]
+    frame = pd.DataFrame(
+        {
+            "name": names,
+            "meaning": [SETTING_WORDS[name] for name in names],
+            "stated": [_plain(np.mean(v).item() if isinstance(v, list) else v) for v in stated],
+            **{key: found[key].to_numpy() for key in _DRAWN},
+        },
+        index=pd.Index(names),
+    )
+    return Table(
+        key="drawn",
+        title="What was drawn",
+        frame=frame,
+        kinds=dict.fromkeys(_DRAWN, "d2"),
+        columns=(
+            Column(header="Setting", keys=("name",), layout="text"),
+            Column(header="Meaning", keys=("meaning",), layout="text"),
+            Column(header="As stated", keys=("stated",), layout="text"),
+            Column(header="Median", keys=("drawn_median",)),
+            Column(header="95 % of draws", keys=("drawn_low", "drawn_high"), layout="interval"),
+        ),
+        notes=(("All else is as stated. Of values by indicator, the mean is shown.",),),
+    )
 
 
 def _applies(name: str, scenario: dict[str, Any]) -> bool:

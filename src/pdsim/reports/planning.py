@@ -23,7 +23,7 @@ from pdsim.reports.document import (
     fill,
 )
 from pdsim.reports.numbers import Kind
-from pdsim.reports.planassumptions import assumption_section
+from pdsim.reports.planassumptions import assumption_section, drawn_table
 from pdsim.reports.plancosts import cost_sections, design_words
 from pdsim.reports.planwords import ESTIMAND_WORDS, IN_UNITS, MEASURE_WORDS, SIZE_WORDS
 from pdsim.reports.plots.planning import plan_curve, plan_tornado
@@ -283,6 +283,7 @@ def _assurance_section(plan: xr.DataTree, table: Table, label: str) -> Section:
         title="Assurance",
         blocks=(
             Paragraph(text=fill(text, parts)),
+            drawn_table(plan),
             Picture(key="assurance-curve", caption=caption, alt=caption, figure=figure, data=data),
         ),
     )
