@@ -36,7 +36,7 @@ _CONTROLLED: Final = (
 )  # fmt: skip
 _CONTROL_RATIO: Final = 30
 _CONTROL_START: Final = 1_000_000_000
-_CHUNKS: Final = 4
+_CHUNKS: Final = 8
 _USABLE: Final = (1, 2)
 _FEWEST: Final = 2
 
