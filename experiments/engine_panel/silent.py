@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 from cases import change
 from scipy import stats
-from scipy.special import expit
 
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace import LaplaceResult, sample_laplace
-from pdsim.model.predictive import draw_eta, draw_parameters
+from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors
 
 LIMIT, CHECKED = 0.2, 200
@@ -47,7 +46,7 @@ def made(number: int) -> ModelData:
         priors=Priors(),
     )
     eta, _ = draw_eta(draw_parameters(blank, rng), blank, rng)
-    return replace(blank, observed=rng.binomial(size.astype(int), expit(eta)).astype(float))
+    return replace(blank, observed=np.nan_to_num(draw_proportion(eta, blank, rng)) * size)
 
 
 def difference(number: int, first: LaplaceResult) -> float:

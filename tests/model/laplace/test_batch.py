@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import pdsim
 from pdsim.errors import InputError
+from pdsim.model.data import model_data
 from pdsim.model.laplace import fit_many
 
 
@@ -97,3 +101,39 @@ def test_data_of_another_shape(three):
     template, observed, _ = three
     with pytest.raises(InputError, match="observed must be"):
         fit_many(template, observed[:, :2], seeds=[1, 2, 3])
+
+
+def test_no_data_set(three):
+    template, observed, _ = three
+    with pytest.raises(InputError, match="no data set to fit"):
+        fit_many(template, observed[:0], seeds=np.empty(0, dtype=int))
+
+
+@pytest.fixture(scope="module")
+def surgical():
+    return pdsim.load_example("surgical")
+
+
+def test_studies_give_what_their_stacked_counts_give(surgical):
+    template = model_data(surgical)
+    stacked = np.stack([template.observed] * 2)
+    options = {"seeds": [3, 4], "estimand": "level", "draws": 80, "covariance": True}
+    of_studies = fit_many([surgical, surgical], **options)
+    of_counts = fit_many(template, stacked, **options)
+    assert (
+        of_studies["facility"].to_numpy().tolist() == surgical.data["facility"].to_numpy().tolist()
+    )
+    for name in of_counts.data_vars:
+        np.testing.assert_array_equal(of_studies[name], of_counts[name])
+
+
+def test_studies_of_unlike_design_are_refused(surgical):
+    other = replace(surgical, priors=pdsim.Priors().scaled(2.0))
+    with pytest.raises(InputError, match="study 2 differs from the first in priors"):
+        fit_many([surgical, other], seeds=[1, 2], estimand="level")
+    with pytest.raises(InputError, match="no study"):
+        fit_many([], seeds=[])
+    with pytest.raises(InputError, match="belong to a template"):
+        fit_many([surgical], np.zeros((1, 12, 1, 1)), seeds=[1])
+    with pytest.raises(InputError, match="needs observed"):
+        fit_many(model_data(surgical), seeds=[1])

@@ -1,7 +1,8 @@
 """`fit_many`: many data sets of one shape in one call, for sweeps."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,16 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
-from pdsim.model.data import Floats, ModelData
+from pdsim.model.data import Floats, ModelData, model_data
 from pdsim.model.laplace.posterior import composite_ess
 from pdsim.model.laplace.problem import two_periods
-from pdsim.model.laplace.sample import draw_posterior, set_up
+from pdsim.model.laplace.sample import Setup, draw_posterior, set_up
 from pdsim.model.laplace.scores import composite_draws, estimands_of
+from pdsim.study import Study
+
+_SHARED = ("case_correlation", "priors")
+_SHARED_ARRAYS = ("domain", "case_group", "weight")
 
 
 def fit_many(
-    template: ModelData,
-    observed: Floats,
+    studies: Sequence[Study] | ModelData,
+    observed: Floats | None = None,
     *,
     seeds: ArrayLike,
     size: Floats | None = None,
@@ -33,17 +38,18 @@ def fit_many(
 
     Parameters
     ----------
-    template : ModelData
-        Shape, priors, domains, case groups; its own observations are not used.
-    observed : ndarray (replicate, F, K, T)
-        As in ModelData.
+    studies : sequence of Study, or ModelData
+        Studies of the same facilities, indicators, periods, weights, case correlation and priors;
+        or one template whose own observations are not used, with `observed`.
+    observed : ndarray (replicate, F, K, T), optional
+        Stacked observations, as in ModelData; with a template only.
     seeds : array_like (replicate,)
         One whole number per data set. A data set's result depends on its numbers and its seed
         alone, whatever else is in the call.
     size : ndarray (replicate, F, K, T) or (F, K, T), optional
-        Default: the template's.
+        With a template only; default: the template's.
     weights : ndarray (weighting, K), optional
-        Default: the template's weights.
+        Default: the studies' weights.
     estimand : str
         ``change``, ``endline``, ``level``, ``change_net``, ``change_logit``, ``gap_closed`` or
         ``ratio``, see `pdsim.composite`.
@@ -64,7 +70,7 @@ def fit_many(
     Raises
     ------
     InputError
-        If the shapes do not fit, or successes exceed trials.
+        If the studies or shapes do not fit, or successes exceed trials.
 
     Notes
     -----
@@ -73,110 +79,139 @@ def fit_many(
 
     Examples
     --------
-    >>> import numpy as np
     >>> import pdsim
-    >>> from pdsim.model.data import model_data
-    >>> data = model_data(pdsim.load_example("surgical"))
-    >>> result = fit_many(data, np.stack([data.observed] * 2), seeds=[1, 2], estimand="level")
+    >>> study = pdsim.load_example("surgical")
+    >>> result = pdsim.fit_many([study, study], seeds=[1, 2], estimand="level")
     >>> dict(result["mean"].sizes)
     {'replicate': 2, 'weighting': 1, 'facility': 12}
     """
-    observed = np.asarray(observed, dtype=np.float64)
     given = np.asarray(seeds)
-    size = template.size if size is None else np.asarray(size, dtype=np.float64)
+    if isinstance(studies, ModelData):
+        template, number, names = studies, 0 if observed is None else len(observed), None
+        sets = _stacked(template, observed, size)
+    else:
+        listed = _listed(studies, observed, size)
+        template, number, names = listed[0], len(listed), studies[0].data["facility"].to_numpy()
+        sets = iter(listed)
     weights = template.weight[None] if weights is None else np.asarray(weights, np.float64)
-    _check(template, observed, size, given, weights, estimand)
-    fits = list(
-        _fits(
-            template,
-            observed,
-            np.broadcast_to(size, observed.shape),
-            given.tolist(),
-            weights,
-            estimand,
-            draws,
-        )
+    _check(template, number, given, weights, estimand)
+    setup = set_up(template)
+    fits = (
+        _summary(setup, data, seed, weights, estimand, draws, quantiles, covariance, keep_draws)
+        for data, seed in zip(sets, given.tolist(), strict=True)
     )
-    score = np.stack([fit.score for fit in fits])  # replicate, weighting, draw, facility
-    return _dataset(fits, score, quantiles, covariance, keep_draws).assign_attrs(estimand=estimand)
+    return _dataset(fits, number, quantiles, names).assign_attrs(estimand=estimand)
 
 
-class _Fit(NamedTuple):
-    score: Floats
-    ess: float
-    weight_ess: float
-    pareto_k: float
-    escalated: bool
-    reliable: bool
-
-
-def _fits(
-    template: ModelData,
-    observed: Floats,
-    size: Floats,
-    seeds: list[int],
+def _summary(
+    setup: Setup,
+    data: ModelData,
+    seed: int,
     weights: Floats,
     estimand: str,
     draws: int,
-) -> Iterator[_Fit]:
-    setup, periods = set_up(template), template.shape[2]
-    for seed, cells, trials in zip(seeds, observed, size, strict=True):
-        problem = setup.problem._replace(
-            observed=two_periods(cells, periods), size=two_periods(trials, periods)
-        )
-        posterior, drawn, joint = draw_posterior(
-            setup._replace(problem=problem), draws=draws, rng=np.random.default_rng(seed)
-        )
-        score, plain = composite_draws(template, drawn, weights, estimand)
-        ess = composite_ess(template, posterior, plain, joint.share * draws)
-        yield _Fit(
-            score=score,
-            ess=ess,
-            weight_ess=posterior.ess,
-            pareto_k=max(posterior.pareto_k, joint.pareto_k),
-            escalated=posterior.escalations > 0,
-            reliable=posterior.reliable and joint.reliable,
-        )
-
-
-def _dataset(
-    fits: list[_Fit],
-    score: Floats,
     quantiles: Sequence[float],
     covariance: bool,
     keep_draws: bool,
-) -> xr.Dataset:
-    dims = ("replicate", "weighting", "facility")
-
-    names = ("ess", "weight_ess", "pareto_k", "escalated", "reliable")
+) -> dict[str, Any]:
+    """Fit one data set and return what is asked of it."""
+    periods = data.shape[2]
+    problem = setup.problem._replace(
+        observed=two_periods(data.observed, periods), size=two_periods(data.size, periods)
+    )
+    posterior, drawn, joint = draw_posterior(
+        setup._replace(problem=problem), draws=draws, rng=np.random.default_rng(seed)
+    )
+    score, plain = composite_draws(data, drawn, weights, estimand)  # weighting, draw, facility
     found = {
-        "mean": (dims, score.mean(axis=2)),
-        "sd": (dims, score.std(axis=2, ddof=1)),
-        "quantile_value": (
-            (*dims, "quantile"),
-            np.moveaxis(np.quantile(score, list(quantiles), axis=2), 0, -1),
-        ),
-        **{name: ("replicate", np.array([getattr(fit, name) for fit in fits])) for name in names},
+        "mean": score.mean(axis=1),
+        "sd": score.std(axis=1, ddof=1),
+        "quantile_value": np.moveaxis(np.quantile(score, list(quantiles), axis=1), 0, -1),
+        "ess": composite_ess(data, posterior, plain, joint.share * draws),
+        "weight_ess": posterior.ess,
+        "pareto_k": max(posterior.pareto_k, joint.pareto_k),
+        "escalated": posterior.escalations > 0,
+        "reliable": posterior.reliable and joint.reliable,
     }
     if covariance:
-        centered = score - score.mean(axis=2, keepdims=True)
-        found["covariance"] = (
-            (*dims, "facility_2"),
-            np.einsum("rwdf,rwdg->rwfg", centered, centered) / (score.shape[2] - 1),
-        )
+        centered = score - score.mean(axis=1, keepdims=True)
+        found["covariance"] = np.einsum("wdf,wdg->wfg", centered, centered) / (draws - 1)
     if keep_draws:
-        found["draws"] = (("replicate", "weighting", "draw", "facility"), score)
-    return xr.Dataset(found, coords={"quantile": list(quantiles)})
+        found["draws"] = score
+    return found
 
 
-def _check(
-    template: ModelData,
-    observed: Floats,
-    size: Floats,
-    seeds: NDArray[np.generic],
-    weights: Floats,
-    estimand: str,
-) -> None:
+def _dataset(
+    fits: Iterator[dict[str, Any]],
+    number: int,
+    quantiles: Sequence[float],
+    names: NDArray[np.generic] | None,
+) -> xr.Dataset:
+    """Gather the fits as they come, so that no draws are held that nobody asked for."""
+    gathered: dict[str, NDArray[Any]] = {}
+    for n, fit in enumerate(fits):
+        for name, value in fit.items():
+            part = np.asarray(value)
+            if n == 0:
+                gathered[name] = np.empty((number, *part.shape), part.dtype)
+            gathered[name][n] = part
+    weighted = ("replicate", "weighting")
+    dims = {
+        "mean": (*weighted, "facility"),
+        "sd": (*weighted, "facility"),
+        "quantile_value": (*weighted, "facility", "quantile"),
+        "covariance": (*weighted, "facility", "facility_2"),
+        "draws": (*weighted, "draw", "facility"),
+    }
+    coords: dict[str, Any] = {"quantile": list(quantiles)}
+    if names is not None:
+        coords["facility"] = names
+        if "covariance" in gathered:
+            coords["facility_2"] = names
+    return xr.Dataset(
+        {name: (dims.get(name, ("replicate",)), value) for name, value in gathered.items()},
+        coords=coords,
+    )
+
+
+def _listed(
+    studies: Sequence[Study], observed: Floats | None, size: Floats | None
+) -> list[ModelData]:
+    """Return the studies' arrays; all must be of one design."""
+    if observed is not None or size is not None:
+        raise InputError("observed and size belong to a template; studies bring their own")
+    if not studies:
+        raise InputError("there is no study to fit")
+    sets = [model_data(study) for study in studies]
+    first = sets[0]
+    for n, (study, data) in enumerate(zip(studies, sets, strict=True)):
+        unlike = [name for name in _SHARED if getattr(data, name) != getattr(first, name)]
+        unlike += [
+            name
+            for name in _SHARED_ARRAYS
+            if not np.array_equal(getattr(data, name), getattr(first, name))
+        ]
+        for dim in ("facility", "indicator", "period"):
+            if not np.array_equal(study.data[dim], studies[0].data[dim]):
+                unlike.append(dim)
+        if study.kind != studies[0].kind:
+            unlike.append("kind")
+        if unlike:
+            raise InputError(
+                f"studies of one call share their design; study {n + 1} differs from the first in "
+                f"{', '.join(unlike)}: fit it in a call of its own"
+            )
+    return sets
+
+
+def _stacked(
+    template: ModelData, observed: Floats | None, size: Floats | None
+) -> Iterator[ModelData]:
+    """Check stacked observations and return the data sets they make."""
+    if observed is None:
+        raise InputError("a template needs observed, the data sets to fit")
+    observed = np.asarray(observed, dtype=np.float64)
+    size = template.size if size is None else np.asarray(size, dtype=np.float64)
     if observed.ndim != 4 or observed.shape[1:] != template.shape:
         raise InputError(
             f"observed must be (replicate, {', '.join(map(str, template.shape))}); "
@@ -186,10 +221,21 @@ def _check(
         raise InputError(f"size must be {template.shape} or {observed.shape}; got {size.shape}")
     if template.kind == "counts" and not np.all((observed >= 0) & (observed <= size)):
         raise InputError("successes must lie between 0 and trials in every cell")
-    if seeds.shape != (len(observed),) or seeds.dtype.kind not in "iu":
-        raise InputError(
-            f"seeds must be {len(observed)} whole numbers; got {seeds.dtype} {seeds.shape}"
-        )
+    pairs = zip(observed, np.broadcast_to(size, observed.shape), strict=True)
+    return (replace(template, observed=cells, size=trials) for cells, trials in pairs)
+
+
+def _check(
+    template: ModelData,
+    number: int,
+    seeds: NDArray[np.generic],
+    weights: Floats,
+    estimand: str,
+) -> None:
+    if number == 0:
+        raise InputError("there is no data set to fit")
+    if seeds.shape != (number,) or seeds.dtype.kind not in "iu":
+        raise InputError(f"seeds must be {number} whole numbers; got {seeds.dtype} {seeds.shape}")
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
         raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
     allowed = estimands_of(template)
