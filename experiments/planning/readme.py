@@ -19,17 +19,15 @@ def gain_sentence(correlation: float, studies: pd.DataFrame) -> str:
     error = np.sqrt((found["gain_mcse"] ** 2).sum()) / len(found)
     expected = (found["expected_recommended"] - found["expected_equal"]).mean()
     left_out = (
-        f"; {len(settled)} settled studies among them (probability of the set above {SETTLED:g}) "
-        "were left out by a rule stated before"
-        if len(settled)
-        else ""
+        f". Settled, with a probability of the set above {SETTLED:g}, and left out by that rule, "
+        f"stated before: {len(settled)}."
     )
     return (
         f"- Simulated studies of 10 x 14 at 20 cases with a correlation within a case of "
         f"{correlation:g} whose top 3 is open ({len(found)}): the recommended allocation of the "
         f"next {CASES} cases raises the probability that the named top 3 are the true ones by "
         f"{found['gain'].mean():.3f} (MCSE {error:.3f}) over equal allocation, in "
-        f"{found['pairs'].sum():,} pairs; {expected:.3f} was expected by normal theory{left_out}."
+        f"{found['pairs'].sum():,} pairs; {expected:.3f} was expected by normal theory{left_out}"
     )
 
 
