@@ -28,7 +28,7 @@ def arguments(description: str | None) -> argparse.Namespace:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, help="processes; default: all cores")
-    parser.add_argument("--block", type=int, default=100, help="replicates in one task")
+    parser.add_argument("--block", type=int, help="replicates in one task")
     return parser.parse_args()
 
 

@@ -245,7 +245,9 @@ def sweep(
         str, typer.Option(help="serial, processes, or a Dask scheduler: tcp://host:port.")
     ] = "processes",
     workers: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
-    block: Annotated[int, typer.Option(min=1, help="Replicates in one task.")] = 100,
+    block: Annotated[
+        int | None, typer.Option(min=1, help="Replicates in one task; default: a second's worth.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one task.")] = None,
     job: Annotated[str | None, typer.Option(help="Array job k/n, counted from 1.")] = None,
     out: Annotated[

@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
+import pdsim.simulation.slabs as slabs_module
 from pdsim.errors import InputError
 from pdsim.simulation import (
     MEASURES,
@@ -12,6 +14,7 @@ from pdsim.simulation import (
     paired_contrast,
     run_block,
     summarise,
+    summarise_slabs,
 )
 
 NORMAL = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=0.7, trials=1)
@@ -229,3 +232,40 @@ def test_shapes_that_do_not_fit(block):
             block.measures[0][:10], block.status[0][:10],
             reference=block.measures[0], reference_status=block.status[0],
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("slab", [1, 37, 200])
+def test_slabs_give_what_all_at_once_gives(monkeypatch, slab):
+    scenarios = [Scenario(trials=10, missing=0.4, indicators=2), Scenario(trials=30)]
+    block = run_block(scenarios, range(200), seed=5)
+    assert (block.status == 4).any()
+    whole = summarise(block.measures, block.status)
+    contrast = paired_contrast(
+        block.measures[1:], block.status[1:],
+        reference=block.measures[0], reference_status=block.status[0],
+    )  # fmt: skip
+    monkeypatch.setattr(slabs_module, "SLAB", slab)
+    # sums of 200 numbers in another order
+    xr.testing.assert_allclose(summarise(block.measures, block.status), whole, rtol=1e-12)
+    in_slabs = paired_contrast(
+        block.measures[1:], block.status[1:],
+        reference=block.measures[0], reference_status=block.status[0],
+    )  # fmt: skip
+    xr.testing.assert_allclose(in_slabs, contrast, rtol=1e-12)
+
+
+def test_no_more_than_a_slab_is_read_at_a_time():
+    asked = []
+
+    def read(start, stop):
+        asked.append((start, stop))
+        return np.full((1, stop - start, len(MEASURES)), np.nan), np.ones((1, stop - start))
+
+    summary = summarise_slabs(read, 10_000)
+    assert asked == 2 * [(0, 4000), (4000, 8000), (8000, 10_000)]
+    assert int(summary.n_ok[0]) == 10_000
+
+
+def test_slabs_of_the_wrong_shape_are_refused():
+    with pytest.raises(InputError, match="measures must be"):
+        summarise_slabs(lambda start, stop: (np.ones((1, 3, 2)), np.ones((1, 3))), 3)

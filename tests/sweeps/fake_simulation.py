@@ -105,7 +105,8 @@ def _log(scenario: Scenario, replicate: int) -> None:
             file.write(f"{scenario.decision_key} {replicate} {os.getpid()}\n")
 
 
-def summarise(measures, status):
+def summarise_slabs(read, replicates):
+    measures, status = read(0, replicates)
     usable = (status > 0) & (status < 4)
     n_ok = usable.sum(axis=1)
     simulated = (status > 0).sum(axis=1)
@@ -124,7 +125,9 @@ def summarise(measures, status):
     return xr.Dataset(variables, coords={"cut": [0.25, 0.75]})
 
 
-def paired_contrast(measures, status, *, reference, reference_status):
+def paired_contrast_slabs(read, others, replicates):
+    measures, status = read(0, replicates)
+    reference, reference_status = others(0, replicates)
     usable = (status == 1) & (reference_status == 1)
     variables = {"n_ok": ("scenario", usable.sum(axis=1))}
     for index, name in enumerate(MEASURES):

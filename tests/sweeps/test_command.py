@@ -37,11 +37,21 @@ def command(tmp_path, monkeypatch, capsys):
 def test_dry_run_tries_each_cell_and_writes_nothing(command, tmp_path):
     code, out, err = command("--dry-run")
     assert code == 0, err
-    assert "2 cells of 2,000 replicates: about" in out
+    assert "2 cells of 2,000 replicates: less than 1 s of one core" in out
     for trials in (10, 20):
         [line] = [line for line in out.splitlines() if f"trials = {trials} " in line]
         assert " ok " in line
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
+
+
+def test_dry_run_of_many_cells_prints_both_ends(command, tmp_path):
+    levels = list(range(2, 67))
+    (tmp_path / "sweep.toml").write_text(CONFIG.replace("[10, 20]", str(levels)))
+    code, out, err = command("--dry-run")
+    assert code == 0, err
+    assert "5 rows in between are not shown" in out
+    assert "trials = 2 " in out
+    assert "trials = 66 " in out
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,14 @@ def trial_document(trial: xr.Dataset) -> Document:
         ),
     )
     seconds = trial.attrs["estimated_seconds"]
+    time = f"{max(seconds, 1):.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
     parts = {
         "cells": Name(f"{trial.attrs['cells']:,}"),
         "replicates": Name(f"{trial.attrs['replicates']:,}"),
-        "time": Name(f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"),
+        "time": Name(f"{'about' if seconds >= 1 else 'less than'} {time}"),
     }
     text = (
-        "{cells} cells of {replicates} replicates: about {time} of one core. Cells that share a "
+        "{cells} cells of {replicates} replicates: {time} of one core. Cells that share a "
         "fit share its estimated cost; a first replicate also takes the time to compile."
     )
     section = Section(key="trial", title="Trial", blocks=(table, Paragraph(text=fill(text, parts))))

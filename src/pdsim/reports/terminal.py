@@ -43,7 +43,7 @@ def terminal_table(table: Table, *, rows: int = 60) -> "RichTable":
     for row in kept:
         shown.add_row(*(RichText(words_of(cell)) for cell in row))
     if len(kept) < len(grid):
-        shown.caption = f"{len(grid) - len(kept):,} facilities in between are not shown"
+        shown.caption = f"{len(grid) - len(kept):,} rows in between are not shown"
     return shown
 
 

@@ -3,7 +3,14 @@
 from pdsim.simulation.block import Block, run_block
 from pdsim.simulation.cost import estimate_cost
 from pdsim.simulation.measures import MEASURES
-from pdsim.simulation.performance import PERFORMANCE, describe, paired_contrast, summarise
+from pdsim.simulation.performance import (
+    PERFORMANCE,
+    describe,
+    paired_contrast,
+    paired_contrast_slabs,
+    summarise,
+    summarise_slabs,
+)
 from pdsim.simulation.presets import PRESETS, preset
 from pdsim.simulation.replicate import simulate
 from pdsim.simulation.scenario import Scenario
@@ -17,8 +24,10 @@ __all__ = [
     "describe",
     "estimate_cost",
     "paired_contrast",
+    "paired_contrast_slabs",
     "preset",
     "run_block",
     "simulate",
     "summarise",
+    "summarise_slabs",
 ]

@@ -9,9 +9,11 @@ numbers x; its error is that of the linearised measure,
 
 which for a mean is s / sqrt(n), for a proportion sqrt(p (1 - p) / (n - 1)), and for the root mean
 squared error that of the mean squared error over twice the root.
+
+Replicates are read in slabs, twice: once for the means, once for what depends on them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from pdsim.errors import InputError
 from pdsim.simulation.arrays import Floats
 from pdsim.simulation.measures import BINS, MEASURES, PROBABILITIES
+from pdsim.simulation.slabs import Read, Squares, Sums, checked, divide, reader, slabs
 
 type Means = Mapping[str, Floats]
 
@@ -113,6 +116,10 @@ _PERFORMANCE: Final[dict[str, _Measure]] = {
     ),
 }
 
+_RELIABILITY: Final[dict[str, _Measure]] = {
+    f"reliability_{b}": _ratio(f"forecast_hits_{b}", f"forecast_count_{b}") for b in range(BINS)
+}
+
 PERFORMANCE: Final[tuple[str, ...]] = tuple(_PERFORMANCE)
 """Names of the performance measures; each has an error named ``<name>_mcse``."""
 
@@ -162,41 +169,75 @@ def summarise(measures: Floats, status: NDArray[np.uint8]) -> xr.Dataset:
     >>> describe(summary.isel(scenario=0), "overlap_top")
     '0.608 (MCSE 0.011, 400 replicates)'
     """
-    measures, status = _checked(measures, status)
-    dims = ("scenario",)[: measures.ndim - 2]
-    usable = (status == 1) | (status == 2)
-    columns = _columns(measures, usable)
+    measures, status = checked(measures, status)
+    return summarise_slabs(reader(measures, status), status.shape[-1])
+
+
+def summarise_slabs(read: Read, replicates: int) -> xr.Dataset:
+    """Return what `summarise` returns, of replicates that need not fit into memory.
+
+    Parameters
+    ----------
+    read : callable
+        Called as ``read(start, stop)``: returns the measures (scenario, replicate, measure) and
+        the status (scenario, replicate) of these replicates. Each slab is read twice.
+    replicates : int
+
+    Returns
+    -------
+    Dataset (scenario)
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> from pdsim.simulation import Scenario, run_block
+    >>> def read(start, stop):
+    ...     block = run_block([Scenario(trials=20)], range(start, stop), seed=1)
+    ...     return block.measures, block.status
+    >>> describe(summarise_slabs(read, 400).isel(scenario=0), "overlap_top")
+    '0.608 (MCSE 0.011, 400 replicates)'
+    """
+    sums = Sums()
+    counts: dict[str, NDArray[np.int64]] = {}
+    for measures, status in slabs(read, replicates):
+        usable = _usable(status)
+        sums.add(_columns(measures, usable))
+        masks = {
+            "n_ok": usable,
+            "n_warned": status == 2,
+            "n_not_converged": status == 3,
+            "n_failed": status > 3,
+            "n_simulated": status > 0,
+        }
+        for name, mask in masks.items():
+            counts[name] = counts.get(name, 0) + mask.sum(axis=-1)
+    means = sums.means
+    spread = Squares()
+    for measures, status in slabs(read, replicates):
+        columns = _columns(measures, _usable(status))
+        for name, definition in (_PERFORMANCE | _RELIABILITY).items():
+            spread.add(name, _influence(definition, columns, means))
+    dims = ("scenario",)[: counts["n_ok"].ndim]
     found: dict[str, Any] = {}
     for name, definition in _PERFORMANCE.items():
-        value, influence = _linearised(definition, columns)
-        found[name] = (dims, value, {"units": _UNITS.get(name, "1")})
-        found[f"{name}_mcse"] = (dims, _error(influence))
+        found[name] = (dims, _value(definition, means), {"units": _UNITS.get(name, "1")})
+        found[f"{name}_mcse"] = (dims, spread.error(name))
     for name in PROBABILITIES:
-        wrong, right = _bounds(columns[name], status, usable, harmful=name in _HARMFUL)
+        wrong, right = _bounds(sums.total[name], sums.count[name], counts, harmful=name in _HARMFUL)
         found[f"{name}_if_failures_wrong"] = (dims, wrong)
         found[f"{name}_if_failures_right"] = (dims, right)
-    bins = [
-        _linearised(_ratio(f"forecast_hits_{b}", f"forecast_count_{b}"), columns)
-        for b in range(BINS)
-    ]
-    found["reliability"] = ((*dims, "bin"), np.stack([value for value, _ in bins], axis=-1))
-    found["reliability_mcse"] = (
-        (*dims, "bin"),
-        np.stack([_error(influence) for _, influence in bins], axis=-1),
-    )
-    forecast = [
-        _linearised(_ratio(f"forecast_sum_{b}", f"forecast_count_{b}"), columns)[0]
-        for b in range(BINS)
-    ]
-    found["forecast"] = ((*dims, "bin"), np.stack(forecast, axis=-1))
-    counts = {
-        "n_ok": usable,
-        "n_warned": status == 2,
-        "n_not_converged": status == 3,
-        "n_failed": status > 3,
-        "n_simulated": status > 0,
-    }
-    found |= {name: (dims, mask.sum(axis=-1)) for name, mask in counts.items()}
+    binned = {
+        "reliability": [_value(definition, means) for definition in _RELIABILITY.values()],
+        "reliability_mcse": [spread.error(name) for name in _RELIABILITY],
+        "forecast": [_value(_ratio(f"forecast_sum_{b}", f"forecast_count_{b}"), means)
+                     for b in range(BINS)],
+    }  # fmt: skip
+    found |= {name: ((*dims, "bin"), np.stack(parts, axis=-1)) for name, parts in binned.items()}
+    found |= {name: (dims, count) for name, count in counts.items()}
     edges = (np.arange(BINS) + 0.5) / BINS
     return xr.Dataset(found, coords={"bin": ("bin", edges, {"long_name": "middle of P(top m)"})})
 
@@ -243,21 +284,73 @@ def paired_contrast(
     >>> f"{gain.overlap_top.item():.3f} (MCSE {gain.overlap_top_mcse.item():.3f})"
     '0.073 (MCSE 0.010)'
     """
-    measures, status = _checked(measures, status)
-    reference, reference_status = _checked(reference, reference_status)
+    measures, status = checked(measures, status)
+    reference, reference_status = checked(reference, reference_status)
     if measures.shape[-2] != reference.shape[-2] or reference.ndim > measures.ndim:
         raise InputError(
             f"measures {measures.shape} and reference {reference.shape} do not pair replicates"
         )
-    usable = np.isin(status, (1, 2)) & np.isin(reference_status, (1, 2))
-    dims = ("scenario",)[: measures.ndim - 2]
-    columns, others = _columns(measures, usable), _columns(reference, usable)
-    found: dict[str, Any] = {"n_ok": (dims, usable.sum(axis=-1))}
+    return paired_contrast_slabs(
+        reader(measures, status), reader(reference, reference_status), status.shape[-1]
+    )
+
+
+def paired_contrast_slabs(read: Read, reference: Read, replicates: int) -> xr.Dataset:
+    """Return what `paired_contrast` returns, of replicates that need not fit into memory.
+
+    Parameters
+    ----------
+    read, reference : callable
+        As in `summarise_slabs`.
+    replicates : int
+
+    Returns
+    -------
+    Dataset (scenario)
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> from pdsim.simulation import Scenario, run_block
+    >>> def reader(scenario):
+    ...     def read(start, stop):
+    ...         block = run_block([scenario], range(start, stop), seed=1)
+    ...         return block.measures, block.status
+    ...     return read
+    >>> few, many = reader(Scenario(trials=20)), reader(Scenario(trials=40))
+    >>> gain = paired_contrast_slabs(many, few, 400).isel(scenario=0)
+    >>> f"{gain.overlap_top.item():.3f} (MCSE {gain.overlap_top_mcse.item():.3f})"
+    '0.073 (MCSE 0.010)'
+    """
+
+    def both() -> Iterator[tuple[dict[str, Floats], dict[str, Floats], NDArray[np.bool_]]]:
+        pairs = zip(slabs(read, replicates), slabs(reference, replicates), strict=True)
+        for (measures, status), (others, others_status) in pairs:
+            usable = _usable(status) & _usable(others_status)
+            yield _columns(measures, usable), _columns(others, usable), usable
+
+    one, other = Sums(), Sums()
+    n_ok: Any = 0
+    for columns, others, usable in both():
+        one.add(columns)
+        other.add(others)
+        n_ok = n_ok + usable.sum(axis=-1)
+    means, other_means = one.means, other.means
+    spread = Squares()
+    for columns, others, _ in both():
+        for name, definition in _PERFORMANCE.items():
+            influence = _influence(definition, columns, means)
+            spread.add(name, influence - _influence(definition, others, other_means))
+    dims = ("scenario",)[: n_ok.ndim]
+    found: dict[str, Any] = {"n_ok": (dims, n_ok)}
     for name, definition in _PERFORMANCE.items():
-        value, influence = _linearised(definition, columns)
-        other, other_influence = _linearised(definition, others)
-        found[name] = (dims, value - other, {"units": _UNITS.get(name, "1")})
-        found[f"{name}_mcse"] = (dims, _error(influence - other_influence))
+        gain = _value(definition, means) - _value(definition, other_means)
+        found[name] = (dims, gain, {"units": _UNITS.get(name, "1")})
+        found[f"{name}_mcse"] = (dims, spread.error(name))
     return xr.Dataset(found)
 
 
@@ -291,15 +384,8 @@ def describe(summary: xr.Dataset, name: str) -> str:
     return f"{value:.3f} (MCSE {error:.3f}, {usable}{lost} replicates)"
 
 
-def _checked(measures: Floats, status: NDArray[np.uint8]) -> tuple[Floats, NDArray[np.uint8]]:
-    measures, status = np.asarray(measures, dtype=np.float64), np.asarray(status)
-    fits = measures.ndim in (2, 3) and measures.shape[-1] == len(MEASURES)
-    if not fits or measures.shape[:-1] != status.shape:
-        raise InputError(
-            f"measures must be (scenario, replicate, {len(MEASURES)}) with a status for each "
-            f"replicate, got {measures.shape} and {status.shape}"
-        )
-    return measures, status
+def _usable(status: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (status == 1) | (status == 2)
 
 
 def _columns(measures: Floats, usable: NDArray[np.bool_]) -> dict[str, Floats]:
@@ -312,59 +398,33 @@ def _columns(measures: Floats, usable: NDArray[np.bool_]) -> dict[str, Floats]:
     return columns
 
 
-def _linearised(definition: _Measure, columns: Mapping[str, Floats]) -> tuple[Floats, Floats]:
-    """Return a measure (...) and each replicate's influence on it (..., replicate)."""
-    means = {
-        name: _nanmean(column) for name, column in columns.items() if name in _needs(definition)
-    }
+def _value(definition: _Measure, means: Means) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = definition.value(means)
-        influence = np.zeros_like(columns[definition.inputs[0]])
+        return definition.value(means)
+
+
+def _influence(definition: _Measure, columns: Mapping[str, Floats], means: Means) -> Floats:
+    """Return what each replicate adds to a measure, to first order (..., replicate)."""
+    influence = np.zeros_like(columns[definition.inputs[0]])
+    with np.errstate(divide="ignore", invalid="ignore"):
         for name, slope in zip(definition.inputs, definition.slopes(means), strict=True):
             influence = influence + np.asarray(slope)[..., None] * (
                 columns[name] - means[name][..., None]
             )
-    return value, influence
-
-
-def _needs(definition: _Measure) -> tuple[str, ...]:
-    """Return the means that a measure and its slopes read."""
-    if "forecast_hit" in definition.inputs:
-        return (*definition.inputs, "forecast_count", "forecast_sum", "forecast_hits")
-    return definition.inputs
-
-
-def _nanmean(column: Floats) -> Floats:
-    seen = ~np.isnan(column)
-    count = seen.sum(axis=-1)
-    total = np.where(seen, column, 0.0).sum(axis=-1)
-    mean: Floats = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-    return mean
-
-
-def _error(influence: Floats) -> Floats:
-    """Return the standard error of the mean of the influences (..., replicate)."""
-    seen = ~np.isnan(influence)
-    count = seen.sum(axis=-1)
-    centred = np.where(seen, influence - _nanmean(influence)[..., None], 0.0)
-    total = (centred**2).sum(axis=-1)
-    bottom = count * (count - 1.0)
-    variance = np.divide(total, bottom, out=np.full(count.shape, np.nan), where=count > 1)
-    error: Floats = np.sqrt(variance)
-    return error
+    return influence
 
 
 def _bounds(
-    column: Floats, status: NDArray[np.uint8], usable: NDArray[np.bool_], *, harmful: bool
+    total: Floats,
+    count: NDArray[np.int64],
+    counts: Mapping[str, NDArray[np.int64]],
+    *,
+    harmful: bool,
 ) -> tuple[Floats, Floats]:
     """Return the mean with every unusable replicate counted as wrong, and as right."""
-    lost = ((status > 0) & ~usable).sum(axis=-1)
-    seen = ~np.isnan(column)
-    count = seen.sum(axis=-1)
-    total = np.where(seen, column, 0.0).sum(axis=-1)
+    lost = counts["n_simulated"] - counts["n_ok"]
     # a rule that never states the measure has no bounds either
-    stated = (count > 0) | ((usable.sum(axis=-1) == 0) & (lost > 0))
-    shape = np.full(count.shape, np.nan)
-    low = np.divide(total, count + lost, out=shape.copy(), where=stated)
-    high = np.divide(total + lost, count + lost, out=shape.copy(), where=stated)
+    stated = (count > 0) | ((counts["n_ok"] == 0) & (lost > 0))
+    bottom = np.where(stated, count + lost, 0)
+    low, high = divide(total, bottom), divide(total + lost, bottom)
     return (high, low) if harmful else (low, high)

@@ -1,6 +1,6 @@
 """What a sweep needs of a simulation: a module with these names, `pdsim.simulation` by default."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -10,6 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
+
+type Read = Callable[[int, int], tuple[NDArray[np.float64], NDArray[np.uint8]]]
+"""Gives the measures and the status of the replicates from start up to stop."""
 
 SIMULATION = "pdsim.simulation"
 """The module that is swept unless a caller names another."""
@@ -76,18 +79,16 @@ class Simulation(Protocol):
     ) -> Block:  # pragma: no cover - protocol
         """Run the replicates of scenarios that share their data."""
 
-    def summarise(
-        self, measures: NDArray[np.float64], status: NDArray[np.uint8]
+    def summarise_slabs(
+        self, read: Read, replicates: int
     ) -> xr.Dataset:  # pragma: no cover - protocol
-        """Reduce the replicates of every scenario to summaries over `scenario`."""
+        """Reduce the replicates of every scenario to summaries over `scenario`.
 
-    def paired_contrast(
-        self,
-        measures: NDArray[np.float64],
-        status: NDArray[np.uint8],
-        *,
-        reference: NDArray[np.float64],
-        reference_status: NDArray[np.uint8],
+        `read(start, stop)` gives measures and status as in a block; it may be called again.
+        """
+
+    def paired_contrast_slabs(
+        self, read: Read, reference: Read, replicates: int
     ) -> xr.Dataset:  # pragma: no cover - protocol
         """Return the summaries of every scenario minus those of its reference, paired."""
 
@@ -117,8 +118,8 @@ def load_simulation(name: str) -> Simulation:
         "MEASURES",
         "Scenario",
         "run_block",
-        "summarise",
-        "paired_contrast",
+        "summarise_slabs",
+        "paired_contrast_slabs",
         "simulate",
         "estimate_cost",
     )

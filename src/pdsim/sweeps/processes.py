@@ -1,7 +1,9 @@
 """Local worker processes: started afresh, one task at a time, replaced when they die.
 
 They are started as new interpreters, neither forked (a forked orphan would keep the lock of the
-store) nor by importing the caller's script again (which would then need a guard).
+store) nor by importing the caller's script again (which would then need a guard). What a task
+gives comes back through a file in memory, since a worker that wrote it into its line would wait
+there for a parent that has other workers.
 """
 
 import json
@@ -9,12 +11,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -28,18 +31,21 @@ DEPTH = 2
 """Tasks handed to a worker at a time, so that it does not wait while the parent writes."""
 
 AHEAD_BYTES = 1 << 14
-"""Largest task handed to a busy worker. A larger one might fill the line while the worker fills
-it from the other end, and both would wait for ever."""
-
-LINE_BYTES = 1 << 18
+"""Largest task handed to a busy worker: a larger one might not fit into the line, and the parent
+would wait until the worker reads it."""
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, the line to it, and the tasks it holds, the one under way first."""
+    """A process, the line to it, and the tasks it holds, the one under way first.
+
+    Its results go to the files in turn, so that it can write one while another is read.
+    """
 
     process: subprocess.Popen[bytes]
     connection: Connection
+    files: list[IO[bytes]]
+    received: int = 0
     tasks: deque[Task] = field(default_factory=deque)
     since: float = 0.0
     ready: bool = False
@@ -146,22 +152,30 @@ class ProcessExecutor:
 def _start(simulation: str) -> _Worker:
     """Start a worker: a new interpreter with this one's import path and one thread each."""
     ours, theirs = socket.socketpair()
-    for end in (ours, theirs):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
+    files = [_file_in_memory() for _ in range(DEPTH)]
+    numbers = [file.fileno() for file in files]
     with theirs:
         environment = {
             **os.environ,
             **dict.fromkeys(THREAD_VARIABLES, "1"),
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
         }
-        code = f"from pdsim.sweeps.worker import serve; serve({theirs.fileno()}, {simulation!r})"
+        arguments = f"{theirs.fileno()}, {numbers}, {simulation!r}"
+        code = f"from pdsim.sweeps.worker import serve; serve({arguments})"
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *numbers],
             env=environment,
         )
-    return _Worker(process, Connection(ours.detach()))
+    return _Worker(process, Connection(ours.detach()), files)
+
+
+def _file_in_memory() -> IO[bytes]:
+    """Open a file without a name, which is gone with the last process that holds it."""
+    if sys.platform != "linux":
+        return tempfile.TemporaryFile(buffering=0)
+    return os.fdopen(os.memfd_create("pdsim"), "w+b", buffering=0)
 
 
 def _message(task: Task, work: Work) -> bytes:
@@ -199,19 +213,24 @@ def _receive(worker: _Worker, work: Work) -> Outcome | None:
         worker.ready = True
         return None
     task = worker.tasks[0]
+    file = worker.files[worker.received % len(worker.files)]
+    worker.received += 1
     if answer:
         worker.tasks.popleft()
         return Lost(task=task, cause="error", message=answer.decode())
     cells, replicates = task.last - task.first, task.stop - task.start
     width = len(load_simulation(work.simulation).MEASURES)
-    measures = np.frombuffer(worker.connection.recv_bytes()).reshape(cells, replicates, width)
-    status = np.frombuffer(worker.connection.recv_bytes(), dtype=np.uint8)
+    measures = np.empty((cells, replicates, width))
+    status = np.empty((cells, replicates), dtype=np.uint8)
+    os.preadv(file.fileno(), [measures, status], 0)
     worker.tasks.popleft()
-    return Done(task=task, measures=measures, status=status.reshape(cells, replicates))
+    return Done(task=task, measures=measures, status=status)
 
 
 def _stop(worker: _Worker) -> None:
     worker.connection.close()
+    for file in worker.files:
+        file.close()
     worker.process.kill()
     worker.process.wait()
     if worker.process.stdin is not None:

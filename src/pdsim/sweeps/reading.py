@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.sweeps.arrays import PartArrays, open_part
+from pdsim.sweeps.arrays import CHUNK, PartArrays, open_part
 from pdsim.sweeps.store import STORE, SWEEP, Identity, StoreError, read_parts
 
-BATCH_BYTES = 1 << 25
-"""Replicates that are summarised at a time, at least one cell."""
+BATCH_BYTES = 1 << 23
+"""About so much is read at a time for a summary, at least one chunk of one cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +46,26 @@ class OpenStore:
     @property
     def batch(self) -> int:
         """Cells that are read at a time."""
-        return max(1, BATCH_BYTES // (self.replicates * len(self.identity.measures) * 8))
+        slab = min(self.replicates, CHUNK)
+        return max(1, BATCH_BYTES // (slab * len(self.identity.measures) * 8))
 
-    def read(self, keys: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Return measures (scenario, replicate, measure) and status of some cells.
+    def read(
+        self, keys: Sequence[str], begin: int, end: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Return measures (scenario, replicate, measure) and status of some replicates.
 
         What is not there is NaN with status 0. Chunk by chunk, so that no more than the result
         is in memory.
         """
-        shape = (len(keys), self.replicates, len(self.identity.measures))
+        shape = (len(keys), end - begin, len(self.identity.measures))
         measures, status = np.full(shape, np.nan), np.zeros(shape[:2], dtype=np.uint8)
         for cell, key in enumerate(keys):
             for arrays, row in self.rows.get(key, ()):
                 part = arrays.part
-                for first, last in part.done[row].within(0, self.replicates):
+                for first, last in part.done[row].within(begin, end):
                     for start, stop in part.chunks(first, last):
-                        measures[cell, start:stop], status[cell, start:stop] = arrays.read(
-                            row, start, stop
-                        )
+                        here = slice(start - begin, stop - begin)
+                        measures[cell, here], status[cell, here] = arrays.read(row, start, stop)
         return measures, status
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +55,9 @@ def open_sweep(store: str | Path) -> xr.Dataset:
     simulation = load_simulation(opened.identity.simulation)
     keys = list(dict.fromkeys(opened.keys))
     parts = [
-        simulation.summarise(*opened.read(keys[at : at + opened.batch]))
+        simulation.summarise_slabs(
+            partial(opened.read, keys[at : at + opened.batch]), opened.replicates
+        )
         for at in range(0, len(keys), opened.batch)
     ]
     rows = {key: row for row, key in enumerate(keys)}
@@ -89,7 +92,7 @@ def open_replicates(store: str | Path, *, keys: Sequence[str] | None = None) -> 
         raise InputError(
             Problem(rule=f"no cell of this sweep has the key {unknown[0]!r}", cure="see `key`")
         )
-    measures, status = opened.read(chosen)
+    measures, status = opened.read(chosen, 0, opened.replicates)
     return xr.Dataset(
         {
             "measures": (("scenario", "replicate", "measure"), measures),
@@ -155,13 +158,9 @@ def open_contrast(store: str | Path, *, dim: str, reference: Label) -> xr.Datase
     parts = []
     for at in range(0, len(pairs), opened.batch):
         some = pairs[at : at + opened.batch]
-        measures, status = opened.read([key for key, _ in some])
-        others, others_status = opened.read([key for _, key in some])
-        parts.append(
-            simulation.paired_contrast(
-                measures, status, reference=others, reference_status=others_status
-            )
-        )
+        read = partial(opened.read, [key for key, _ in some])
+        reference_of = partial(opened.read, [key for _, key in some])
+        parts.append(simulation.paired_contrast_slabs(read, reference_of, opened.replicates))
     contrast = _arrange(_join(parts), opened, np.arange(len(pairs)))
     return contrast.assign_attrs(reference=f"{dim} = {reference}")
 
@@ -192,7 +191,12 @@ def _no_cluster() -> AbstractContextManager[Any]:
 def known_names(simulation: Simulation) -> tuple[list[str], list[str]]:
     """Return the names of the performance measures, and of everything in a summary."""
     width = len(simulation.MEASURES)
-    empty = simulation.summarise(np.full((1, 1, width), np.nan), np.zeros((1, 1), dtype=np.uint8))
+
+    def nothing(start: int, stop: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        shape = (1, stop - start)
+        return np.full((*shape, width), np.nan), np.zeros(shape, dtype=np.uint8)
+
+    empty = simulation.summarise_slabs(nothing, 1)
     return measure_names(empty), [str(name) for name in (*empty.variables, *empty.dims)]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +15,7 @@ import xarray as xr
 from pdsim.errors import InputError, Problem
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
+from pdsim.sweeps.arrays import CHUNK
 from pdsim.sweeps.contract import SIMULATION, Simulation, Status, has_failed, load_simulation
 from pdsim.sweeps.executors import Work, choose_executor
 from pdsim.sweeps.grid import Cell, Grid, expand
@@ -25,6 +26,10 @@ from pdsim.sweeps.settings import SweepSettings, read_settings
 from pdsim.sweeps.store import RUN, SWEEP, Identity, locked, write_json
 from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
+
+TASK_SECONDS = 1.0
+"""About so long is a task of which the caller does not say how many replicates it has: short
+enough to lose with a crash and to share out at the end, long beside sending and storing it."""
 
 _STATUS = {
     "error": Status.ERROR,
@@ -39,7 +44,7 @@ def sweep(
     store: str | Path,
     executor: Any = "processes",
     workers: int | None = None,
-    block: int = 100,
+    block: int | None = None,
     timeout: float | None = None,
     job: tuple[int, int] | None = None,
     progress: ProgressCallback | None = None,
@@ -60,8 +65,8 @@ def sweep(
         ``"serial"``, ``"processes"``, or a Dask cluster (a client or ``"tcp://host:port"``).
     workers : int, optional
         Local processes; default: the cores this process may use.
-    block : int
-        Replicates in one task.
+    block : int, optional
+        Replicates in one task; default: as many as take about a second.
     timeout : float, optional
         Seconds that a local process may spend on one task. A task that takes longer is stopped
         and run in halves; a single replicate of a single cell that takes longer is recorded as
@@ -110,10 +115,16 @@ def sweep(
         own = wanted(cells, replicates=settings.replicates, job=job)
         writer.make_room(own, cells)
         write_json(place / SWEEP, _sweep_record(settings, grid))
+        cost = costs(cells, module)
+        blocks = (
+            _blocks(cells, cost)
+            if block is None
+            else dict.fromkeys((c.data_key for c in cells.values()), block)
+        )
         meter = Meter(
             total=sum(intervals.count(0, settings.replicates) for intervals in own.values()),
             reused=_count_done(writer, own),
-            cost=costs(cells, module),
+            cost=cost,
             callback=progress,
         )
         record: dict[str, Any] = {
@@ -123,7 +134,7 @@ def sweep(
         }
         _add_run(place / RUN, record | runner.description, new=True)
         queue = TaskQueue(
-            tasks_left(writer.parts.values(), cells, replicates=settings.replicates, block=block)
+            tasks_left(writer.parts.values(), cells, replicates=settings.replicates, blocks=blocks)
         )
         work = Work(
             simulation=simulation,
@@ -188,6 +199,14 @@ def costs(cells: Mapping[str, Cell], module: Simulation) -> dict[str, float]:
     return {key: cost[cell.fit_key] / sharing[cell.fit_key] for key, cell in cells.items()}
 
 
+def _blocks(cells: Mapping[str, Cell], cost: Mapping[str, float]) -> dict[str, int]:
+    """Return the replicates of each data key that take about a second, up to a chunk."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for key, cell in cells.items():
+        seconds[cell.data_key] += cost[key]
+    return {data: max(1, min(CHUNK, int(TASK_SECONDS / s))) for data, s in seconds.items()}
+
+
 def _count_done(writer: Writer, own: Mapping[str, Intervals]) -> int:
     """Return how many of the wanted replicates are there already."""
     return sum(
@@ -209,9 +228,9 @@ def _sweep_record(settings: SweepSettings, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _check_arguments(block: int, job: tuple[int, int] | None) -> None:
+def _check_arguments(block: int | None, job: tuple[int, int] | None) -> None:
     problems = []
-    if block < 1:
+    if block is not None and block < 1:
         problems.append(Problem(rule=f"block must be 1 or more, not {block}"))
     if job is not None and not 1 <= job[0] <= job[1]:
         rule = f"array job {job[0]} of {job[1]} does not exist"

@@ -104,18 +104,23 @@ def group_rows(part: Part, cells: Mapping[str, Cell]) -> list[tuple[int, int]]:
 
 
 def tasks_left(
-    parts: Iterable[Part], cells: Mapping[str, Cell], *, replicates: int, block: int
+    parts: Iterable[Part],
+    cells: Mapping[str, Cell],
+    *,
+    replicates: int,
+    blocks: Mapping[str, int],
 ) -> Iterator[Task]:
     """Yield the tasks that complete the wanted cells up to `replicates`.
 
     A task never crosses a chunk of its part. Rows of a group that lack the same replicates are
-    run together.
+    run together. `blocks` gives the replicates in one task by data key.
     """
     for part in parts:
         stop = min(part.stop, replicates)
         chunks = part.chunks(part.start, stop)
         for first, last in group_rows(part, cells):
             finished = [part.finished(row) for row in range(first, last)]
+            block = blocks[cells[part.keys[first]].data_key]
             for start, end in chunks:
                 gaps = [intervals.missing(start, end) for intervals in finished]
                 for a, b in _alike(gaps):

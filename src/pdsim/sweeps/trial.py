@@ -101,7 +101,7 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
     seed = opened.identity.seed
     truth, study = simulation.simulate(scenario, replicate, seed)
     block = simulation.run_block([scenario], range(replicate, replicate + 1), seed=seed)
-    stored, status = opened.read([full])
+    stored, status = opened.read([full], replicate, replicate + 1)
     names = list(opened.identity.measures)
     return Replay(
         scenario=scenario,
@@ -111,8 +111,8 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
             np.asarray(block.measures)[0, 0], dims="measure", coords={"measure": names}
         ),
         status=Status(int(block.status[0, 0])),
-        stored=xr.DataArray(stored[0, replicate], dims="measure", coords={"measure": names}),
-        stored_status=Status(int(status[0, replicate])),
+        stored=xr.DataArray(stored[0, 0], dims="measure", coords={"measure": names}),
+        stored_status=Status(int(status[0, 0])),
     )
 
 

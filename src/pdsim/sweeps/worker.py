@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -100,8 +101,11 @@ def _scenario(simulation: str, text: str) -> Any:
     return from_mapping(load_simulation(simulation).Scenario, json.loads(text))
 
 
-def serve(descriptor: int, simulation: str) -> None:
+def serve(descriptor: int, files: Sequence[int], simulation: str) -> None:
     """Serve tasks over a socket until it closes; leave at once when the parent dies.
+
+    Results are written to the `files` in turn, measures first and status after them; the answer
+    over the socket is empty then, and the text of the error otherwise.
 
     The parent keeps this process's standard input open and writes nothing to it, so that its
     end means the parent's end. An interrupt from the keyboard is the parent's to handle.
@@ -111,7 +115,7 @@ def serve(descriptor: int, simulation: str) -> None:
     connection = Connection(descriptor)
     load_simulation(simulation)
     connection.send_bytes(b"ready")
-    while True:
+    for file in cycle(files):
         try:
             task = json.loads(connection.recv_bytes())
         except EOFError:
@@ -123,9 +127,10 @@ def serve(descriptor: int, simulation: str) -> None:
         except Exception as error:
             connection.send_bytes(describe(error).encode())
             continue
+        written = os.pwritev(file, [measures, status], 0)
+        if written < measures.nbytes + status.nbytes:
+            raise OSError(f"only {written} bytes of a result could be written")
         connection.send_bytes(b"")
-        connection.send_bytes(memoryview(measures).cast("B"))
-        connection.send_bytes(memoryview(status).cast("B"))
 
 
 def _leave_with_parent() -> None:

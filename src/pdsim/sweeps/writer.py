@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.files import sync_folder
-from pdsim.sweeps.arrays import PartArrays, chunk_length, create_part, open_part, sync_file
+from pdsim.sweeps.arrays import (
+    MEASURES,
+    STATUS,
+    PartArrays,
+    chunk_length,
+    create_part,
+    open_part,
+    write_chunk,
+)
 from pdsim.sweeps.contract import is_retried
 from pdsim.sweeps.grid import Cell
 from pdsim.sweeps.intervals import Intervals
@@ -33,7 +42,7 @@ COMMIT_SECONDS = 2.0
 COMMIT_BYTES = 1 << 24
 
 SYNCS = 8
-"""Files made durable at a time: a disk takes several requests in little more time than one."""
+"""Chunks written at a time: a disk makes several durable in little more time than one."""
 
 type _Place = tuple[int, int, int]
 """Part, row, number of a chunk."""
@@ -41,7 +50,7 @@ type _Place = tuple[int, int, int]
 
 @dataclass(slots=True)
 class _Chunk:
-    """One chunk of one row, in memory while it is being filled."""
+    """One whole chunk of one row, in memory while it is being filled."""
 
     measures: NDArray[np.float64]
     status: NDArray[np.uint8]
@@ -175,9 +184,8 @@ class Writer:
         if not self._lines:
             return
         changed = {place: chunk for place, chunk in self._chunks.items() if chunk.changed}
-        for (number, _, _), chunk in changed.items():
+        for chunk in changed.values():
             chunk.changed = False
-            self._open(number)
         commit = _Commit(changed, self._lines)
         self._under_way = commit, self._thread.submit(self._make_durable, commit)
         self._lines, self._bytes = [], 0
@@ -203,26 +211,17 @@ class Writer:
                 del self._chunks[place]
 
     def _make_durable(self, commit: _Commit) -> None:
-        self._write(commit.chunks, "measures")
-        self._write(commit.chunks, "status")
+        parts = [self.parts[number] for number in dict.fromkeys(n for n, _, _ in commit.chunks)]
+        for which in (MEASURES, STATUS):
+            list(self._syncs.map(partial(self._write, which), commit.chunks.items()))
+            for part in parts:
+                sync_folder(part.folder / which)
         append_lines(self._folder, commit.lines)
 
-    def _write(self, changed: Mapping[_Place, _Chunk], which: str) -> None:
-        """Write chunks of one of the two arrays, and make them durable."""
-        written: list[Path] = []
-        for (number, row, at), chunk in changed.items():
-            arrays = self._arrays[number]
-            start = at * arrays.part.chunk
-            if which == "measures":
-                arrays.measures[row, start : start + len(chunk.status), :] = chunk.measures
-                name = f"c.{row}.{at}.0"
-            else:
-                arrays.status[row, start : start + len(chunk.status)] = chunk.status
-                name = f"c.{row}.{at}"
-            written.append(arrays.part.folder / which / name)
-        list(self._syncs.map(sync_file, written))
-        for folder in dict.fromkeys(path.parent for path in written):
-            sync_folder(folder)
+    def _write(self, which: str, item: tuple[_Place, _Chunk]) -> None:
+        (number, row, at), chunk = item
+        values = chunk.measures if which == MEASURES else chunk.status
+        write_chunk(self.parts[number], row, at, values)
 
     def _chunk(self, part: Part, row: int, at: int) -> _Chunk:
         """Return a chunk in memory, read from the store if a part of it is done."""
@@ -230,11 +229,11 @@ class Writer:
         if place not in self._chunks:
             start = part.start + at * part.chunk
             stop = min(start + part.chunk, part.stop)
+            measures = np.full((part.chunk, len(self.measures)), np.nan)
+            status = np.zeros(part.chunk, dtype=np.uint8)
             if row in part.done and part.done[row].count(start, stop):
-                measures, status = self._open(part.number).read(row, start, stop)
-            else:
-                measures = np.full((stop - start, len(self.measures)), np.nan)
-                status = np.zeros(stop - start, dtype=np.uint8)
+                there = slice(stop - start)
+                measures[there], status[there] = self._open(part.number).read(row, start, stop)
             self._chunks[place] = _Chunk(measures, status)
         chunk = self._chunks[place]
         if self._under_way is not None and self._under_way[0].chunks.get(place) is chunk:
@@ -243,7 +242,7 @@ class Writer:
 
     def _open(self, number: int) -> PartArrays:
         if number not in self._arrays:
-            self._arrays[number] = open_part(self.parts[number], writable=True)
+            self._arrays[number] = open_part(self.parts[number])
         return self._arrays[number]
 
     def _trouble(self, error: OSError) -> StoreError:
