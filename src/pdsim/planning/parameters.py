@@ -207,7 +207,7 @@ def drawn(draw: Draw) -> xr.Dataset:
 
     Examples
     --------
-    >>> found = drawn(from_ranges({"sd_change_facility": Range(0.5, 0.9)}, seed=1))
+    >>> found = drawn(from_ranges({"sd_change_facility": Range(low=0.5, high=0.9)}, seed=1))
     >>> found.drawn_median.sel(parameter="sd_change_facility").round(1).item()
     0.7
     """
