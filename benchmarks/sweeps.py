@@ -21,6 +21,8 @@ SETTINGS: dict[str, Any] = {
     "factors": {"trials": [20, 40], "rule": ["observed_change", "posterior_mean", "p_top"]},
 }
 
+FITS: dict[str, Any] = {**SETTINGS, "replicates": 150}
+
 CHEAP: dict[str, Any] = {
     "replicates": 100_000,
     "seed": 1,
@@ -65,16 +67,16 @@ def overhead() -> None:
     )
 
 
-def scaling() -> None:
-    """Two processes against one, each started afresh, until the last block is committed."""
+def scaling(rounds: int = 3) -> None:
+    """Two processes against one in turn, from the first block to the last commit."""
     from pdsim.sweeps import sweep
 
-    for name, settings, block in (("fits", SETTINGS, 10), ("no posterior", CHEAP, 1000)):
+    for name, settings in (("no posterior", CHEAP), ("fits", FITS)):
         with tempfile.TemporaryDirectory() as store:
             # after any change of the source the first process compiles for half a minute
             sweep({**settings, "replicates": 2}, store=store, executor="serial")
-        seconds = {}
-        for workers in (1, 2):
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        for workers in (1, 2) * rounds:
             marks: list[float] = []
 
             def mark(event: Any, marks: list[float] = marks) -> None:
@@ -82,19 +84,14 @@ def scaling() -> None:
                     marks.append(time.perf_counter())
 
             with tempfile.TemporaryDirectory() as store:
-                sweep(
-                    settings,
-                    store=store,
-                    executor="processes",
-                    workers=workers,
-                    block=block,
-                    progress=mark,
-                )
+                sweep(settings, store=store, workers=workers, progress=mark)
             # from the first report, so that the start of the interpreters is left out
-            seconds[workers] = marks[-1] - marks[0]
+            seconds[workers].append(marks[-1] - marks[0])
+        one, two = sum(seconds[1]), sum(seconds[2])
+        times = ", ".join(f"{a:.2f}/{b:.2f}" for a, b in zip(*seconds.values(), strict=True))
         print(
-            f"scaling, {name}: one process {seconds[1]:.2f} s, two {seconds[2]:.2f} s, "
-            f"{seconds[1] / seconds[2]:.2f} times as fast (line: 1.8)"
+            f"scaling, {name}: seconds with one process/with two: {times}; "
+            f"{one / two:.2f} times as fast (line: 1.8)"
         )
 
 

@@ -63,7 +63,7 @@ def _problem(cls: type, detail: Any, file: str | None) -> Problem:
         )
     if detail["type"] in {"missing", "missing_argument"}:
         return Problem(file=file, rule=f"key {key!r} is missing", cure=f"add {key!r}")
-    message = detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"].removeprefix("Value error, ").removesuffix(".")
     received = "" if isinstance(detail["input"], dict) else f" (received {detail['input']!r:.80})"
     return Problem(file=file, rule=f"{key}: {message}{received}" if key else message)
 

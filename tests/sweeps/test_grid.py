@@ -120,6 +120,19 @@ def test_bad_cells_are_refused(grid_of, cells, message):
         grid_of(cells=cells)
 
 
+def test_unknown_keys_of_the_scenario_are_told_with_all_else_that_is_wrong(grid_of):
+    with pytest.raises(InputError) as caught:
+        grid_of({"weighting": ["equal"], "trials": ["many"]}, scenario={"wieghts": 5, "qqq": 1})
+    rules = [(problem.file, problem.rule) for problem in caught.value.problems]
+    assert rules[:2] == [
+        ("[scenario]", "unknown key 'wieghts'"),
+        ("[scenario]", "unknown key 'qqq'"),
+    ]
+    assert "perhaps 'weights' was meant" in caught.value.problems[0].cure
+    assert "trials" in caught.value.problems[1].cure
+    assert rules[2][0] == "weighting = equal, trials = many"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -175,6 +175,15 @@ def test_progress_counts_what_is_reused_and_ends_at_the_total(run, monkeypatch):
     assert (events[-1].done, events[-1].remaining) == (540, 0.0)
 
 
+def test_tasks_take_about_a_second_unless_told_otherwise(run, monkeypatch, tmp_path):
+    # a replicate of the fake is said to cost a millisecond
+    monkeypatch.setattr("pdsim.sweeps.run.TASK_SECONDS", 0.010)
+    run({"replicates": 45, "seed": 1})
+    lines = (tmp_path / "store" / "ledger.jsonl").read_text().splitlines()
+    done = [json.loads(line)["done"] for line in lines if "done" in line]
+    assert [stop - start for *_, start, stop in done] == [10, 10, 10, 10, 5]
+
+
 def test_array_jobs_own_their_stores_and_open_as_one(run, log, tmp_path):
     config = {**CONFIG, "replicates": 250}
     together = tmp_path / "jobs"

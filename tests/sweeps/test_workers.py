@@ -90,11 +90,11 @@ def test_replicate_that_hangs_is_a_timeout_and_the_others_are_there(run, tmp_pat
         "scenario": {"at": 1, "behaviour": "hang"},
         "factors": {"behaviour": ["hang"], "weighting": ["a", "b"]},
     }
-    result = run(once, **PROCESSES, timeout=0.5, block=2)
+    result = run(once, **PROCESSES, timeout=2.0, block=2)
     found = statuses(tmp_path, result, None)
     assert (found[:, 1] == Status.TIMEOUT).all()
     assert (found[:, [0, 2, 3]] == Status.OK).all()
-    assert "timeout: no result after 0.5 s" in (tmp_path / "store" / "ledger.jsonl").read_text()
+    assert "timeout: no result after 2 s" in (tmp_path / "store" / "ledger.jsonl").read_text()
 
 
 def test_worker_that_cannot_start_ends_the_sweep(run, monkeypatch, tmp_path, capfd):

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Self
 
 from pdsim.errors import InputError, Problem
@@ -99,11 +100,16 @@ def expand(settings: SweepSettings, simulation: Simulation) -> Grid:
         dims, changes = _listed(settings)
     else:
         dims, changes = _crossed(settings, fields)
-    problems: dict[tuple[str, str], Problem] = {}
+    problems = {
+        (problem.rule, problem.cure): problem
+        for problem in _unknown_keys(settings.scenario, fields)
+    }
+    # what is wrong besides is told at the same time
+    base = {name: value for name, value in settings.scenario.items() if name in fields}
     cells: list[Cell] = []
     for place, change in changes:
         try:
-            mapping = {**settings.scenario, **change}
+            mapping = {**base, **change}
             cells.append(Cell.of(from_mapping(simulation.Scenario, mapping, file=place)))
         except InputError as error:
             for problem in error.problems:
@@ -117,6 +123,18 @@ type _Change = tuple[str, dict[str, Any]]
 
 type _Fields = Mapping[str, bool]
 """Settings of a scenario, and whether the value of each is itself a table."""
+
+
+def _unknown_keys(scenario: Mapping[str, Any], fields: _Fields) -> list[Problem]:
+    problems = []
+    for name in scenario:
+        if name not in fields:
+            close = get_close_matches(name, fields, n=1)
+            cure = (
+                f"perhaps {close[0]!r} was meant" if close else "use some of: " + ", ".join(fields)
+            )
+            problems.append(Problem(file="[scenario]", rule=f"unknown key {name!r}", cure=cure))
+    return problems
 
 
 def _listed(settings: SweepSettings) -> tuple[dict[str, tuple[Label, ...]], list[_Change]]:
