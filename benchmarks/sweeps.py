@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
     "factors": {"trials": [20, 40], "rule": ["observed_change", "posterior_mean", "p_top"]},
 }
 
-FITS: dict[str, Any] = {**SETTINGS, "replicates": 150}
+FITS: dict[str, Any] = {**SETTINGS, "replicates": 300}
 
 CHEAP: dict[str, Any] = {
     "replicates": 100_000,
@@ -132,7 +132,7 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
             write_json(store / SWEEP, record)
         opened = timed(lambda: read_store(store))
         found = read_store(store)
-        some = timed(lambda: found.read(found.keys[:100]))
+        some = timed(lambda: found.read(found.keys[:100], 0, found.replicates))
         size = (store / "ledger.jsonl").stat().st_size / 1e6
     print(
         f"open: {scenarios} scenarios, {scenarios * lines} ledger lines ({size:.1f} MB) in "
