@@ -11,7 +11,9 @@ a silent bad fit. Writes results/engine_panel/silent.json. About 15 minutes of C
 
 import argparse
 import json
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +63,20 @@ def fitted(number: int) -> LaplaceResult:
     return sample_laplace(made(number), draws=2000, seed=number, points=512)
 
 
-def judged(numbers: list[int]) -> dict[str, float]:
+def refitted(number: int) -> float:
+    """Return the difference of a data set's fit from its refit."""
+    return difference(number, fitted(number))
+
+
+def line(number: int) -> str:
+    """Return one data set's fit as a line of JSON."""
+    result = fitted(number)
+    return json.dumps([number, result.reliable, result.ess])
+
+
+def judged(numbers: list[int], pool: Executor) -> dict[str, float]:
     """Refit the data sets and count differences above the limit."""
-    apart: Floats = np.array([difference(n, fitted(n)) for n in numbers])
+    apart: Floats = np.array(list(pool.map(refitted, numbers, chunksize=5)))
     bad = int((apart > LIMIT).sum())
     upper = 1.0 if bad == len(apart) else float(stats.beta.ppf(0.95, bad + 1, len(apart) - bad))
     return {
@@ -78,34 +91,34 @@ def judged(numbers: list[int]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("results/engine_panel/silent.json"))
     args = parser.parse_args()
     kept = args.out.with_suffix(".jsonl.tmp")
     lines = kept.read_text().splitlines() if kept.exists() else []
-    with kept.open("a") as file:
-        for number in range(len(lines), args.sets):
-            result = fitted(number)
-            line = json.dumps([number, result.reliable, result.ess])
-            file.write(line + "\n")
-            lines.append(line)
-            if number % 500 == 499:
-                file.flush()
-                print(number + 1, flush=True)
-    fits = [json.loads(line) for line in lines]
-    silent = [(ess, number) for number, reliable, ess in fits if reliable]
-    rng = np.random.default_rng(1)
-    chance = rng.choice([number for _, number in silent], CHECKED, replace=False)
-    found = {
-        "sets": len(fits),
-        "flagged": len(fits) - len(silent),
-        "flagged_with_case_correlation": sum(
-            not reliable and number % 5 == 4 for number, reliable, _ in fits
-        ),
-        "least_ess": min(silent)[0],
-        "median_ess": float(np.median([ess for ess, _ in silent])),
-        "at random": judged(chance.tolist()),
-        "worst": judged([number for _, number in sorted(silent)[:CHECKED]]),
-    }
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
+        with kept.open("a") as file:
+            for one in pool.map(line, range(len(lines), args.sets), chunksize=50):
+                file.write(one + "\n")
+                lines.append(one)
+                if len(lines) % 500 == 0:
+                    file.flush()
+                    print(len(lines), flush=True)
+        fits = [json.loads(one) for one in lines]
+        silent = [(ess, number) for number, reliable, ess in fits if reliable]
+        rng = np.random.default_rng(1)
+        chance = rng.choice([number for _, number in silent], CHECKED, replace=False)
+        found = {
+            "sets": len(fits),
+            "flagged": len(fits) - len(silent),
+            "flagged_with_case_correlation": sum(
+                not reliable and number % 5 == 4 for number, reliable, _ in fits
+            ),
+            "least_ess": min(silent)[0],
+            "median_ess": float(np.median([ess for ess, _ in silent])),
+            "at random": judged(chance.tolist(), pool),
+            "worst": judged([number for _, number in sorted(silent)[:CHECKED]], pool),
+        }
     args.out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 

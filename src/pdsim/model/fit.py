@@ -112,8 +112,8 @@ def fit(
 def _fit_laplace(
     data: ModelData, *, draws: int, seed: int
 ) -> tuple[xr.Dataset, xr.Dataset, tuple[Gate, ...], float]:
-    from pdsim.model.laplace.posterior import POINTS
-    from pdsim.model.laplace.sample import MOST_WEIGHTED, sample_laplace
+    from pdsim.model.laplace.posterior import MOST_WEIGHTED, POINTS
+    from pdsim.model.laplace.sample import sample_laplace
 
     # one fit can afford an effective sample near the number of its draws
     points = POINTS if data.shape[0] > MOST_WEIGHTED else max(POINTS, draws // 4)

@@ -24,6 +24,7 @@ from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread, allocate_spread
 from pdsim.model.laplace.pinned import pin
 from pdsim.model.laplace.posterior import (
+    MOST_WEIGHTED,
     POINTS,
     Posterior,
     composite_ess,
@@ -34,13 +35,12 @@ from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
 
-MOST_WEIGHTED: Final = 200
-"""Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
-
 MOST_CANDIDATES: Final = 8
 _TOGETHER: Final = 50
 _MOST_NORMALS: Final = 4_000_000
 _ESCALATIONS: Final = 1
+_WANTED_SHARE: Final = 0.25
+"""Effective share of the draws below which every facility is drawn four times as often."""
 
 
 def sample_laplace(
@@ -176,16 +176,17 @@ def draw_posterior(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    candidates = _candidates(setup.problem)
+    candidates, failed = _candidates(setup.problem), 0
     for more in range(_ESCALATIONS + 1):
         log_weight = fill_draws(setup, posterior, rng, drawn, candidates * 4**more)
         if facilities > MOST_WEIGHTED or setup.problem.gaussian:
             return posterior, drawn, Joint(1.0, 0.0)
         weight = normalise(log_weight)
         joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
-        if joint.reliable:
+        if (joint.reliable and joint.share > _WANTED_SHARE) or more == _ESCALATIONS:
             break
-    posterior = posterior._replace(escalations=posterior.escalations + more)
+        failed += not joint.reliable
+    posterior = posterior._replace(escalations=posterior.escalations + failed)
     kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
     kept = rng.permutation(kept)
     return posterior, Draws(*(part[kept] if len(part) else part for part in drawn)), joint
