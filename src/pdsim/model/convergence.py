@@ -11,7 +11,7 @@ RHAT_LIMIT: Final = 1.01
 ESS_LIMIT: Final = 400
 PARETO_K_LIMIT: Final = 0.7
 LAPLACE_ESS_LIMIT: Final = 100
-LAPLACE_SHARE_LIMIT: Final = 0.05
+LAPLACE_SHARE_LIMIT: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ def _inference(results: Results, settings: Table) -> Text:
         "corrected Laplace approximation, effects from a Gaussian approximation, whole draws "
         "weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. It was "
         "accepted if the Pareto k of the weights was below 0.7, the effective number of "
-        "hyperparameter points above 100 and the effective share of the draws above 0.05.",
+        "hyperparameter points above 100 and the effective share of the draws above 0.25.",
         parts,
     )
 

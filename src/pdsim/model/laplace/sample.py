@@ -39,8 +39,6 @@ MOST_CANDIDATES: Final = 8
 _TOGETHER: Final = 50
 _MOST_NORMALS: Final = 4_000_000
 _ESCALATIONS: Final = 1
-_WANTED_SHARE: Final = 0.25
-"""Effective share of the draws below which every facility is drawn four times as often."""
 
 
 def sample_laplace(
@@ -176,17 +174,16 @@ def draw_posterior(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    candidates, failed = _candidates(setup.problem), 0
+    candidates = _candidates(setup.problem)
     for more in range(_ESCALATIONS + 1):
         log_weight = fill_draws(setup, posterior, rng, drawn, candidates * 4**more)
         if facilities > MOST_WEIGHTED or setup.problem.gaussian:
             return posterior, drawn, Joint(1.0, 0.0)
         weight = normalise(log_weight)
         joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
-        if (joint.reliable and joint.share > _WANTED_SHARE) or more == _ESCALATIONS:
+        if joint.reliable or more == _ESCALATIONS:
             break
-        failed += not joint.reliable
-    posterior = posterior._replace(escalations=posterior.escalations + failed)
+    posterior = posterior._replace(escalations=posterior.escalations + more)
     kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
     kept = rng.permutation(kept)
     return posterior, Draws(*(part[kept] if len(part) else part for part in drawn)), joint
