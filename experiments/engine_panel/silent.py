@@ -5,8 +5,9 @@
 Data sets come from the default priors, with 3, 10 or 40 trials, a fifth of the cells missing in
 every other set and a case correlation of 0.3 in every fifth. Each is fitted once. Of those
 without a flag, 200 taken at random and the 200 with the smallest effective sample are fitted again
-with 8 times the points and 4 times the draws; a difference of a facility's mean change above 0.2 posterior sd counts as
-a silent bad fit. Writes results/engine_panel/silent.json. About 25 minutes of CPU.
+with 8 times the points and 4 times the draws; a difference of a facility's mean change above 0.2
+posterior sd counts as a silent bad fit. Writes results/engine_panel/silent.json. About 25 minutes
+of CPU.
 """
 
 import argparse
