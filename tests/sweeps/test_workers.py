@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ import xarray as xr
 import pdsim.sweeps as sweeps
 from pdsim.errors import PdsimError
 from pdsim.sweeps import Status
+from pdsim.sweeps.executors import Work
+from pdsim.sweeps.processes import _receive, _Worker
+from pdsim.sweeps.tasks import Task
 
 PROCESSES = {"executor": "processes", "workers": 2}
 
@@ -158,3 +162,14 @@ def test_interrupt_keeps_what_was_done(run, log, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(slow, block=10, progress=interrupt)
     assert int(sweeps.open_sweep(tmp_path / "store").n_simulated.sum()) > 40
+
+
+def test_a_short_result_is_not_taken_for_a_whole_one(tmp_path):
+    with (tmp_path / "result").open("w+b", buffering=0) as file:
+        file.write(bytes(80))
+        line = SimpleNamespace(recv_bytes=lambda: b"")
+        worker = _Worker(process=None, connection=line, files=[file], ready=True)
+        worker.tasks.append(Task(part=0, first=0, last=1, start=0, stop=10))
+        work = Work(simulation="pdsim.simulation", seed=1, versions={}, scenarios=lambda task: [])
+        with pytest.raises(EOFError, match="shorter"):
+            _receive(worker, work)

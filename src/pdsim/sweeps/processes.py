@@ -222,7 +222,8 @@ def _receive(worker: _Worker, work: Work) -> Outcome | None:
     width = len(load_simulation(work.simulation).MEASURES)
     measures = np.empty((cells, replicates, width))
     status = np.empty((cells, replicates), dtype=np.uint8)
-    os.preadv(file.fileno(), [measures, status], 0)
+    if os.preadv(file.fileno(), [measures, status], 0) != measures.nbytes + status.nbytes:
+        raise EOFError("a result is shorter than it should be")
     worker.tasks.popleft()
     return Done(task=task, measures=measures, status=status)
 

@@ -7,6 +7,7 @@ from pdsim.model.laplace.importance import (
     log_density,
     matched,
     mixture_log_density,
+    net,
     normalise,
     pareto_k,
     sample,
@@ -102,3 +103,12 @@ def test_systematic_counts(offset):
     counts = systematic(weight, 1000, offset)
     assert counts.sum() == 1000
     assert (np.abs(counts - 1000 * weight) <= 1.0 + 1e-9).all()
+
+
+def test_lattice_integrates_better_than_chance():
+    """The error of a smooth integral over shifts is far below that of random points."""
+    shifts = np.random.default_rng(8).random((50, 10))
+    value = [np.prod(1.0 + (net(256, 10) + s) % 1.0 - 0.5, axis=1).mean() for s in shifts]
+    chance = np.sqrt(((1.0 + 1.0 / 12.0) ** 10 - 1.0) / 256)  # sd of the mean of random points
+    assert np.mean(value) == pytest.approx(1.0, abs=5 * np.std(value) / np.sqrt(50))
+    assert np.std(value) < 0.6 * chance

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pdsim.model.data import ModelData
 from pdsim.model.laplace import sample_laplace
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import hyper_names, natural
@@ -8,6 +11,8 @@ from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.posterior import Posterior
 from pdsim.model.laplace.sample import Draws, fill_draws, set_up
+from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
+from pdsim.priors import Priors
 
 
 def _draws_at(data, x, draws):
@@ -164,3 +169,37 @@ def test_without_data_the_posterior_is_the_prior(make_data):
     assert alpha.std() == pytest.approx(np.hypot(2.0, 1.5), rel=0.05)
     correlation = np.corrcoef(alpha.T)[0, 1]
     assert correlation == pytest.approx(1.5**2 / 6.25, abs=5 / np.sqrt(4000))
+
+
+def _from_the_priors(number, trials, correlation):
+    """Return data set `number` of experiments/engine_panel/silent.py, without missing cells."""
+    rng = np.random.default_rng([20260815, number])
+    size = np.full((10, 14, 2), float(trials))
+    blank = ModelData(
+        kind="counts",
+        observed=np.zeros(size.shape),
+        size=size,
+        domain=np.repeat([0, 1], 7),
+        case_group=np.zeros(14, dtype=np.int64),
+        case_correlation=correlation,
+        weight=np.full(14, 1 / 14),
+        center=np.zeros(14),
+        scale=np.ones(14),
+        priors=Priors(),
+    )
+    eta, _ = draw_eta(draw_parameters(blank, rng), blank, rng)
+    return replace(blank, observed=draw_proportion(eta, blank, rng) * size)
+
+
+def test_a_fit_that_is_off_says_so():
+    """A mean of this one was off by 21 posterior standard deviations, with no gate failed."""
+    result = sample_laplace(_from_the_priors(714, 3, 0.3), draws=2000, seed=714, points=512)
+    assert result.joint_share < 0.2
+    assert not result.reliable
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_points_are_added_until_there_are_enough(number):
+    result = sample_laplace(_from_the_priors(number, 10, 0.0), draws=500, seed=1)
+    assert result.weight_ess > 200
+    assert result.reliable
