@@ -116,7 +116,8 @@ def _fit_laplace(
     from pdsim.model.laplace.sample import sample_laplace
 
     # one fit can afford an effective sample near the number of its draws
-    points = POINTS if data.shape[0] > MOST_WEIGHTED else max(POINTS, draws // 4)
+    many = data.shape[0] > MOST_WEIGHTED
+    points = POINTS if many else max(POINTS, draws // 4)
     result = sample_laplace(data, draws=draws, seed=seed, points=points)
     dims = {
         "eta": ("facility", "indicator", "period"),
@@ -133,9 +134,11 @@ def _fit_laplace(
     )
     stats = xr.Dataset(attrs=result.diagnostics())
     gates = laplace_gates(
-        ess=None if result.exact else result.weight_ess,
+        points=None if result.exact else result.weight_ess,
         pareto_k=max(result.pareto_k, result.joint_k),
         share=result.joint_share,
+        ess=None if many else result.ess,
+        draws=draws,
     )
     return posterior, stats, gates, result.ess
 

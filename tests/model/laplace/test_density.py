@@ -59,7 +59,7 @@ def test_against_dense_matrices(make_data, dense_laplace, case):
         assert plain[n] == pytest.approx(exact["value"], abs=1e-6)
         np.testing.assert_allclose(latent.eta[n, ..., :periods], exact["mean"], atol=2e-5)
         np.testing.assert_allclose(latent.var[n, ..., :periods], exact["variance"], rtol=1e-5)
-        # the engine's rule has 4 nodes (3 for a shock), the oracle's 25
+        # the engine takes two terms of a series (4 x 3 nodes with a shock), the oracle 25 nodes
         assert corrected[n] - plain[n] == pytest.approx(exact["correction"], abs=0.03)
 
 

@@ -71,9 +71,9 @@ def test_matched_component_has_the_shape_of_the_points():
     z = rng.normal(size=(4000, 3)) * [1.0, 2.0, 0.5]
     z[:, 0] *= np.where(z[:, 0] < 0.0, 2.0, 1.0)  # a long tail below in the first coordinate
     x = mode.center + z
-    found = matched(x, np.full(4000, 1 / 4000), mode, 10, 8.0)
+    found = matched(x, np.full(4000, 1 / 4000), mode, 10)
     np.testing.assert_array_equal(found.center, mode.center)
-    widened = np.cov(x.T) * 1.1 * 6 / 8
+    widened = np.cov(x.T) * 1.4 * 14 / 16
     np.testing.assert_allclose(found.basis @ found.basis.T, widened, rtol=0.02, atol=0.02)
     # scales of the sides: as far out as the points are there, seen from the mode
     seen = np.array([2.0, 1.0]) / np.sqrt(np.cov(x.T)[0, 0])

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.model.data import Floats, ModelData, model_data
-from pdsim.model.laplace.posterior import composite_ess
 from pdsim.model.laplace.problem import two_periods
 from pdsim.model.laplace.sample import Setup, draw_posterior, set_up
 from pdsim.model.laplace.scores import composite_draws, estimands_of
@@ -119,19 +118,19 @@ def _summary(
     problem = setup.problem._replace(
         observed=two_periods(data.observed, periods), size=two_periods(data.size, periods)
     )
-    posterior, drawn, joint = draw_posterior(
-        setup._replace(problem=problem), draws=draws, rng=np.random.default_rng(seed)
+    fit = draw_posterior(
+        setup._replace(problem=problem), data, draws=draws, rng=np.random.default_rng(seed)
     )
-    score, plain = composite_draws(data, drawn, weights, estimand)  # weighting, draw, facility
+    score = composite_draws(data, fit.drawn, weights, estimand)  # weighting, draw, facility
     found = {
         "mean": score.mean(axis=1),
         "sd": score.std(axis=1, ddof=1),
         "quantile_value": np.moveaxis(np.quantile(score, list(quantiles), axis=1), 0, -1),
-        "ess": composite_ess(data, posterior, plain, joint.share * draws),
-        "weight_ess": posterior.ess,
-        "pareto_k": max(posterior.pareto_k, joint.pareto_k),
-        "escalated": posterior.escalations > 0,
-        "reliable": posterior.reliable and joint.reliable,
+        "ess": fit.ess,
+        "weight_ess": fit.posterior.ess,
+        "pareto_k": max(fit.posterior.pareto_k, fit.pareto_k),
+        "escalated": fit.escalations > 0,
+        "reliable": fit.reliable,
     }
     if covariance:
         centered = score - score.mean(axis=1, keepdims=True)

@@ -1,14 +1,17 @@
 r"""What the Laplace approximation leaves out, as far as it can be had without sampling.
 
-Evidence. With :math:`\varepsilon_c` the log likelihood of a cell less its expansion to second order
-at the mode, q the Gaussian approximation and s the information of the mean shift,
+Evidence. With s the information of the mean shift and :math:`\ell_3, \ell_4` the derivatives of the
+likelihood of a cell, to second order (Shun and McCullagh 1995, doi
+10.1111/j.2517-6161.1995.tb02060.x),
 
-.. math:: \log Z \approx \psi + \sum_c \log E_q\,e^{\varepsilon_c}
-          + \tfrac12\Bigl(s'\,\mathrm{Cov}\,s - \sum_c s_c'\,\mathrm{Cov}_c\,s_c\Bigr).
+.. math:: \log Z \approx \psi + \tfrac12 s'\,\mathrm{Cov}\,s
+          + \sum_c \Bigl(\tfrac18 \ell_4 \mathrm{Var}_c^2
+          + \tfrac1{12} \ell_3^2 \mathrm{Var}_c^3\Bigr).
 
-The first sum holds every term of second order that stays within a cell, the second those third
-derivatives that act on each other through the mean. Without it the standard deviations of the
-innermost level are too small where cells hold few trials.
+Without it the standard deviations of the innermost level are too small where cells hold few
+trials. Third derivatives of two cells that act on each other other than through the mean are left
+out. A cell with a shock has the log of the mean of :math:`e^{\varepsilon_c}` in place of its own
+terms, with :math:`\varepsilon_c` its log likelihood less the expansion to second order.
 
 Moments. One step of a Gaussian variational approximation: gradient and curvature of a cell are
 replaced by their expectations under :math:`N(\mathrm{mode} + \mathrm{shift}, \mathrm{Cov})`. This
@@ -63,7 +66,7 @@ def bounded_exp(x: Lanes) -> Lanes:
 
 @kernel
 def _cell_evidence(problem: Problem, work: Work, spread: Spread) -> Lanes:
-    """Return the sum over cells of log E exp(eps), at the mode."""
+    """Return the sum over cells of what each alone adds to the evidence, at the mode."""
     total = fill(0.0)
     for i in range(work.eta.shape[0]):
         product = fill(1.0)
@@ -72,24 +75,21 @@ def _cell_evidence(problem: Problem, work: Work, spread: Spread) -> Lanes:
                 n = problem.size[i, k, t]
                 if n > 0.0 and problem.group[k] < 0:
                     eta, var = load(work.eta, (i, k, t)), load(spread.eta, (i, k, t))
-                    product = product * _plain_cell(n, eta, var)
+                    total = total + _plain_cell(n, eta, var)
                 elif n > 0.0:
                     product = product * _shocked_cell(problem, work, spread, i, k, t)
-        total = total + log(product)
+        if problem.groups > 0:
+            total = total + log(product)
     return total
 
 
 @kernel
 def _plain_cell(n: float, eta: Lanes, var: Lanes) -> Lanes:
-    """Return E exp(eps) of one cell without a shock."""
+    """Return the terms of second order of a cell without a shock, but for s^2 Var / 2."""
     p, pq = logistic(eta)
-    start, sd = softplus(eta), square_root(var)
-    value = fill(0.0)
-    for a in range(len(_NODES)):
-        move = _NODES[a] * sd
-        eps = n * (start - softplus(eta + move) + move * fma(0.5 * pq, move, p))
-        value = fma(_WEIGHTS[a], bounded_exp(eps), value)
-    return value
+    third = n * pq * (1.0 - 2.0 * p)
+    fourth = n * pq * (1.0 - 6.0 * pq)
+    return var * var * (var * third * third / 12.0 - 0.125 * fourth)
 
 
 @kernel
@@ -211,8 +211,10 @@ def correct(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
             g = problem.group[k]
             for t in range(2):
                 s, move = load(h, (i, k, t)), load(work.new_eta, (i, k, t))
-                twice = fma(s, move - s * load(spread.eta, (i, k, t)), twice)
+                twice = fma(s, move, twice)
                 if g >= 0:
+                    # a shocked cell's own part is among the evidence of the cells
+                    twice = fma(-s * s, load(spread.eta, (i, k, t)), twice)
                     s_z = load(hz, (i, k, t))
                     shared, own = load(spread.shared, (i, k, t)), load(spread.shock, (i, g, t))
                     move = load(work.new_shock, (i, g, t))

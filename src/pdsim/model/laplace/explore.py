@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
 
-from pdsim.model.data import Floats, Ints
+from pdsim.model.data import Floats
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import Hyper
 from pdsim.model.laplace.importance import (
@@ -27,6 +28,9 @@ from pdsim.model.laplace.work import Work
 _TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
 _DF: Final = 8.0
+_PILOT: Final = (64, 32)
+"""Points of the pilot, from the mode's own shape and from one twice as wide."""
+
 _CHUNK: Final = 64
 """Points whose latent moments are in memory at once where those of all would not fit."""
 _MOST_BYTES: Final = 2**28
@@ -48,6 +52,8 @@ class Points:
     mode : Mode
     exact : bool
         The points are the nodes of a grid, not a sample.
+    evaluations : int
+        Points evaluated, the pilot's among them.
     """
 
     x: Floats
@@ -56,6 +62,7 @@ class Points:
     latent: list[Latent]
     mode: Mode
     exact: bool
+    evaluations: int
 
     @property
     def weight(self) -> Floats:
@@ -72,14 +79,11 @@ class Points:
         """Shape of the tail of the weights; 0 on a grid."""
         return 0.0 if self.exact else pareto_k(self.log_weight)
 
-    def latent_at(self, chosen: Ints) -> Latent:
-        """Return the moments at the points `chosen`, in ascending order."""
-        ends = np.cumsum([len(part.eta) for part in self.latent])
-        rows = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-        starts = ends - [len(part.eta) for part in self.latent]
-        parts = zip(self.latent, rows, starts, strict=True)
-        taken = [Latent(*(field[own - start] for field in part)) for part, own, start in parts]
-        return Latent(*(np.concatenate(fields) for fields in zip(*taken, strict=True)))
+    def moments(self) -> Latent:
+        """Return the moments of all points in one piece."""
+        if len(self.latent) == 1:
+            return self.latent[0]
+        return Latent(*(np.concatenate(fields) for fields in zip(*self.latent, strict=True)))
 
 
 def evaluate_points(
@@ -101,7 +105,15 @@ def weigh_grid(
     log_weight = value - log_density
     if reaches_edge(mode, x, normalise(log_weight)):
         return None
-    return Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=True)
+    return Points(
+        x=x,
+        value=value,
+        log_weight=log_weight,
+        latent=latent,
+        mode=mode,
+        exact=True,
+        evaluations=len(x),
+    )
 
 
 def stages(
@@ -115,37 +127,58 @@ def stages(
 ) -> Iterator[Points]:
     """Yield weighted points around the mode, each time `points` more.
 
-    Of the first, a quarter is drawn from the mode's own shape, a twelfth from one twice as wide,
-    and the rest from a density matched to these; later ones from a density matched to all so far.
-    All are weighted by the mixture of their densities (balance heuristic, Veach and Guibas 1995,
-    doi 10.1145/218380.218498; adaptive multiple importance sampling, Cornuet and others 2012,
-    doi 10.1111/j.1467-9469.2011.00756.x).
+    A pilot of the uncorrected density gives a first density matched to its points, then stages
+    of points follow, each from a density matched to all before it. They are weighted by the
+    mixture of their densities (balance heuristic, Veach and Guibas 1995, doi
+    10.1145/218380.218498; adaptive multiple importance sampling, Cornuet and others 2012, doi
+    10.1111/j.1467-9469.2011.00756.x). The pilot only informs, and stages are few and long: the
+    weights of points that a density was matched to lean towards its middle.
     """
-    first = Component(
+    dims = mode.center.size + 1
+    own = Component(
         center=mode.center,
         basis=mode.basis,
         below=mode.below,
         above=mode.above,
         df=_DF,
-        points=points // 4,
+        points=_PILOT[0],
     )
-    wide = replace(first, below=2.0 * mode.below, above=2.0 * mode.above, points=points // 12)
-    dims = mode.center.size + 1
-    components = [first, wide]
-    x = np.concatenate([sample(c, rng.random(dims)) for c in components])
-    value, latent = _evaluate(problem, hyper, work, spread, mode, x, keep=_fits(work, points))
-    number = points - len(x)
-    while True:
-        weight = normalise(value - mixture_log_density(components, x))
-        components.append(matched(x, weight, first, number, _DF))
-        more = sample(components[-1], rng.random(dims))
-        keep = _fits(work, len(x) + number)
-        there, found = _evaluate(problem, hyper, work, spread, mode, more, keep=keep)
-        x, value = np.concatenate([x, more]), np.concatenate([value, there])
-        latent = [*latent, *found] if keep else []
+    wide = replace(own, below=2.0 * mode.below, above=2.0 * mode.above, points=_PILOT[1])
+    x = np.concatenate([sample(c, rng.random(dims)) for c in (own, wide)])
+    value = _uncorrected(problem, hyper, work, spread, mode, x)
+    found = x, normalise(value - mixture_log_density([own, wide], x))
+    components = [replace(wide, points=points // 10)]
+    x, value = sample(components[0], rng.random(dims)), np.empty(0)
+    latent: list[Latent] = []
+    for number in chain((points // 3, points - points // 3), repeat(points)):
+        components.append(matched(*found, own, number - len(x) + len(value)))
+        x = np.concatenate([x, sample(components[-1], rng.random(dims))])
+        keep = _fits(work, len(x))
+        more = x[len(value) :]
+        there, moments = _evaluate(problem, hyper, work, spread, mode, more, keep=keep)
+        value = np.concatenate([value, there])
+        latent = [*latent, *moments] if keep else []
         log_weight = value - mixture_log_density(components, x)
-        yield Points(x=x, value=value, log_weight=log_weight, latent=latent, mode=mode, exact=False)
-        number = points
+        found = x, normalise(log_weight)
+        if len(x) >= points:
+            yield Points(
+                x=x,
+                value=value,
+                log_weight=log_weight,
+                latent=latent,
+                mode=mode,
+                exact=False,
+                evaluations=len(x) + sum(_PILOT),
+            )
+
+
+def _uncorrected(
+    problem: Problem, hyper: Hyper, work: Work, spread: Spread, mode: Mode, x: Floats
+) -> Floats:
+    """Return the log density at the points without corrections."""
+    out, nothing = np.empty(len(x)), allocate_latent(work, 0)
+    log_posterior(problem, hyper, work, spread, x, mode.eta, mode.shock, _TOLERANCE, out, nothing)
+    return out
 
 
 def _fits(work: Work, points: int) -> bool:

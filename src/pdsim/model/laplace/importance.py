@@ -15,6 +15,13 @@ _LATTICE: Final = np.array(
 )
 """Cools, Kuo and Nuyens (2006), doi 10.1137/06065074X: good at every power of 2 up to 2^20."""
 
+_DF: Final = 16.0
+_INFLATION: Final = 1.4
+"""Of the variances of a matched density; one that is too narrow costs more than one too wide."""
+
+_NARROWER: Final = _INFLATION * (_DF - 2.0) / _DF
+"""Squared scale of a matched density over the variance of the points."""
+
 _NO_TAIL: Final = 5.0
 """Weights that are all below this many times their mean have no tail."""
 
@@ -79,7 +86,7 @@ def normalise(log_weight: Floats) -> Floats:
     return weight / weight.sum()
 
 
-def matched(x: Floats, weight: Floats, mode: Component, points: int, df: float) -> Component:
+def matched(x: Floats, weight: Floats, mode: Component, points: int) -> Component:
     """Return a component about the mode with the weighted covariance and skewness of the points."""
     centered = x - weight @ x
     covariance = (weight[:, None] * centered).T @ centered
@@ -87,17 +94,17 @@ def matched(x: Floats, weight: Floats, mode: Component, points: int, df: float) 
     share = min(1.0, 2.0 * mode.center.size * float(np.sum(weight**2)))
     local = mode.basis * np.sqrt(0.5 * (mode.below**2 + mode.above**2))
     covariance = (1.0 - share) * covariance + share * local @ local.T
-    basis = np.linalg.cholesky(covariance * (df - 2.0) / df * 1.1)
+    basis = np.linalg.cholesky(covariance * _NARROWER)
     z = np.linalg.solve(basis, (x - mode.center).T)
-    sides = [_side(np.where(part, z, 0.0), part @ weight, weight, df) for part in (z < 0, z >= 0)]
+    sides = [_side(np.where(part, z, 0.0), part @ weight, weight) for part in (z < 0, z >= 0)]
     return Component(
-        center=mode.center, basis=basis, below=sides[0], above=sides[1], df=df, points=points
+        center=mode.center, basis=basis, below=sides[0], above=sides[1], df=_DF, points=points
     )
 
 
-def _side(z: Floats, mass: Floats, weight: Floats, df: float) -> Floats:
+def _side(z: Floats, mass: Floats, weight: Floats) -> Floats:
     """Return the scale of each direction (H,) on one side, from the deviations there."""
-    square = z**2 @ weight * (df - 2.0) / df * 1.1
+    square = z**2 @ weight * _NARROWER
     return np.clip(np.sqrt((square + 0.1) / (mass + 0.1)), 0.6, 2.5)
 
 

@@ -104,11 +104,22 @@ def backward(lower: Floats, inverses: Floats, x: Floats) -> None:
 def inverse_lower(lower: Floats, inverses: Floats) -> Floats:
     """Return the inverse of the lower factor (n, n, lane)."""
     out = np.zeros(lower.shape)
-    for c in range(lower.shape[0]):
-        store(out, (c, c), load(inverses, (c,)))
-        for r in range(c + 1, lower.shape[0]):
-            value = fill(0.0)
+    for c in range(0, lower.shape[0], 2):
+        i0, i1 = load(inverses, (c,)), load(inverses, (c + 1,))
+        store(out, (c, c), i0)
+        store(out, (c + 1, c), -load(lower, (c + 1, c)) * i0 * i1)
+        store(out, (c + 1, c + 1), i1)
+        for r in range(c + 2, lower.shape[0], 2):
+            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
             for s in range(c, r):
-                value = fma(-load(lower, (r, s)), load(out, (s, c)), value)
-            store(out, (r, c), value * load(inverses, (r,)))
+                x0, x1 = load(lower, (r, s)), load(lower, (r + 1, s))
+                y0, y1 = load(out, (s, c)), load(out, (s, c + 1))
+                v00, v01 = fma(-x0, y0, v00), fma(-x0, y1, v01)
+                v10, v11 = fma(-x1, y0, v10), fma(-x1, y1, v11)
+            i0, i1, below = load(inverses, (r,)), load(inverses, (r + 1,)), load(lower, (r + 1, r))
+            v00, v01 = v00 * i0, v01 * i0
+            store(out, (r, c), v00)
+            store(out, (r, c + 1), v01)
+            store(out, (r + 1, c), fma(-below, v00, v10) * i1)
+            store(out, (r + 1, c + 1), fma(-below, v01, v11) * i1)
     return out

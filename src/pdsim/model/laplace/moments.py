@@ -69,30 +69,50 @@ def _facility(
 ) -> None:
     """Fill H (B, 2K, lane) and Cov(v, z) (B, B, lane) of facility i; `root` is L_Q^-1."""
     size, fixed = half.shape[:2]
-    for a in range(size):
-        for c in range(fixed):
-            value = fill(0.0)
-            for s in range(size):
-                value = fma(load(work.loading, (i, s, a)), load(work.coupling, (i, s, c)), value)
-            store(coupled, (a, c), value)
     for a in range(0, size, 2):
-        for c in range(fixed):
-            first, second = fill(0.0), fill(0.0)
-            for s in range(c + 1):
-                r = load(root, (c, s))
-                first = fma(load(coupled, (a, s)), r, first)
-                second = fma(load(coupled, (a + 1, s)), r, second)
-            store(half, (a, c), first)
-            store(half, (a + 1, c), second)
-    for a in range(size):
-        for b in range(a + 1):
-            value = fill(0.0)
+        for c in range(0, fixed, 2):
+            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
             for s in range(size):
-                value = fma(load(work.loading, (i, s, a)), load(work.loading, (i, s, b)), value)
+                x0, x1 = load(work.loading, (i, s, a)), load(work.loading, (i, s, a + 1))
+                y0, y1 = load(work.coupling, (i, s, c)), load(work.coupling, (i, s, c + 1))
+                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
+                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
+            _store_block(coupled, a, c, v00, v01, v10, v11)
+    for a in range(0, size, 2):
+        for c in range(0, fixed, 2):
+            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+            for s in range(c + 2):
+                x0, x1 = load(coupled, (a, s)), load(coupled, (a + 1, s))
+                y0, y1 = load(root, (c, s)), load(root, (c + 1, s))
+                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
+                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
+            _store_block(half, a, c, v00, v01, v10, v11)
+    for a in range(0, size, 2):
+        for b in range(0, a + 2, 2):
+            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+            for s in range(size):
+                x0, x1 = load(work.loading, (i, s, a)), load(work.loading, (i, s, a + 1))
+                y0, y1 = load(work.loading, (i, s, b)), load(work.loading, (i, s, b + 1))
+                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
+                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
             for c in range(fixed):
-                value = fma(load(half, (a, c)), load(half, (b, c)), value)
-            store(effects, (a, b), value)
-            store(effects, (b, a), value)
+                x0, x1 = load(half, (a, c)), load(half, (a + 1, c))
+                y0, y1 = load(half, (b, c)), load(half, (b + 1, c))
+                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
+                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
+            _store_block(effects, a, b, v00, v01, v10, v11)
+            _store_block(effects, b, a, v00, v10, v01, v11)
+
+
+@kernel
+def _store_block(
+    out: Floats, a: int, b: int, v00: Lanes, v01: Lanes, v10: Lanes, v11: Lanes
+) -> None:
+    """Set the 2 x 2 block of `out` (n, m, lane) at (a, b)."""
+    store(out, (a, b), v00)
+    store(out, (a, b + 1), v01)
+    store(out, (a + 1, b), v10)
+    store(out, (a + 1, b + 1), v11)
 
 
 @kernel
@@ -110,12 +130,15 @@ def _fixed_blocks(root: Floats, out: Floats) -> None:
 
 
 @kernel
-def _cross(half: Floats, root: Floats, a: int, c: int) -> Lanes:
-    """Return entry (a, c) of H L_Q^-1."""
-    value = fill(0.0)
+def _cross(half: Floats, root: Floats, a: int, c: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """Return the 2 x 2 block of H L_Q^-1 at (a, c), by rows."""
+    v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
     for s in range(c, root.shape[0]):
-        value = fma(load(half, (a, s)), load(root, (s, c)), value)
-    return value
+        x0, x1 = load(half, (a, s)), load(half, (a + 1, s))
+        y0, y1 = load(root, (s, c)), load(root, (s, c + 1))
+        v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
+        v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
+    return v00, v01, v10, v11
 
 
 @kernel
@@ -140,8 +163,7 @@ def variances(problem: Problem, work: Work, spread: Spread) -> None:
             v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
             v11 = load(work.inner, (i, k, 2))
             t00, t01, t10, t11 = 1.0 - v00 * w0, -v01 * w1, -v01 * w0, 1.0 - v11 * w1
-            c00, c01 = _cross(half, root, d, c), _cross(half, root, d, c + 1)
-            c10, c11 = _cross(half, root, d + 1, c), _cross(half, root, d + 1, c + 1)
+            c00, c01, c10, c11 = _cross(half, root, d, c)
             m00 = load(blocks, (k, 0)) - 2.0 * c00 + load(effects, (d, d))
             m01 = load(blocks, (k, 1)) - c01 - c10 + load(effects, (d, d + 1))
             m11 = load(blocks, (k, 2)) - 2.0 * c11 + load(effects, (d + 1, d + 1))
@@ -178,10 +200,10 @@ def _shocked_variances(
     v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
     v11 = load(work.inner, (i, k, 2))
     t00, t01, t10, t11 = 1.0 - v00 * w0, -v01 * w1, -v01 * w0, 1.0 - v11 * w1
-    c00 = load(effects, (d, s)) - _cross(half, root, s, c)  # Cov(m, z)
-    c01 = load(effects, (d, s + 1)) - _cross(half, root, s + 1, c)
-    c10 = load(effects, (d + 1, s)) - _cross(half, root, s, c + 1)
-    c11 = load(effects, (d + 1, s + 1)) - _cross(half, root, s + 1, c + 1)
+    h00, h01, h10, h11 = _cross(half, root, s, c)
+    # Cov(m, z)
+    c00, c01 = load(effects, (d, s)) - h00, load(effects, (d, s + 1)) - h10
+    c10, c11 = load(effects, (d + 1, s)) - h01, load(effects, (d + 1, s + 1)) - h11
     z00, z01 = load(effects, (s, s)), load(effects, (s + 1, s))
     z11 = load(effects, (s + 1, s + 1))
     # Cov(T m, z) and Cov(V X z, z)

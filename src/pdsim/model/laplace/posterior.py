@@ -1,5 +1,7 @@
 """From weighted hyperparameter points to a posterior that can be drawn from."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,10 +26,6 @@ MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
 
 _MOST_STAGES: Final = 5
-_WANTED: Final = 200
-"""Effective points below which more are taken, though the gates pass: at the gates themselves the
-Monte Carlo error of a composite's mean can reach 0.2 posterior standard deviations."""
-
 _FEW: Final = 256
 _TOGETHER: Final = 50
 """Points or draws worked on at once, which bounds memory."""
@@ -58,8 +56,8 @@ class Posterior(NamedTuple):
     value: Floats
     weight: Floats
     latent: Latent
-    ess: float
-    pareto_k: float
+    ess: float = 0.0
+    pareto_k: float = 0.0
     iterations: int = 0
     evaluations: int = 0
     escalations: int = 0
@@ -79,31 +77,27 @@ def infer(
     rng: np.random.Generator,
     *,
     points: int,
-) -> Posterior:
-    """Find the mode and weight points around it, more of them until there are enough.
+) -> Iterator[Posterior]:
+    """Find the mode and yield posteriors from ever more points around it.
 
-    Up to three hyperparameters are integrated on a grid.
+    Up to three hyperparameters are integrated on a grid, and that is the only one. Otherwise the
+    first that is yielded passes the gates, unless five times the points do not pass them either.
     """
     mode = find_mode(problem, hyper, work, spread)
-    evaluations = mode.evaluations
+    exact = None
     if mode.center.size <= MOST_DIMENSIONS:
         exact = weigh_grid(problem, hyper, work, spread, mode)
-        if exact is not None:
-            return _build(problem, hyper, work, spread, exact)._replace(
-                iterations=mode.iterations, evaluations=evaluations + len(exact.x)
+    every = iter([exact]) if exact else stages(problem, hyper, work, spread, mode, rng, points)
+    for escalations, found in enumerate(islice(every, _MOST_STAGES)):
+        ess, k = found.ess, found.pareto_k
+        if found.exact or _passes(ess, k) or escalations == _MOST_STAGES - 1:
+            yield _build(problem, hyper, work, spread, found)._replace(
+                ess=ess,
+                pareto_k=k,
+                iterations=mode.iterations,
+                evaluations=mode.evaluations + found.evaluations,
+                escalations=escalations,
             )
-    wanted = _WANTED if len(problem.observed) <= MOST_WEIGHTED else LAPLACE_ESS_LIMIT
-    escalations = 0
-    for weighted in stages(problem, hyper, work, spread, mode, rng, points):
-        passed = _passes(weighted.ess, weighted.pareto_k)
-        if (passed and weighted.ess > wanted) or len(weighted.x) >= _MOST_STAGES * points:
-            break
-        escalations += not passed
-    return _build(problem, hyper, work, spread, weighted)._replace(
-        iterations=mode.iterations,
-        evaluations=evaluations + len(weighted.x),
-        escalations=escalations,
-    )
 
 
 def _passes(ess: float, k: float) -> bool:
@@ -111,34 +105,48 @@ def _passes(ess: float, k: float) -> bool:
 
 
 def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
-    """Keep the points that carry the weight."""
-    weight = points.weight
+    """Leave no weight to the points that carry little, and take moments where there are none."""
+    x, value, weight = points.x, points.value, points.weight
     if not points.latent:
         # moments are computed again, for as few points as the draws need
         weight = systematic(weight, _FEW, 0.5) / _FEW
     order = np.argsort(-weight, kind="stable")
-    kept = np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1
-    chosen = np.sort(order[:kept])
-    x = points.x[chosen]
+    weight[order[np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1 :]] = 0.0
+    weight /= weight.sum()
     if points.latent:
-        latent = points.latent_at(chosen)
+        latent = points.moments()
     else:
+        held = np.flatnonzero(weight)
+        x, value, weight = x[held], value[held], weight[held]
         _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
     return Posterior(
         x=x,
-        value=points.value[chosen],
-        weight=weight[chosen] / weight[chosen].sum(),
+        value=value,
+        weight=weight,
         latent=latent,
-        ess=points.ess,
-        pareto_k=points.pareto_k,
         exact=points.exact,
     )
 
 
-def composite_ess(
+class Precision(NamedTuple):
+    """Effective numbers of draws of the composite, the least over facilities.
+
+    Attributes
+    ----------
+    ess : float
+        Of the draws.
+    by_points : float
+        What it would be if every point had draws without end.
+    """
+
+    ess: float
+    by_points: float
+
+
+def precision(
     data: ModelData, posterior: Posterior, composite: Floats, effective: float
-) -> float:
-    """Return the effective number of draws of the composite, the least over facilities.
+) -> Precision:
+    """Return the effective number of draws of the composite.
 
     Parameters
     ----------
@@ -157,25 +165,25 @@ def composite_ess(
     10.1162/neco.1992.4.5.720. Draws are spread evenly over the points; what their weights take
     away from that is charged to the points too.
     """
-    eta, var = posterior.latent.eta, posterior.latent.var
     shrink = 0.0 if data.kind == "scores" else np.pi / 8
-    parts = range(0, len(eta), _TOGETHER)
-    mean = np.concatenate(
-        [
-            composite_of(
-                data, eta[n : n + _TOGETHER] / np.sqrt(1 + shrink * var[n : n + _TOGETHER])
-            )
-            for n in parts
-        ]
-    )
-    centered = mean - posterior.weight @ mean
-    between = posterior.weight @ centered**2
+    held = np.flatnonzero(posterior.weight)
+    weight, means = posterior.weight[held], []
+    for n in range(0, held.size, _TOGETHER):
+        rows = held[n : n + _TOGETHER]
+        eta, var = posterior.latent.eta[rows], posterior.latent.var[rows]
+        means.append(composite_of(data, eta / np.sqrt(1.0 + shrink * var)))
+    mean = np.concatenate(means)
+    centered = mean - weight @ mean
+    between = weight @ centered**2
     # the nodes of a grid carry no Monte Carlo error
-    error = 0.0 if posterior.exact else posterior.weight**2 @ centered**2
+    error = 0.0 * between if posterior.exact else weight**2 @ centered**2
     total = composite.var(axis=0, ddof=1)
     within = np.maximum(total - between, 0.0)
-    error = error + between * (1.0 / effective - 1.0 / len(composite))
-    return float(np.min(total / np.maximum(within / effective + error, 1e-300)))
+    drawn = within / effective + between * (1.0 / effective - 1.0 / len(composite))
+    return Precision(
+        ess=float(np.min(total / np.maximum(drawn + error, 1e-300))),
+        by_points=float(np.min(total / np.maximum(error, 1e-300))),
+    )
 
 
 def composite_of(data: ModelData, eta: Floats) -> Floats:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pdsim.jit import compiled, kernel
-from pdsim.model.convergence import LAPLACE_SHARE_LIMIT, PARETO_K_LIMIT
+from pdsim.model.convergence import LAPLACE_SHARE_LIMIT, PARETO_K_LIMIT, laplace_draws_limit
 from pdsim.model.data import Floats, Ints, ModelData
 from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import settle
@@ -27,18 +27,22 @@ from pdsim.model.laplace.posterior import (
     MOST_WEIGHTED,
     POINTS,
     Posterior,
-    composite_ess,
     composite_of,
     infer,
+    precision,
 )
 from pdsim.model.laplace.problem import Problem, build_problem
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
 
-MOST_CANDIDATES: Final = 8
 _TOGETHER: Final = 50
 _MOST_NORMALS: Final = 4_000_000
-_ESCALATIONS: Final = 1
+_MORE_CANDIDATES: Final = 4
+_MOST_RAISES: Final = 2
+_WANTED: Final = 1.5
+"""Effective draws to work for, in those that the gate asks for."""
+_LANES_OF_DRAWS: Final = 100
+"""No lane makes more than one in this many draws."""
 
 
 def sample_laplace(
@@ -54,7 +58,8 @@ def sample_laplace(
     seed : int
         The same seed gives the same draws on the same machine.
     points : int
-        Hyperparameter points; their effective number, about half, bounds that of the draws.
+        Hyperparameter points to begin with. Their effective number, about half, bounds that of
+        the hyperparameters' draws.
 
     Returns
     -------
@@ -79,13 +84,11 @@ def sample_laplace(
     (200, 12, 1, 1)
     """
     setup = set_up(data)
-    posterior, drawn, joint = draw_posterior(
-        setup, draws=draws, rng=np.random.default_rng(seed), points=points
-    )
+    rng = np.random.default_rng(seed)
+    fit = draw_posterior(setup, data, draws=draws, rng=rng, points=points)
+    posterior, drawn = fit.posterior, fit.drawn
     both = data.shape[2] == 2
     values, ignored = np.empty_like(drawn.x), np.empty(draws)
-    parts = range(0, draws, _TOGETHER)
-    composite = np.concatenate([composite_of(data, drawn.eta[n : n + _TOGETHER]) for n in parts])
     natural(setup.hyper, drawn.x, values, ignored)
     return LaplaceResult(
         eta=drawn.eta,
@@ -93,16 +96,16 @@ def sample_laplace(
         alpha=drawn.fixed[:, 0::2].copy(),
         beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
         hyper=dict(zip(hyper_names(data), values.T.copy(), strict=True)),
-        ess=composite_ess(data, posterior, composite, joint.share * draws),
+        ess=fit.ess,
         weight_ess=posterior.ess,
         pareto_k=posterior.pareto_k,
-        joint_share=joint.share,
-        joint_k=joint.pareto_k,
+        joint_share=fit.share,
+        joint_k=fit.pareto_k,
         exact=posterior.exact,
         iterations=posterior.iterations,
         evaluations=posterior.evaluations,
-        escalations=posterior.escalations,
-        reliable=posterior.reliable and joint.reliable,
+        escalations=fit.escalations,
+        reliable=fit.reliable,
     )
 
 
@@ -142,16 +145,30 @@ class Settled(NamedTuple):
     mass: Floats
 
 
-class Joint(NamedTuple):
-    """How the weights of whole draws came out: effective share of the draws, and Pareto k."""
+class Fit(NamedTuple):
+    """Draws of one posterior, and how far they can be trusted.
 
+    Attributes
+    ----------
+    posterior : Posterior
+    drawn : Draws
+    ess : float
+        Effective number of draws of the composite.
+    share, pareto_k : float
+        Effective share of the draws under the weights that make them exact, and Pareto k of these.
+    escalations : int
+        How often the number of points, or of candidates, was raised.
+    reliable : bool
+        Whether every gate is passed.
+    """
+
+    posterior: Posterior
+    drawn: Draws
+    ess: float
     share: float
     pareto_k: float
-
-    @property
-    def reliable(self) -> bool:
-        """Whether draws from the Gaussian approximation can stand for the posterior."""
-        return self.share > LAPLACE_SHARE_LIMIT and self.pareto_k < PARETO_K_LIMIT
+    escalations: int
+    reliable: bool
 
 
 def set_up(data: ModelData) -> Setup:
@@ -162,11 +179,72 @@ def set_up(data: ModelData) -> Setup:
 
 
 def draw_posterior(
-    setup: Setup, *, draws: int, rng: np.random.Generator, points: int = POINTS
-) -> tuple[Posterior, Draws, Joint]:
-    """Fit the observations of `setup` and draw from the posterior."""
+    setup: Setup,
+    data: ModelData,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    points: int = POINTS,
+) -> Fit:
+    """Fit the observations of `setup` and draw from the posterior, with more effort where needed.
+
+    Points are added where they are what limits the effective number of draws; otherwise more
+    candidates are drawn for every facility.
+    """
+    facilities = len(setup.problem.observed)
+    weighted = facilities <= MOST_WEIGHTED and not setup.problem.gaussian
+    limit = laplace_draws_limit(draws) if facilities <= MOST_WEIGHTED else 0.0
+    candidates, raised = 1 if setup.problem.gaussian else 2, 0
+    posteriors = infer(*setup, rng, points=points)
+    posterior = next(posteriors)
+    while True:
+        drawn, log_weight = fill_draws(setup, posterior, rng, draws, candidates)
+        share, k = 1.0, 0.0
+        if weighted:
+            weight = normalise(log_weight)
+            share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight)
+        ess, by_points = precision(data, posterior, _composite(data, drawn), share * draws)
+        good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
+        passed = good and ess > limit
+        if passed and ess > _WANTED * limit:
+            break
+        limited = good and by_points < share * draws
+        more = next(posteriors, None) if limited else None
+        if more is not None:
+            posterior = more
+        elif weighted and raised < (1 if passed else _MOST_RAISES):
+            candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
+        else:
+            break
+    if weighted:
+        kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
+        kept = rng.permutation(kept)
+        drawn = Draws(*(part[kept] if len(part) else part for part in drawn))
+    return Fit(
+        posterior=posterior,
+        drawn=drawn,
+        ess=ess,
+        share=share,
+        pareto_k=k,
+        escalations=posterior.escalations + raised,
+        reliable=posterior.reliable and passed,
+    )
+
+
+def _composite(data: ModelData, drawn: Draws) -> Floats:
+    parts = range(0, len(drawn.eta), _TOGETHER)
+    return np.concatenate([composite_of(data, drawn.eta[n : n + _TOGETHER]) for n in parts])
+
+
+def fill_draws(
+    setup: Setup,
+    posterior: Posterior,
+    rng: np.random.Generator,
+    draws: int,
+    candidates: int,
+) -> tuple[Draws, Floats]:
+    """Return draws in random order and their log weights (draw,)."""
     facilities, indicators, _ = setup.problem.observed.shape
-    posterior = infer(*setup, rng, points=points)
     periods = setup.hyper.periods
     drawn = Draws(
         eta=np.empty((draws, facilities, indicators, periods)),
@@ -174,55 +252,17 @@ def draw_posterior(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    candidates = _candidates(setup.problem)
-    for more in range(_ESCALATIONS + 1):
-        log_weight = fill_draws(setup, posterior, rng, drawn, candidates * 4**more)
-        if facilities > MOST_WEIGHTED or setup.problem.gaussian:
-            return posterior, drawn, Joint(1.0, 0.0)
-        weight = normalise(log_weight)
-        joint = Joint(float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight))
-        if joint.reliable or more == _ESCALATIONS:
-            break
-    posterior = posterior._replace(escalations=posterior.escalations + more)
-    kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
-    kept = rng.permutation(kept)
-    return posterior, Draws(*(part[kept] if len(part) else part for part in drawn)), joint
-
-
-def _candidates(problem: Problem) -> int:
-    """Return how often to draw a facility: enough for a log weight of variance about a half."""
-    if problem.gaussian:
-        return 1
-    if len(problem.observed) > MOST_WEIGHTED:
-        return 2
-    each = 0.12 if problem.correlation > 0.0 else 0.04
-    return min(max(round(each * problem.observed.shape[0] / 0.5), 1), MOST_CANDIDATES)
-
-
-def fill_draws(
-    setup: Setup,
-    posterior: Posterior,
-    rng: np.random.Generator,
-    drawn: Draws,
-    candidates: int,
-) -> Floats:
-    """Fill the draws in random order; return their log weights (draw,)."""
-    draws = len(drawn.eta)
     counts = systematic(posterior.weight, draws, rng.random())
-    used = np.flatnonzero(counts)
-    used = used[np.argsort(-counts[used], kind="stable")]
+    used, numbers = spread_evenly(counts, max(1, draws // _LANES_OF_DRAWS))
     rows = rng.permutation(draws)
     log_weight = np.empty(draws)
     needed = normals_per_draw(setup.problem, candidates)
-    facilities = len(setup.work.eta)
     together = max(1, _MOST_NORMALS // (needed * LANES))
     out = allocate_draw(setup.work)
     settled = Settled(np.zeros((3, LANES)), np.zeros((facilities, LANES)), np.zeros(LANES))
     done = 0
     for first in range(0, used.size, LANES):
-        block = np.resize(used[first : first + LANES], LANES)
-        number = counts[block]
-        number[used.size - first :] = 0
+        block, number = used[first : first + LANES], numbers[first : first + LANES]
         settle_points(*setup, posterior.x, posterior.latent, block, settled)
         while number[0] > 0:
             now = np.minimum(number, together)
@@ -235,7 +275,21 @@ def fill_draws(
             )  # fmt: skip
             done += here.size
             number -= now
-    return log_weight
+    return drawn, log_weight
+
+
+def spread_evenly(counts: Ints, most: int) -> tuple[Ints, Ints]:
+    """Return points for whole blocks of lanes and how often to draw from each, most first.
+
+    Lanes of a block take as long as the busiest, so a point with more than `most` gets several.
+    """
+    lanes = -(-counts // most)
+    used = np.repeat(np.arange(counts.size), lanes)
+    numbers = np.full(used.size, most)
+    numbers[np.cumsum(lanes)[lanes > 0] - 1] = (counts - most * (lanes - 1))[lanes > 0]
+    order = np.argsort(-numbers, kind="stable")
+    spare = -used.size % LANES
+    return np.pad(used[order], (0, spare), mode="edge"), np.pad(numbers[order], (0, spare))
 
 
 @compiled

@@ -19,34 +19,26 @@ def estimands_of(data: ModelData) -> tuple[str, ...]:
     return ("change", "endline", "change_net", "change_logit", "gap_closed", "ratio")
 
 
-def composite_draws(
-    data: ModelData, drawn: Draws, weights: Floats, estimand: str
-) -> tuple[Floats, Floats]:
-    """Return the composite (weighting, draw, F) and the plain one that the ESS is taken of.
-
-    The plain one (draw, F) is the change, or the level, under the study's own weights.
-    """
+def composite_draws(data: ModelData, drawn: Draws, weights: Floats, estimand: str) -> Floats:
+    """Return the composite (weighting, draw, F)."""
     level = _levels(data, drawn.eta)
-    scores = data.kind == "scores"
-    factor = 1.0 if scores else 100.0
-    own = np.einsum("k,dfkt->dft", data.weight, level)
-    plain = own[..., -1] - own[..., 0] if level.shape[-1] == 2 else own[..., 0]
+    factor = 1.0 if data.kind == "scores" else 100.0
     overall = np.einsum("wk,dfkt->wdft", weights, level)
     first, last = overall[..., 0], overall[..., -1]
     match estimand:
         case "change":
-            return factor * (last - first), plain
+            return factor * (last - first)
         case "endline" | "level":
-            return factor * last, plain
+            return factor * last
         case "change_net":
             expected = np.einsum("wk,dfk->wdf", weights, _expected(data, drawn))
-            return factor * (last - expected), plain
+            return factor * (last - expected)
         case "change_logit":
-            return np.log(last / (1.0 - last)) - np.log(first / (1.0 - first)), plain
+            return np.log(last / (1.0 - last)) - np.log(first / (1.0 - first))
         case "gap_closed":
-            return (last - first) / (1.0 - first), plain
+            return (last - first) / (1.0 - first)
         case _:
-            return last / first, plain
+            return last / first
 
 
 def _levels(data: ModelData, eta: Floats) -> Floats:

@@ -88,22 +88,28 @@ def solve(
     for i in range(facilities):
         clear(right)
         _gather(problem, work, h, hz, i, right, fixed)
-        for a in range(size):
-            value = fill(0.0)
+        for a in range(0, size, 2):
+            v0, v1 = fill(0.0), fill(0.0)
             for b in range(size):
-                value = fma(load(work.loading, (i, a, b)), load(right, (b,)), value)
-            store(local, (i, a), value)
+                r = load(right, (b,))
+                v0 = fma(load(work.loading, (i, a, b)), r, v0)
+                v1 = fma(load(work.loading, (i, a + 1, b)), r, v1)
+            store(local, (i, a), v0)
+            store(local, (i, a + 1), v1)
             for c in range(2 * indicators):
-                entry = fma(-load(work.coupling, (i, a, c)), value, load(fixed, (c,)))
-                store(fixed, (c,), entry)
+                entry = fma(-load(work.coupling, (i, a, c)), v0, load(fixed, (c,)))
+                store(fixed, (c,), fma(-load(work.coupling, (i, a + 1, c)), v1, entry))
     forward(work.precision, work.pivots, fixed)
     backward(work.precision, work.pivots, fixed)
     for i in range(facilities):
-        for a in range(size):
-            value = load(local, (i, a))
+        for a in range(0, size, 2):
+            v0, v1 = load(local, (i, a)), load(local, (i, a + 1))
             for c in range(2 * indicators):
-                value = fma(-load(work.coupling, (i, a, c)), load(fixed, (c,)), value)
-            store(local, (i, a), value)
+                mu = load(fixed, (c,))
+                v0 = fma(-load(work.coupling, (i, a, c)), mu, v0)
+                v1 = fma(-load(work.coupling, (i, a + 1, c)), mu, v1)
+            store(local, (i, a), v0)
+            store(local, (i, a + 1), v1)
         for b in range(size):
             value = fill(0.0)
             for a in range(size):
