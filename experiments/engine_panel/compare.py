@@ -4,7 +4,8 @@
 
 Both sides have effective samples of the size shown, the fast engine's from several fits.
 Differences of the posterior of the composite change are in posterior standard deviations of NUTS,
-beside the same between two NUTS runs with different seeds. Writes results/engine_panel/panel.csv and README.md. Seconds per data set.
+beside the same between two NUTS runs with different seeds. Writes panel.csv and table.md in
+results/engine_panel. Seconds per data set.
 """
 
 import argparse

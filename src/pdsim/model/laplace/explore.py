@@ -150,7 +150,8 @@ def stages(
     components = [replace(wide, points=points // 10)]
     x, value = sample(components[0], rng.random(dims)), np.empty(0)
     latent: list[Latent] = []
-    for number in chain((points // 3, points - points // 3), repeat(points)):
+    third = points // 3
+    for number in chain((third, third, points - 2 * third), repeat(points)):
         components.append(matched(*found, own, number - len(x) + len(value)))
         x = np.concatenate([x, sample(components[-1], rng.random(dims))])
         keep = _fits(work, len(x))

@@ -1,7 +1,7 @@
 """Importance sampling of the hyperparameters: mixtures of split Student-t densities."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ _NO_TAIL: Final = 5.0
 """Weights that are all below this many times their mean have no tail."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """A Student-t density with another scale on either side of each of its directions."""
 
@@ -36,6 +36,11 @@ class Component:
     above: Floats
     df: float
     points: int
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """Inverse of the basis."""
+        return np.linalg.inv(self.basis)
 
 
 @lru_cache(maxsize=64)
@@ -64,12 +69,11 @@ def sample(component: Component, shift: Floats) -> Floats:
 def log_density(component: Component, x: Floats) -> Floats:
     """Return the log density at x (n, H)."""
     size, df = component.center.size, component.df
-    y = np.linalg.solve(component.basis, (x - component.center).T)
+    y = component.inverse @ (x - component.center).T
     z = y / np.where(y < 0.0, component.below[:, None], component.above[:, None])
     constant = gammaln(0.5 * (df + size)) - gammaln(0.5 * df) - 0.5 * size * np.log(df * np.pi)
-    volume = np.linalg.slogdet(component.basis)[1] + np.sum(
-        np.log(0.5 * (component.below + component.above))
-    )
+    volume = np.sum(np.log(0.5 * (component.below + component.above)))
+    volume -= np.linalg.slogdet(component.inverse)[1]
     return constant - volume - 0.5 * (df + size) * np.log1p(np.sum(z * z, axis=0) / df)
 
 

@@ -1,5 +1,6 @@
 """Draws of one study's posterior by the fast engine."""
 
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,7 +37,9 @@ from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.work import Work, allocate
 
 _TOGETHER: Final = 50
-_MOST_NORMALS: Final = 4_000_000
+_NORMALS: Final = 100_000
+_SLOTS: Final = 16
+"""Normal numbers in memory at once, unless that makes fewer slots than these."""
 _MORE_CANDIDATES: Final = 4
 _MOST_RAISES: Final = 2
 _WANTED: Final = 1.5
@@ -127,24 +130,6 @@ class Draws(NamedTuple):
     x: Floats
 
 
-class Settled(NamedTuple):
-    """What draws from eight settled points share.
-
-    Attributes
-    ----------
-    slopes : ndarray (slot, lane)
-        See `expected_slopes`.
-    start : ndarray (F, lane)
-        Log likelihood of the facilities at the mean.
-    mass : ndarray (lane,)
-        Log of the normal density's mass times the prior.
-    """
-
-    slopes: Floats
-    start: Floats
-    mass: Floats
-
-
 class Fit(NamedTuple):
     """Draws of one posterior, and how far they can be trusted.
 
@@ -217,9 +202,7 @@ def draw_posterior(
         else:
             break
     if weighted:
-        kept = np.repeat(np.arange(draws), systematic(weight, draws, rng.random()))
-        kept = rng.permutation(kept)
-        drawn = Draws(*(part[kept] if len(part) else part for part in drawn))
+        _resample(drawn, systematic(weight, draws, rng.random()))
     return Fit(
         posterior=posterior,
         drawn=drawn,
@@ -229,6 +212,18 @@ def draw_posterior(
         escalations=posterior.escalations + raised,
         reliable=posterior.reliable and passed,
     )
+
+
+def _resample(drawn: Draws, counts: Ints) -> None:
+    """Repeat draws as often as `counts` (draw,) says, over those that it drops.
+
+    Draws are in random order, and so stay exchangeable.
+    """
+    dropped = np.flatnonzero(counts == 0)
+    copies = np.repeat(np.arange(counts.size), np.maximum(counts - 1, 0))
+    for part in drawn:
+        if len(part) > 0:
+            part[dropped] = part[copies]
 
 
 def _composite(data: ModelData, drawn: Draws) -> Floats:
@@ -252,30 +247,38 @@ def fill_draws(
         fixed=np.empty((draws, 2 * indicators)),
         x=np.empty((draws, posterior.x.shape[1])),
     )
-    counts = systematic(posterior.weight, draws, rng.random())
-    used, numbers = spread_evenly(counts, max(1, draws // _LANES_OF_DRAWS))
-    rows = rng.permutation(draws)
     log_weight = np.empty(draws)
     needed = normals_per_draw(setup.problem, candidates)
-    together = max(1, _MOST_NORMALS // (needed * LANES))
+    together = max(_SLOTS, _NORMALS // (needed * LANES))
+    counts = systematic(posterior.weight, draws, rng.random())
+    most = max(1, min(draws // _LANES_OF_DRAWS, together))
+    used, numbers = spread_evenly(counts, most)
+    rows = rng.permutation(draws)
     out = allocate_draw(setup.work)
-    settled = Settled(np.zeros((3, LANES)), np.zeros((facilities, LANES)), np.zeros(LANES))
-    done = 0
-    for first in range(0, used.size, LANES):
-        block, number = used[first : first + LANES], numbers[first : first + LANES]
-        settle_points(*setup, posterior.x, posterior.latent, block, settled)
-        while number[0] > 0:
-            now = np.minimum(number, together)
-            xi = rng.random((now[0], needed, LANES))
-            u = rng.random((now[0], candidates, facilities, LANES))
-            here = rows[done : done + now.sum()]
-            draw_block(
-                setup.problem, setup.work, settled, posterior, block, now, xi, u, out, here,
-                drawn, log_weight,
-            )  # fmt: skip
-            done += here.size
-            number -= now
+    xi = np.empty((together, needed, LANES))
+    u = np.empty((together, candidates, facilities, LANES))
+    for part in _parts(numbers[::LANES], together):
+        lanes = slice(part.start * LANES, part.stop * LANES)
+        slots = int(numbers[::LANES][part].sum())
+        rng.random(out=xi[:slots])
+        rng.random(out=u[:slots])
+        done = numbers[: lanes.start].sum()
+        draw_blocks(
+            *setup, posterior, used[lanes], numbers[lanes], xi[:slots], u[:slots], out, rows[done:],
+            drawn, log_weight,
+        )  # fmt: skip
     return drawn, log_weight
+
+
+def _parts(slots: Ints, most: int) -> list[slice]:
+    """Cut blocks that take so many slots into parts of up to `most` slots."""
+    ends, first, total = [0], 0, 0
+    for n, number in enumerate(slots.tolist()):
+        if total + number > most and n > first:
+            ends.append(n)
+            first, total = n, 0
+        total += number
+    return [slice(*pair) for pair in pairwise([*ends, len(slots)])]
 
 
 def spread_evenly(counts: Ints, most: int) -> tuple[Ints, Ints]:
@@ -293,13 +296,14 @@ def spread_evenly(counts: Ints, most: int) -> tuple[Ints, Ints]:
 
 
 @compiled
-def draw_block(
+def draw_blocks(
     problem: Problem,
+    hyper: Hyper,
     work: Work,
-    settled: Settled,
+    spread: Spread,
     posterior: Posterior,
-    block: Ints,
-    number: Ints,
+    used: Ints,
+    numbers: Ints,
     xi: Floats,
     u: Floats,
     out: Draw,
@@ -307,29 +311,38 @@ def draw_block(
     drawn: Draws,
     log_weight: Floats,
 ) -> None:
-    """Draw `number` (lane,) times, most first, from the points `block` (lane,) into `rows`.
+    """Draw `numbers` times from the points `used`, eight a block with the most first, into `rows`.
 
-    `xi` (n, needed, lane) and `u` (n, candidates, F, lane) are uniforms, `xi` overwritten; the
-    density of the points is corrected by the log weights.
+    `xi` (slot, needed, lane) and `u` (slot, candidates, F, lane) are uniforms, `xi` overwritten;
+    a block takes as many slots as its first point has draws. The density of the points is
+    corrected by the log weights.
     """
-    problem, work, out = pin(problem), pin(work), pin(out)
-    misfit = np.empty(LANES)
-    done = 0
-    to_normals(xi.reshape(xi.shape[0] * xi.shape[1], LANES))
-    for n in range(xi.shape[0]):
-        draw(problem, work, settled.slopes, settled.start, xi[n], u[n], out, misfit)
-        for j in range(LANES):
-            if number[j] > n:
-                row = rows[done]
-                keep_draw(out, j, row, drawn)
-                for h in range(drawn.x.shape[1]):
-                    drawn.x[row, h] = posterior.x[block[j], h]
-                log_weight[row] = settled.mass[j] + misfit[j] - posterior.value[block[j]]
-                done += 1
+    problem, work, spread, out = pin(problem), pin(work), pin(spread), pin(out)
+    slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
+    mass, misfit = np.empty(LANES), np.empty(LANES)
+    slot = done = 0
+    for first in range(0, used.size, LANES):
+        block = used[first : first + LANES]
+        _settle_points(
+            problem, hyper, work, spread, posterior.x, posterior.latent, block,
+            slopes, start, mass,
+        )  # fmt: skip
+        for n in range(numbers[first]):
+            to_normals(xi[slot])
+            draw(problem, work, slopes, start, xi[slot], u[slot], out, misfit)
+            slot += 1
+            for j in range(LANES):
+                if numbers[first + j] > n:
+                    row = rows[done]
+                    keep_draw(out, j, row, drawn)
+                    for h in range(drawn.x.shape[1]):
+                        drawn.x[row, h] = posterior.x[block[j], h]
+                    log_weight[row] = mass[j] + misfit[j] - posterior.value[block[j]]
+                    done += 1
 
 
-@compiled
-def settle_points(
+@kernel
+def _settle_points(
     problem: Problem,
     hyper: Hyper,
     work: Work,
@@ -337,10 +350,15 @@ def settle_points(
     x: Floats,
     latent: Latent,
     block: Ints,
-    settled: Settled,
+    slopes: Floats,
+    start: Floats,
+    mass: Floats,
 ) -> None:
-    """Settle the lanes at the points `block` (lane,)."""
-    problem, work, spread = pin(problem), pin(work), pin(spread)
+    """Settle the lanes at the points `block` (lane,), and fill what draws from them share.
+
+    That is the slopes of `expected_slopes`, the log likelihood of the facilities at the mean
+    (F, lane), and the log of the normal density's mass times the prior (lane,).
+    """
     here = np.empty((LANES, x.shape[1]))
     for j in range(LANES):
         for h in range(x.shape[1]):
@@ -352,11 +370,10 @@ def settle_points(
         restore_lane(latent, block[j], work, spread, j)
     settle(problem, work, spread)
     for j in range(LANES):
-        settled.mass[j] = work.objective[j] + log_prior[j]
-    expected_slopes(hyper, values, settled.slopes)
+        mass[j] = work.objective[j] + log_prior[j]
+    expected_slopes(hyper, values, slopes)
     for i in range(work.eta.shape[0]):
-        value = facility_likelihood(problem, i, work.eta[i], work.shock[i])
-        store(settled.start, (i,), value)
+        store(start, (i,), facility_likelihood(problem, i, work.eta[i], work.shock[i]))
 
 
 @kernel
