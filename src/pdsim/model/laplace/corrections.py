@@ -203,8 +203,8 @@ def correct(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
         return
     h, hz = np.empty(work.eta.shape), np.empty(work.cross.shape)
     shift_information(problem, work, spread, h, hz)
-    fixed, local = np.zeros(work.fixed.shape), np.empty(work.local.shape)
-    solve(problem, work, h, hz, fixed, local, work.new_eta, work.new_shock)
+    fixed, effects = np.zeros(work.fixed.shape), np.empty(work.effects.shape)
+    solve(problem, work, h, hz, fixed, effects, work.new_eta, work.new_shock)
     twice = 2.0 * _cell_evidence(problem, work, spread)
     for i in range(h.shape[0]):
         for k in range(h.shape[1]):
@@ -235,7 +235,7 @@ def _increase(array: Floats, more: Floats) -> None:
 
 @kernel
 def settle(problem: Problem, work: Work, spread: Spread) -> None:
-    """Take a variational step from the corrected mean: factors, fixed, local, eta and shock.
+    """Take a variational step from the corrected mean: factors, fixed, effects, eta and shock.
 
     Leaves in `information` and `shock_information` the slope of the likelihood's expansion at the
     mean, and in `objective` the log of the normal density's mass.

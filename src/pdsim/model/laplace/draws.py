@@ -2,7 +2,7 @@ r"""Draws of the latent effects given the hyperparameters, with the weights that
 
 Deviations from the mean of the Gaussian approximation q, with standard normal :math:`\xi`:
 
-.. math:: \delta\mu = L_Q^{-\top}\xi,\quad \delta(v, z)_i = N_i'(\xi - U_i\,\delta\mu),\quad
+.. math:: \delta\mu = L_Q^{-\top}\xi,\quad \delta(v, z)_i = N_i'\xi - Z_i\,\delta\mu,\quad
           \delta\eta = T\,\delta m - VX\,\delta z + \mathrm{chol}(V)\,\xi .
 
 With :math:`R_i` the log likelihood of facility i less its expansion in q, the posterior is q times
@@ -116,11 +116,26 @@ def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
 
 
 @kernel
+def cell_roots(work: Work, out: Floats) -> None:
+    """Fill `out` (F, K, 3, lane) with chol(V), lower, of the cells."""
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
+            root = square_root(v00)
+            tilt = choose(v00, v01 / root, 0.0)
+            rest = load(work.inner, (i, k, 2)) - tilt * tilt
+            store(out, (i, k, 0), root)
+            store(out, (i, k, 1), tilt)
+            store(out, (i, k, 2), square_root(choose(rest, rest, 0.0)))
+
+
+@kernel
 def draw(
     problem: Problem,
     work: Work,
     slopes: Floats,
     start: Floats,
+    roots: Floats,
     xi: Floats,
     u: Floats,
     out: Draw,
@@ -128,9 +143,10 @@ def draw(
 ) -> None:
     """Make one draw from every lane; `work` is settled.
 
-    `start` (F, lane) is the log likelihood at the mean, `xi` (needed, lane) are normals, whose
-    signs it may change, `u` (candidates, F, lane) uniforms that choose between candidates.
-    `log_weight` (lane,) gets the sum over facilities of the log mean of exp(R).
+    `slopes` and `roots` are those of `expected_slopes` and `cell_roots`, `start` (F, lane) is the
+    log likelihood at the mean, `xi` (needed, lane) are normals, whose signs it may change, `u`
+    (candidates, F, lane) uniforms that choose between candidates. `log_weight` (lane,) gets the sum
+    over facilities of the log mean of exp(R).
     """
     facilities, indicators = work.eta.shape[:2]
     fixed, size = 2 * indicators, work.loading.shape[1]
@@ -142,14 +158,18 @@ def draw(
     backward(work.precision, work.pivots, out.fixed)
     at = fixed
     eta, shock = np.empty(out.eta.shape[1:]), np.empty(out.shock.shape[1:])
-    expected = np.empty(out.expected.shape[1:])
+    expected, drift = np.empty(out.expected.shape[1:]), np.empty((size, LANES))
     total = fill(0.0)
     for i in range(facilities):
+        _drift(work, i, out.fixed, drift)
         mass = fill(0.0)
         for s in range(candidates):
             if s % 2 == 1:
                 _turn(xi, at, at + each)
-            _facility(problem, work, i, slopes, regression, xi, at, out.fixed, eta, shock, expected)
+            _facility(
+                problem, work, i, slopes, regression, roots, xi, at, drift, out.fixed,
+                eta, shock, expected,
+            )  # fmt: skip
             if s % 2 == 1 or s == candidates - 1:
                 at += each
             misfit = _misfit(problem, work, i, load(start, (i,)), eta, shock)
@@ -184,14 +204,29 @@ def _keep(chosen: object, source: Floats, target: Floats) -> None:
 
 
 @kernel
+def _drift(work: Work, i: int, fixed: Floats, out: Floats) -> None:
+    """Fill `out` (B, lane) with -Z mu of facility i."""
+    for a in range(0, out.shape[0], 2):
+        v0, v1 = fill(0.0), fill(0.0)
+        for c in range(fixed.shape[0]):
+            mu = load(fixed, (c,))
+            v0 = fma(-load(work.coupling, (i, a, c)), mu, v0)
+            v1 = fma(-load(work.coupling, (i, a + 1, c)), mu, v1)
+        store(out, (a,), v0)
+        store(out, (a + 1,), v1)
+
+
+@kernel
 def _facility(
     problem: Problem,
     work: Work,
     i: int,
     slopes: Floats,
     regression: Floats,
+    roots: Floats,
     xi: Floats,
     at: int,
+    drift: Floats,
     fixed: Floats,
     eta: Floats,
     shock: Floats,
@@ -199,24 +234,25 @@ def _facility(
 ) -> None:
     """Draw facility i given the deviations of the fixed effects, from the normals xi[at:]."""
     size = work.loading.shape[1]
-    moved, whole = np.zeros((size, LANES)), np.zeros((size, LANES))
+    moved, whole = np.empty((size, LANES)), np.empty((size, LANES))
     change = np.empty((problem.blocks, LANES))
-    for a in range(size):
-        omega = load(xi, (at + a,))
-        for c in range(fixed.shape[0]):
-            omega = fma(-load(work.coupling, (i, a, c)), load(fixed, (c,)), omega)
-        total = omega + load(work.local, (i, a))
+    for a in range(0, size, 2):
+        v0, v1 = load(drift, (a,)), load(drift, (a + 1,))
         for b in range(size):
-            n = load(work.loading, (i, a, b))
-            add(moved, (b,), n * omega)
-            add(whole, (b,), n * total)
+            x = load(xi, (at + b,))
+            v0 = fma(load(work.loading, (i, b, a)), x, v0)
+            v1 = fma(load(work.loading, (i, b, a + 1)), x, v1)
+        store(moved, (a,), v0)
+        store(moved, (a + 1,), v1)
+        store(whole, (a,), v0 + load(work.effects, (i, a)))
+        store(whole, (a + 1,), v1 + load(work.effects, (i, a + 1)))
     for g in range(problem.groups):
         for t in range(2):
             z = load(moved, (2 * (problem.blocks + g) + t,))
             store(shock, (g, t), z + load(work.shock, (i, g, t)))
     at += size
     _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
-    _cells(problem, work, i, slopes, xi, at + 1, moved, whole, change, fixed, eta, expected)
+    _cells(problem, work, i, slopes, roots, xi, at + 1, moved, whole, change, fixed, eta, expected)
 
 
 @kernel
@@ -265,6 +301,7 @@ def _cells(
     work: Work,
     i: int,
     slopes: Floats,
+    roots: Floats,
     xi: Floats,
     at: int,
     moved: Floats,
@@ -287,10 +324,8 @@ def _cells(
             e1 = fma(-load(work.cross, (i, k, 1)), load(moved, (s + 1,)), e1)
         v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
         v11 = load(work.inner, (i, k, 2))
-        root = square_root(v00)
-        tilt = choose(v00, v01 / root, 0.0)
-        rest = v11 - tilt * tilt
-        rest = square_root(choose(rest, rest, 0.0))
+        root, tilt = load(roots, (i, k, 0)), load(roots, (i, k, 1))
+        rest = load(roots, (i, k, 2))
         x0, x1 = load(xi, (at + c,)), load(xi, (at + c + 1,))
         eta0 = load(work.eta, (i, k, 0)) + m0 + v00 * e0 + v01 * e1 + root * x0
         eta1 = load(work.eta, (i, k, 1)) + m1 + v01 * e0 + v11 * e1 + tilt * x0 + rest * x1

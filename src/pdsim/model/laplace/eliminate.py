@@ -16,12 +16,15 @@ L_F L_F'`, and shocks :math:`z_i \sim N(0, I)` are :math:`\Lambda\omega_i`,
 no case of their own. With :math:`M_i` the sum of the cells' precisions in their places,
 
 .. math:: I + \Lambda' M_i \Lambda = R_i R_i',\quad N_i = R_i^{-1}\Lambda',\quad
-          U_{ik} = N_i E_k' [P_{ik}; Y_{ik}'] .
+          C_i = N_i'N_i,\quad Z_{ik} = C_i E_k' [P_{ik}; Y_{ik}'] .
 
-Fixed effects (3): :math:`Q = \Pi^{-1} + \mathrm{blockdiag}_k(\sum_i P_{ik}) - \sum_i U_i'U_i`.
+Fixed effects (3): :math:`Q = \Pi^{-1} + \mathrm{blockdiag}_k(\sum_i P_{ik})
+- \sum_i L_i'Z_i`, :math:`L_{ik} = E_k' [P_{ik}; Y_{ik}']`, which has the rows of one block alone.
 
 .. math:: \log|I + \Sigma W| = \sum \log|I + GW| + \sum_i \log|R_iR_i'| + \log|Q| + \log|\Pi| .
 """
+
+from typing import Final
 
 import numpy as np
 
@@ -29,9 +32,12 @@ from pdsim.jit import kernel
 from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
-from pdsim.model.laplace.matrices import cholesky, subtract_gram
+from pdsim.model.laplace.matrices import cholesky
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
+
+_TOGETHER: Final = 12
+"""Facilities taken at a time, so that their parts stay in a near cache."""
 
 
 @kernel
@@ -59,10 +65,10 @@ def facility_factor(problem: Problem, cov: Floats) -> Floats:
 
 
 @kernel
-def _cells(problem: Problem, work: Work, i: int, outer: Floats, share: Floats) -> Lanes:
+def _cells(problem: Problem, work: Work, i: int, outer: Floats) -> Lanes:
     """Do (1) for facility i and return its part of the determinant.
 
-    Adds to the lower triangle of M (B, B, lane); `share` (K, 7, lane) gets P and Y.
+    Adds to the lower triangle of M (B, B, lane).
     """
     g00, g01 = load(work.cov, (2, 0)), load(work.cov, (2, 1))
     g11, det_g = load(work.cov, (2, 2)), load(work.cov, (2, 3))
@@ -80,24 +86,22 @@ def _cells(problem: Problem, work: Work, i: int, outer: Floats, share: Floats) -
         store(work.inner, (i, k, 0), fma(det_g, w1, g00) * inverse)
         store(work.inner, (i, k, 1), v01)
         store(work.inner, (i, k, 2), fma(det_g, w0, g11) * inverse)
-        store(share, (k, 0), p00)
-        store(share, (k, 1), p01)
-        store(share, (k, 2), p11)
+        store(work.share, (i, k, 0), p00)
+        store(work.share, (i, k, 1), p01)
+        store(work.share, (i, k, 2), p11)
         add(outer, (d, d), p00)
         add(outer, (d + 1, d), p01)
         add(outer, (d + 1, d + 1), p11)
         if problem.group[k] >= 0:
-            _shocked_cell(problem, work, i, k, outer, share)
+            _shocked_cell(problem, work, i, k, outer)
         if k % 8 == 7:
             logdet, product = logdet + log(product), fill(1.0)
     return logdet + log(product)
 
 
 @kernel
-def _shocked_cell(
-    problem: Problem, work: Work, i: int, k: int, outer: Floats, share: Floats
-) -> None:
-    """Add the rows and columns of the shocks of one cell to M; `share` gets Y."""
+def _shocked_cell(problem: Problem, work: Work, i: int, k: int, outer: Floats) -> None:
+    """Add the rows and columns of the shocks of one cell to M."""
     d = 2 * problem.domain[k]
     s = 2 * (problem.blocks + problem.group[k])
     w0, w1 = load(work.curvature, (i, k, 0)), load(work.curvature, (i, k, 1))
@@ -106,10 +110,10 @@ def _shocked_cell(
     v11 = load(work.inner, (i, k, 2))
     y00, y01 = (1.0 - v00 * w0) * x0, -v01 * w0 * x1
     y10, y11 = -v01 * w1 * x0, (1.0 - v11 * w1) * x1
-    store(share, (k, 3), y00)
-    store(share, (k, 4), y01)
-    store(share, (k, 5), y10)
-    store(share, (k, 6), y11)
+    store(work.share, (i, k, 3), y00)
+    store(work.share, (i, k, 4), y01)
+    store(work.share, (i, k, 5), y10)
+    store(work.share, (i, k, 6), y11)
     add(outer, (s, d), y00)
     add(outer, (s + 1, d), y01)
     add(outer, (s, d + 1), y10)
@@ -121,7 +125,7 @@ def _shocked_cell(
 
 @kernel
 def _whiten(work: Work, i: int, outer: Floats, root: Floats, spare: Floats) -> Lanes:
-    """Do (2) from M and Lambda: fill N_i and return log |R R'|. `spare` (3, B, B, lane)."""
+    """Do (2) from M and Lambda: fill N_i, C_i and return log |R R'|. `spare` (3, B, B, lane)."""
     size = outer.shape[0]
     product, inner = spare[0], spare[1]
     for a in range(size):
@@ -145,34 +149,78 @@ def _whiten(work: Work, i: int, outer: Floats, root: Floats, spare: Floats) -> L
             for b in range(a):
                 value = fma(-load(inner, (a, b)), load(work.loading, (i, b, c)), value)
             store(work.loading, (i, a, c), value * load(inverses, (a,)))
+    for a in range(size):
+        for b in range(a + 1):
+            value = fill(0.0)
+            for c in range(size):
+                value = fma(load(work.loading, (i, c, a)), load(work.loading, (i, c, b)), value)
+            store(work.covariance, (i, a, b), value)
+            store(work.covariance, (i, b, a), value)
     return logdet
 
 
 @kernel
-def _couple(problem: Problem, work: Work, i: int, share: Floats) -> None:
-    """Fill U_i and add P to the diagonal blocks of Q."""
+def _couple(problem: Problem, work: Work, i: int) -> None:
+    """Fill Z_i and add P to the diagonal blocks of Q."""
     size = work.loading.shape[1]
     for k in range(work.eta.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
         s = 2 * (problem.blocks + g)
-        p00, p01, p11 = load(share, (k, 0)), load(share, (k, 1)), load(share, (k, 2))
+        p00, p01 = load(work.share, (i, k, 0)), load(work.share, (i, k, 1))
+        p11 = load(work.share, (i, k, 2))
         for a in range(size):
-            n0, n1 = load(work.loading, (i, a, d)), load(work.loading, (i, a, d + 1))
-            u0, u1 = n0 * p00 + n1 * p01, n0 * p01 + n1 * p11
+            c0, c1 = load(work.covariance, (i, a, d)), load(work.covariance, (i, a, d + 1))
+            z0, z1 = fma(c0, p00, c1 * p01), fma(c0, p01, c1 * p11)
             if g >= 0:
-                n0, n1 = load(work.loading, (i, a, s)), load(work.loading, (i, a, s + 1))
-                u0 = fma(n0, load(share, (k, 3)), fma(n1, load(share, (k, 4)), u0))
-                u1 = fma(n0, load(share, (k, 5)), fma(n1, load(share, (k, 6)), u1))
-            store(work.coupling, (i, a, c), u0)
-            store(work.coupling, (i, a, c + 1), u1)
+                c0, c1 = load(work.covariance, (i, a, s)), load(work.covariance, (i, a, s + 1))
+                z0 = fma(c0, load(work.share, (i, k, 3)), z0)
+                z0 = fma(c1, load(work.share, (i, k, 4)), z0)
+                z1 = fma(c0, load(work.share, (i, k, 5)), z1)
+                z1 = fma(c1, load(work.share, (i, k, 6)), z1)
+            store(work.coupling, (i, a, c), z0)
+            store(work.coupling, (i, a, c + 1), z1)
         add(work.precision, (c, c), p00)
         add(work.precision, (c + 1, c), p01)
         add(work.precision, (c + 1, c + 1), p11)
 
 
 @kernel
+def _reduce(problem: Problem, work: Work, first: int, last: int) -> None:
+    """Subtract L_i' Z_i of the facilities first to last - 1 from the lower blocks of Q."""
+    for k in range(work.eta.shape[1]):
+        d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
+        s = 2 * (problem.blocks + g)
+        for b in range(0, c + 2, 2):
+            q00, q01 = load(work.precision, (c, b)), load(work.precision, (c, b + 1))
+            q10, q11 = load(work.precision, (c + 1, b)), load(work.precision, (c + 1, b + 1))
+            for i in range(first, last):
+                p00, p01 = load(work.share, (i, k, 0)), load(work.share, (i, k, 1))
+                p11 = load(work.share, (i, k, 2))
+                z0, z1 = load(work.coupling, (i, d, b)), load(work.coupling, (i, d, b + 1))
+                q00, q01 = fma(-p00, z0, q00), fma(-p00, z1, q01)
+                q10, q11 = fma(-p01, z0, q10), fma(-p01, z1, q11)
+                z0, z1 = load(work.coupling, (i, d + 1, b)), load(work.coupling, (i, d + 1, b + 1))
+                q00, q01 = fma(-p01, z0, q00), fma(-p01, z1, q01)
+                q10, q11 = fma(-p11, z0, q10), fma(-p11, z1, q11)
+                if g >= 0:
+                    y00, y01 = load(work.share, (i, k, 3)), load(work.share, (i, k, 4))
+                    y10, y11 = load(work.share, (i, k, 5)), load(work.share, (i, k, 6))
+                    z0, z1 = load(work.coupling, (i, s, b)), load(work.coupling, (i, s, b + 1))
+                    q00, q01 = fma(-y00, z0, q00), fma(-y00, z1, q01)
+                    q10, q11 = fma(-y10, z0, q10), fma(-y10, z1, q11)
+                    z0 = load(work.coupling, (i, s + 1, b))
+                    z1 = load(work.coupling, (i, s + 1, b + 1))
+                    q00, q01 = fma(-y01, z0, q00), fma(-y01, z1, q01)
+                    q10, q11 = fma(-y11, z0, q10), fma(-y11, z1, q11)
+            store(work.precision, (c, b), q00)
+            store(work.precision, (c, b + 1), q01)
+            store(work.precision, (c + 1, b), q10)
+            store(work.precision, (c + 1, b + 1), q11)
+
+
+@kernel
 def factor(problem: Problem, work: Work) -> None:
-    """Eliminate everything at the present curvature: N, U, Q and log |I + Sigma W|."""
+    """Eliminate everything at the present curvature: N, C, Z, Q and log |I + Sigma W|."""
     facilities, indicators = work.eta.shape[:2]
     size = work.loading.shape[1]
     for a in range(2 * indicators):
@@ -180,14 +228,14 @@ def factor(problem: Problem, work: Work) -> None:
             store(work.precision, (a, b), problem.prior_precision[a, b])
     root = facility_factor(problem, work.cov)
     outer, spare = np.empty((size, size, LANES)), np.empty((3, size, size, LANES))
-    share = np.empty((indicators, 7, LANES))
     logdet = fill(problem.prior_logdet)
-    for i in range(facilities):
-        clear(outer)
-        logdet = logdet + _cells(problem, work, i, outer, share)
-        logdet = logdet + _whiten(work, i, outer, root, spare)
-        _couple(problem, work, i, share)
-    rows = work.coupling.reshape(facilities * size, 2 * indicators, LANES)
-    subtract_gram(rows, work.precision)
+    for first in range(0, facilities, _TOGETHER):
+        last = min(first + _TOGETHER, facilities)
+        for i in range(first, last):
+            clear(outer)
+            logdet = logdet + _cells(problem, work, i, outer)
+            logdet = logdet + _whiten(work, i, outer, root, spare)
+            _couple(problem, work, i)
+        _reduce(problem, work, first, last)
     logdet = logdet + cholesky(work.precision, work.pivots)
     store(work.logdet, (), logdet)

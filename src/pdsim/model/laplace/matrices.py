@@ -7,9 +7,6 @@ from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.lanes import Lanes, choose, fill, fma, load, square_root, store
 
-_ROWS = 16
-"""Rows of a Gram matrix taken at a time, so that they stay in the nearest cache."""
-
 
 @kernel
 def _root(pivot: Lanes) -> tuple[Lanes, Lanes]:
@@ -57,26 +54,6 @@ def cholesky(a: Floats, inverses: Floats) -> Lanes:
             store(a, (r, c + 1), fma(-b00, l10, b01) * i1)
             store(a, (r + 1, c + 1), fma(-b10, l10, b11) * i1)
     return logdet
-
-
-@kernel
-def subtract_gram(u: Floats, q: Floats) -> None:
-    """Subtract u' u from the lower blocks of `q`; u (rows, n, lane), q (n, n, lane)."""
-    for first in range(0, u.shape[0], _ROWS):
-        last = min(first + _ROWS, u.shape[0])
-        for a in range(0, q.shape[0], 2):
-            for b in range(0, a + 2, 2):
-                q00, q01 = load(q, (a, b)), load(q, (a, b + 1))
-                q10, q11 = load(q, (a + 1, b)), load(q, (a + 1, b + 1))
-                for s in range(first, last):
-                    x0, x1 = load(u, (s, a)), load(u, (s, a + 1))
-                    y0, y1 = load(u, (s, b)), load(u, (s, b + 1))
-                    q00, q01 = fma(-x0, y0, q00), fma(-x0, y1, q01)
-                    q10, q11 = fma(-x1, y0, q10), fma(-x1, y1, q11)
-                store(q, (a, b), q00)
-                store(q, (a, b + 1), q01)
-                store(q, (a + 1, b), q10)
-                store(q, (a + 1, b + 1), q11)
 
 
 @kernel

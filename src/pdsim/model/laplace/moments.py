@@ -1,13 +1,13 @@
 r"""Marginal moments of the logits given the hyperparameters.
 
 With :math:`\epsilon \sim N(0, I)` and :math:`\mu \sim N(\hat\mu, Q^{-1})`,
-:math:`(v_i, z_i) = N_i'(\rho_i - U_i\mu + \epsilon_i)` and
-:math:`\eta_{ik} = Tm_{ik} + V(h - Xz) + N(0, V)`, so with :math:`H_i = N_i'U_iL_Q^{-\top}` and
+:math:`(v_i, z_i) = C_ir_i - Z_i\mu + N_i'\epsilon_i` and
+:math:`\eta_{ik} = Tm_{ik} + V(h - Xz) + N(0, V)`, so with :math:`H_i = Z_iL_Q^{-\top}` and
 :math:`Q = L_QL_Q'`
 
 .. math::
 
-    \mathrm{Cov}(v, z) &= N_i'N_i + H_iH_i', \\
+    \mathrm{Cov}(v, z) &= C_i + H_iH_i', \\
     \mathrm{Cov}(m_{ik}) &= [Q^{-1}]_{kk} - [H_iL_Q^{-1}]_{dk} - [H_iL_Q^{-1}]_{dk}'
         + \mathrm{Cov}(v_{id}), \\
     \mathrm{Cov}(\eta_{ik}) &= V + T\,\mathrm{Cov}(m)\,T' - TC_{mz}XV - VXC_{mz}'T'
@@ -64,37 +64,23 @@ def allocate_spread(work: Work) -> Spread:
 
 
 @kernel
-def _facility(
-    work: Work, root: Floats, i: int, coupled: Floats, half: Floats, effects: Floats
-) -> None:
+def _facility(work: Work, root: Floats, i: int, half: Floats, effects: Floats) -> None:
     """Fill H (B, 2K, lane) and Cov(v, z) (B, B, lane) of facility i; `root` is L_Q^-1."""
     size, fixed = half.shape[:2]
     for a in range(0, size, 2):
         for c in range(0, fixed, 2):
             v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-            for s in range(size):
-                x0, x1 = load(work.loading, (i, s, a)), load(work.loading, (i, s, a + 1))
-                y0, y1 = load(work.coupling, (i, s, c)), load(work.coupling, (i, s, c + 1))
-                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
-                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
-            _store_block(coupled, a, c, v00, v01, v10, v11)
-    for a in range(0, size, 2):
-        for c in range(0, fixed, 2):
-            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
             for s in range(c + 2):
-                x0, x1 = load(coupled, (a, s)), load(coupled, (a + 1, s))
+                x0, x1 = load(work.coupling, (i, a, s)), load(work.coupling, (i, a + 1, s))
                 y0, y1 = load(root, (c, s)), load(root, (c + 1, s))
                 v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
                 v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
             _store_block(half, a, c, v00, v01, v10, v11)
     for a in range(0, size, 2):
         for b in range(0, a + 2, 2):
-            v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-            for s in range(size):
-                x0, x1 = load(work.loading, (i, s, a)), load(work.loading, (i, s, a + 1))
-                y0, y1 = load(work.loading, (i, s, b)), load(work.loading, (i, s, b + 1))
-                v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
-                v10, v11 = fma(x1, y0, v10), fma(x1, y1, v11)
+            v00, v01 = load(work.covariance, (i, a, b)), load(work.covariance, (i, a, b + 1))
+            v10 = load(work.covariance, (i, a + 1, b))
+            v11 = load(work.covariance, (i, a + 1, b + 1))
             for c in range(fixed):
                 x0, x1 = load(half, (a, c)), load(half, (a + 1, c))
                 y0, y1 = load(half, (b, c)), load(half, (b + 1, c))
@@ -149,10 +135,9 @@ def variances(problem: Problem, work: Work, spread: Spread) -> None:
     root = inverse_lower(work.precision, work.pivots)
     blocks = np.empty((indicators, 3, LANES))
     _fixed_blocks(root, blocks)
-    coupled, half = np.empty((size, fixed, LANES)), np.empty((size, fixed, LANES))
-    effects = np.empty((size, size, LANES))
+    half, effects = np.empty((size, fixed, LANES)), np.empty((size, size, LANES))
     for i in range(facilities):
-        _facility(work, root, i, coupled, half, effects)
+        _facility(work, root, i, half, effects)
         for g in range(problem.groups):
             s = 2 * (problem.blocks + g)
             store(spread.shock, (i, g, 0), load(effects, (s, s)))

@@ -13,6 +13,7 @@ from pdsim.model.laplace.corrections import settle
 from pdsim.model.laplace.draws import (
     Draw,
     allocate_draw,
+    cell_roots,
     draw,
     expected_slopes,
     normals_per_draw,
@@ -319,17 +320,17 @@ def draw_blocks(
     """
     problem, work, spread, out = pin(problem), pin(work), pin(spread), pin(out)
     slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
-    mass, misfit = np.empty(LANES), np.empty(LANES)
+    roots, mass, misfit = np.empty(work.inner.shape), np.empty(LANES), np.empty(LANES)
     slot = done = 0
     for first in range(0, used.size, LANES):
         block = used[first : first + LANES]
         _settle_points(
             problem, hyper, work, spread, posterior.x, posterior.latent, block,
-            slopes, start, mass,
+            slopes, start, roots, mass,
         )  # fmt: skip
         for n in range(numbers[first]):
             to_normals(xi[slot])
-            draw(problem, work, slopes, start, xi[slot], u[slot], out, misfit)
+            draw(problem, work, slopes, start, roots, xi[slot], u[slot], out, misfit)
             slot += 1
             for j in range(LANES):
                 if numbers[first + j] > n:
@@ -352,12 +353,13 @@ def _settle_points(
     block: Ints,
     slopes: Floats,
     start: Floats,
+    roots: Floats,
     mass: Floats,
 ) -> None:
     """Settle the lanes at the points `block` (lane,), and fill what draws from them share.
 
     That is the slopes of `expected_slopes`, the log likelihood of the facilities at the mean
-    (F, lane), and the log of the normal density's mass times the prior (lane,).
+    (F, lane), `cell_roots`, and the log of the normal density's mass times the prior (lane,).
     """
     here = np.empty((LANES, x.shape[1]))
     for j in range(LANES):
@@ -372,6 +374,7 @@ def _settle_points(
     for j in range(LANES):
         mass[j] = work.objective[j] + log_prior[j]
     expected_slopes(hyper, values, slopes)
+    cell_roots(work, roots)
     for i in range(work.eta.shape[0]):
         store(start, (i,), facility_likelihood(problem, i, work.eta[i], work.shock[i]))
 

@@ -2,9 +2,9 @@ r"""Solves with the factors of `eliminate`, and the Newton steps made of them.
 
 For the information (h, h_z) and a prior mean the posterior mean of the Gaussian approximation is
 
-.. math:: \rho_i = N_i \sum_k E_k'[b_{ik}; b_{z,ik}],\quad
-          Q\mu = \Pi^{-1}m_0 + \sum_i (b_i - U_i'\rho_i),\quad
-          (v_i, z_i) = N_i'(\rho_i - U_i\mu),\quad \eta = Tm + V(h - Xz) .
+.. math:: r_i = \sum_k E_k'[b_{ik}; b_{z,ik}],\quad
+          Q\mu = \Pi^{-1}m_0 + \sum_i (b_i - Z_i'r_i),\quad
+          (v_i, z_i) = C_ir_i - Z_i\mu,\quad \eta = Tm + V(h - Xz) .
 
 The Laplace value keeps :math:`a = h - W\eta - Xz` of the same solve,
 
@@ -74,11 +74,11 @@ def solve(
     h: Floats,
     hz: Floats,
     fixed: Floats,
-    local: Floats,
+    effects: Floats,
     eta: Floats,
     shock: Floats,
 ) -> None:
-    """Fill fixed effects, facility coordinates and eta, shock for the information h, hz.
+    """Fill fixed effects, facilities' effects and eta, shock for the information h, hz.
 
     `fixed` holds the prior's information on entry (zero for a correction).
     """
@@ -89,32 +89,29 @@ def solve(
         clear(right)
         _gather(problem, work, h, hz, i, right, fixed)
         for a in range(0, size, 2):
-            v0, v1 = fill(0.0), fill(0.0)
-            for b in range(size):
-                r = load(right, (b,))
-                v0 = fma(load(work.loading, (i, a, b)), r, v0)
-                v1 = fma(load(work.loading, (i, a + 1, b)), r, v1)
-            store(local, (i, a), v0)
-            store(local, (i, a + 1), v1)
+            r0, r1 = load(right, (a,)), load(right, (a + 1,))
+            store(effects, (i, a), r0)
+            store(effects, (i, a + 1), r1)
             for c in range(2 * indicators):
-                entry = fma(-load(work.coupling, (i, a, c)), v0, load(fixed, (c,)))
-                store(fixed, (c,), fma(-load(work.coupling, (i, a + 1, c)), v1, entry))
+                entry = fma(-load(work.coupling, (i, a, c)), r0, load(fixed, (c,)))
+                store(fixed, (c,), fma(-load(work.coupling, (i, a + 1, c)), r1, entry))
     forward(work.precision, work.pivots, fixed)
     backward(work.precision, work.pivots, fixed)
     for i in range(facilities):
         for a in range(0, size, 2):
-            v0, v1 = load(local, (i, a)), load(local, (i, a + 1))
+            v0, v1 = fill(0.0), fill(0.0)
+            for b in range(size):
+                r = load(effects, (i, b))
+                v0 = fma(load(work.covariance, (i, a, b)), r, v0)
+                v1 = fma(load(work.covariance, (i, a + 1, b)), r, v1)
             for c in range(2 * indicators):
                 mu = load(fixed, (c,))
                 v0 = fma(-load(work.coupling, (i, a, c)), mu, v0)
                 v1 = fma(-load(work.coupling, (i, a + 1, c)), mu, v1)
-            store(local, (i, a), v0)
-            store(local, (i, a + 1), v1)
-        for b in range(size):
-            value = fill(0.0)
-            for a in range(size):
-                value = fma(load(work.loading, (i, a, b)), load(local, (i, a)), value)
-            store(right, (b,), value)
+            store(right, (a,), v0)
+            store(right, (a + 1,), v1)
+        for a in range(size):
+            store(effects, (i, a), load(right, (a,)))
         _scatter(problem, work, h, i, right, fixed, eta, shock)
 
 
@@ -175,12 +172,12 @@ def move(start: Floats, end: Floats, share: Lanes) -> None:
 
 @kernel
 def solve_all(problem: Problem, work: Work) -> None:
-    """Fill fixed, local, new_eta and new_shock from the present curvature and information."""
+    """Fill fixed, effects, new_eta and new_shock from the present curvature and information."""
     for a in range(work.fixed.shape[0]):
         store(work.fixed, (a,), problem.prior_information[a])
     solve(
         problem, work, work.information, work.shock_information,
-        work.fixed, work.local, work.new_eta, work.new_shock,
+        work.fixed, work.effects, work.new_eta, work.new_shock,
     )  # fmt: skip
 
 

@@ -24,16 +24,18 @@ class Work(NamedTuple):
         X, Z and h_z; empty without shocks.
     inner : (F, K, 3, lane)
         V = (G^-1 + W)^-1 of a cell.
-    loading : (F, B, B, lane)
-        N_i = R_i^-1 Lambda'.
+    share : (F, K, 7, lane)
+        P and Y of a cell; only P without shocks.
+    loading, covariance : (F, B, B, lane)
+        N_i = R_i^-1 Lambda' and C_i = N_i' N_i.
     coupling : (F, B, 2K, lane)
-        U_i.
+        Z_i.
     precision, pivots : (2K, 2K, lane), (2K, lane)
         Cholesky factor of Q, lower, and its inverse diagonal.
     fixed : (2K, lane)
         mu.
-    local : (F, B, lane)
-        Whitened effects of a facility.
+    effects : (F, B, lane)
+        v and z of a facility.
     logdet, objective, step : (lane,)
         log |I + Sigma W|, psi, and the longest move of a logit in the last step.
     new_eta, new_shock : as eta, shock
@@ -49,12 +51,14 @@ class Work(NamedTuple):
     shock_curvature: Floats
     shock_information: Floats
     inner: Floats
+    share: Floats
     loading: Floats
+    covariance: Floats
     coupling: Floats
     precision: Floats
     pivots: Floats
     fixed: Floats
-    local: Floats
+    effects: Floats
     logdet: Floats
     objective: Floats
     step: Floats
@@ -80,12 +84,14 @@ def allocate(problem: Problem) -> Work:
         shock_curvature=np.zeros(shocked),
         shock_information=np.zeros(shocked),
         inner=np.zeros((facilities, indicators, 3, LANES)),
+        share=np.zeros((facilities, indicators, 7 if problem.groups else 3, LANES)),
         loading=np.zeros((facilities, size, size, LANES)),
+        covariance=np.zeros((facilities, size, size, LANES)),
         coupling=np.zeros((facilities, size, fixed, LANES)),
         precision=np.zeros((fixed, fixed, LANES)),
         pivots=np.zeros((fixed, LANES)),
         fixed=np.zeros((fixed, LANES)),
-        local=np.zeros((facilities, size, LANES)),
+        effects=np.zeros((facilities, size, LANES)),
         logdet=np.zeros(LANES),
         objective=np.zeros(LANES),
         step=np.zeros(LANES),
