@@ -8,7 +8,7 @@ from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import hyper_names, natural
 from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
-from pdsim.model.laplace.sample import set_up
+from pdsim.model.laplace.setup import set_up
 from pdsim.priors import MeanPrior, Priors
 
 MIXED = Priors(alpha=MeanPrior(mean=-1.0, mean_sd=0.7, sd=1.2), beta=MeanPrior(mean=0.5, sd=0.6))

@@ -5,12 +5,13 @@ import pytest
 
 from pdsim.model.data import ModelData
 from pdsim.model.laplace import sample_laplace
+from pdsim.model.laplace.blocks import fill_draws, spread_evenly
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import hyper_names, natural
 from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.posterior import Posterior
-from pdsim.model.laplace.sample import fill_draws, set_up, spread_evenly
+from pdsim.model.laplace.setup import set_up
 from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors
 

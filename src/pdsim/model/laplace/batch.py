@@ -12,8 +12,9 @@ from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.model.data import Floats, ModelData, model_data
 from pdsim.model.laplace.problem import two_periods
-from pdsim.model.laplace.sample import Setup, draw_posterior, set_up
+from pdsim.model.laplace.sample import draw_posterior
 from pdsim.model.laplace.scores import composite_draws, estimands_of
+from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.study import Study
 
 _SHARED = ("case_correlation", "priors")

@@ -3,9 +3,9 @@
 import numpy as np
 
 from pdsim.model.data import Floats, ModelData
+from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import build_hyper, expected_variance
-from pdsim.model.laplace.sample import Draws
 
 _NODES, _WEIGHTS = gauss_hermite(21)
 

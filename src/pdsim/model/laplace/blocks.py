@@ -1,0 +1,208 @@
+"""Draws from many hyperparameter points, eight points a block."""
+
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from pdsim.jit import compiled, kernel
+from pdsim.model.data import Floats, Ints
+from pdsim.model.laplace.cells import facility_likelihood
+from pdsim.model.laplace.corrections import settle
+from pdsim.model.laplace.draws import (
+    Draw,
+    allocate_draw,
+    cell_roots,
+    draw,
+    expected_slopes,
+    normals_per_draw,
+)
+from pdsim.model.laplace.elementary import to_normals
+from pdsim.model.laplace.hyper import Hyper, covariances, natural
+from pdsim.model.laplace.importance import systematic
+from pdsim.model.laplace.lanes import LANES, store
+from pdsim.model.laplace.latent import Latent, restore_lane
+from pdsim.model.laplace.moments import Spread
+from pdsim.model.laplace.pinned import pin
+from pdsim.model.laplace.posterior import (
+    Posterior,
+)
+from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.setup import Setup
+from pdsim.model.laplace.work import Work
+
+_NORMALS: Final = 100_000
+_SLOTS: Final = 16
+"""Normal numbers in memory at once, unless that makes fewer slots than these."""
+_LANES_OF_DRAWS: Final = 100
+"""No lane makes more than one in this many draws."""
+
+
+class Draws(NamedTuple):
+    """Draws in random order: eta (draw, F, K, T), expected (draw, F, K), mu, x (draw, H)."""
+
+    eta: Floats
+    expected: Floats
+    fixed: Floats
+    x: Floats
+
+
+def fill_draws(
+    setup: Setup,
+    posterior: Posterior,
+    rng: np.random.Generator,
+    draws: int,
+    candidates: int,
+) -> tuple[Draws, Floats]:
+    """Return draws in random order and their log weights (draw,)."""
+    facilities, indicators, _ = setup.problem.observed.shape
+    periods = setup.hyper.periods
+    drawn = Draws(
+        eta=np.empty((draws, facilities, indicators, periods)),
+        expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
+        fixed=np.empty((draws, 2 * indicators)),
+        x=np.empty((draws, posterior.x.shape[1])),
+    )
+    log_weight = np.empty(draws)
+    needed = normals_per_draw(setup.problem, candidates)
+    together = max(_SLOTS, _NORMALS // (needed * LANES))
+    counts = systematic(posterior.weight, draws, rng.random())
+    most = max(1, min(draws // _LANES_OF_DRAWS, together))
+    used, numbers = spread_evenly(counts, most)
+    rows = rng.permutation(draws)
+    out = allocate_draw(setup.work)
+    xi = np.empty((together, needed, LANES))
+    u = np.empty((together, candidates, facilities, LANES))
+    for part in _parts(numbers[::LANES], together):
+        lanes = slice(part.start * LANES, part.stop * LANES)
+        slots = int(numbers[::LANES][part].sum())
+        rng.random(out=xi[:slots])
+        rng.random(out=u[:slots])
+        done = numbers[: lanes.start].sum()
+        draw_blocks(
+            *setup, posterior, used[lanes], numbers[lanes], xi[:slots], u[:slots], out, rows[done:],
+            drawn, log_weight,
+        )  # fmt: skip
+    return drawn, log_weight
+
+
+def _parts(slots: Ints, most: int) -> list[slice]:
+    """Cut blocks that take so many slots into parts of up to `most` slots."""
+    ends, first, total = [0], 0, 0
+    for n, number in enumerate(slots.tolist()):
+        if total + number > most and n > first:
+            ends.append(n)
+            first, total = n, 0
+        total += number
+    return [slice(*pair) for pair in pairwise([*ends, len(slots)])]
+
+
+def spread_evenly(counts: Ints, most: int) -> tuple[Ints, Ints]:
+    """Return points for whole blocks of lanes and how often to draw from each, most first.
+
+    Lanes of a block take as long as the busiest, so a point with more than `most` gets several.
+    """
+    lanes = -(-counts // most)
+    used = np.repeat(np.arange(counts.size), lanes)
+    numbers = np.full(used.size, most)
+    numbers[np.cumsum(lanes)[lanes > 0] - 1] = (counts - most * (lanes - 1))[lanes > 0]
+    order = np.argsort(-numbers, kind="stable")
+    spare = -used.size % LANES
+    return np.pad(used[order], (0, spare), mode="edge"), np.pad(numbers[order], (0, spare))
+
+
+@compiled
+def draw_blocks(
+    problem: Problem,
+    hyper: Hyper,
+    work: Work,
+    spread: Spread,
+    posterior: Posterior,
+    used: Ints,
+    numbers: Ints,
+    xi: Floats,
+    u: Floats,
+    out: Draw,
+    rows: Ints,
+    drawn: Draws,
+    log_weight: Floats,
+) -> None:
+    """Draw `numbers` times from the points `used`, eight a block with the most first, into `rows`.
+
+    `xi` (slot, needed, lane) and `u` (slot, candidates, F, lane) are uniforms, `xi` overwritten;
+    a block takes as many slots as its first point has draws. The density of the points is
+    corrected by the log weights.
+    """
+    problem, work, spread, out = pin(problem), pin(work), pin(spread), pin(out)
+    slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
+    roots, mass, misfit = np.empty(work.inner.shape), np.empty(LANES), np.empty(LANES)
+    slot = done = 0
+    for first in range(0, used.size, LANES):
+        block = used[first : first + LANES]
+        _settle_points(
+            problem, hyper, work, spread, posterior.x, posterior.latent, block,
+            slopes, start, roots, mass,
+        )  # fmt: skip
+        for n in range(numbers[first]):
+            to_normals(xi[slot])
+            draw(problem, work, slopes, start, roots, xi[slot], u[slot], out, misfit)
+            slot += 1
+            for j in range(LANES):
+                if numbers[first + j] > n:
+                    row = rows[done]
+                    keep_draw(out, j, row, drawn)
+                    for h in range(drawn.x.shape[1]):
+                        drawn.x[row, h] = posterior.x[block[j], h]
+                    log_weight[row] = mass[j] + misfit[j] - posterior.value[block[j]]
+                    done += 1
+
+
+@kernel
+def _settle_points(
+    problem: Problem,
+    hyper: Hyper,
+    work: Work,
+    spread: Spread,
+    x: Floats,
+    latent: Latent,
+    block: Ints,
+    slopes: Floats,
+    start: Floats,
+    roots: Floats,
+    mass: Floats,
+) -> None:
+    """Settle the lanes at the points `block` (lane,), and fill what draws from them share.
+
+    That is the slopes of `expected_slopes`, the log likelihood of the facilities at the mean
+    (F, lane), `cell_roots`, and the log of the normal density's mass times the prior (lane,).
+    """
+    here = np.empty((LANES, x.shape[1]))
+    for j in range(LANES):
+        for h in range(x.shape[1]):
+            here[j, h] = x[block[j], h]
+    values, log_prior = np.empty(here.shape), np.empty(LANES)
+    natural(hyper, here, values, log_prior)
+    covariances(hyper, values, work.cov)
+    for j in range(LANES):
+        restore_lane(latent, block[j], work, spread, j)
+    settle(problem, work, spread)
+    for j in range(LANES):
+        mass[j] = work.objective[j] + log_prior[j]
+    expected_slopes(hyper, values, slopes)
+    cell_roots(work, roots)
+    for i in range(work.eta.shape[0]):
+        store(start, (i,), facility_likelihood(problem, i, work.eta[i], work.shock[i]))
+
+
+@kernel
+def keep_draw(out: Draw, j: int, row: int, drawn: Draws) -> None:
+    """Copy lane j of a draw to a row."""
+    facilities, indicators, periods = drawn.eta.shape[1:]
+    for i in range(facilities):
+        for k in range(indicators):
+            for t in range(periods):
+                drawn.eta[row, i, k, t] = out.eta[i, k, t, j]
+            if periods == 2:
+                drawn.expected[row, i, k] = out.expected[i, k, j]
+    for c in range(drawn.fixed.shape[1]):
+        drawn.fixed[row, c] = out.fixed[c, j]

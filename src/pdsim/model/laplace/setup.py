@@ -1,0 +1,25 @@
+"""What fits of one shape share."""
+
+from typing import NamedTuple
+
+from pdsim.model.data import ModelData
+from pdsim.model.laplace.hyper import Hyper, build_hyper
+from pdsim.model.laplace.moments import Spread, allocate_spread
+from pdsim.model.laplace.problem import Problem, build_problem
+from pdsim.model.laplace.work import Work, allocate
+
+
+class Setup(NamedTuple):
+    """All that fits of one shape share; only the observations of `problem` may be exchanged."""
+
+    problem: Problem
+    hyper: Hyper
+    work: Work
+    spread: Spread
+
+
+def set_up(data: ModelData) -> Setup:
+    """Return the arrays that fits of the shape of `data` share."""
+    problem = build_problem(data)
+    work = allocate(problem)
+    return Setup(problem, build_hyper(data), work, allocate_spread(work))
