@@ -7,7 +7,7 @@ from pdsim.simulation.scenario import Scenario
 _CELL = 5e-8
 _CASE = 3e-10
 _COPULA_CASE = 8e-9
-_FIT = {"laplace": 2.5e-4, "nuts": 0.07}
+_FIT = {"laplace": 1e-4, "nuts": 0.07}
 
 
 def estimate_cost(scenario: Scenario) -> float:
