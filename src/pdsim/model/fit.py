@@ -115,9 +115,9 @@ def _fit_laplace(
     from pdsim.model.laplace.posterior import MOST_WEIGHTED, POINTS
     from pdsim.model.laplace.sample import sample_laplace
 
-    # one fit can afford an effective sample near the number of its draws
+    # one fit can afford hyperparameters as good as its draws
     many = data.shape[0] > MOST_WEIGHTED
-    points = POINTS if many else max(POINTS, draws // 4)
+    points = POINTS if many else max(POINTS, draws // 2)
     result = sample_laplace(data, draws=draws, seed=seed, points=points)
     dims = {
         "eta": ("facility", "indicator", "period"),

@@ -1,8 +1,9 @@
 """The posterior against that of NUTS, on three hard data sets.
 
 nuts_reference.json holds the counts (10 facilities x 14 indicators in two domains) and what
-`pdsim.model.nuts` gave for them: 4 chains of 5,000 draws after 1,000 of tuning, seed 1. The panel
-of experiments/engine_panel makes more of the kind. This comparison is what showed a bias that
+`pdsim.model.nuts` gave for them: 4 chains of 5,000 draws after 1,000 of tuning, seed 1. Several
+fits keep the fast engine's own Monte Carlo error well below that of the reference. The panel of
+experiments/engine_panel makes more of the kind. This comparison is what showed a bias that
 effective sample sizes, Pareto k and 800 calibration runs had missed.
 """
 
@@ -19,7 +20,7 @@ from pdsim.model.laplace import sample_laplace
 from pdsim.priors import Priors
 
 REFERENCE = json.loads((Path(__file__).parent / "nuts_reference.json").read_text())
-DRAWS, POINTS = 30_000, 4_096
+DRAWS, POINTS, FITS = 30_000, 4_096, 4
 
 
 @cache
@@ -38,13 +39,14 @@ def _fit(case):
         scale=np.ones(14),
         priors=Priors(),
     )
-    return sample_laplace(data, draws=DRAWS, seed=1, points=POINTS)
+    return [sample_laplace(data, draws=DRAWS, seed=n, points=POINTS) for n in range(FITS)]
 
 
 @pytest.mark.parametrize("case", ["n3", "n10_correlated", "n3_correlated"])
 @pytest.mark.parametrize("estimand", ["change", "endline"])
 def test_composite(case, estimand):
-    p, known = expit(_fit(case).eta), REFERENCE[case][estimand]
+    p = expit(np.concatenate([result.eta for result in _fit(case)]))
+    known = REFERENCE[case][estimand]
     value = 100 * (p[..., 1] - (p[..., 0] if estimand == "change" else 0.0)).mean(axis=2)
     off = (value.mean(axis=0) - known["mean"]) / known["sd"]
     assert np.abs(off).mean() <= 0.02
@@ -58,9 +60,10 @@ def test_composite(case, estimand):
 
 @pytest.mark.parametrize("case", sorted(REFERENCE))
 def test_hyperparameters(case):
-    result = _fit(case)
+    results = _fit(case)
+    effective = sum(1 / (1 / r.weight_ess + 1 / (r.joint_share * DRAWS)) for r in results)
     for name, (mean, sd, ess) in REFERENCE[case]["hyper"].items():
-        effective = 1 / (1 / result.weight_ess + 1 / (result.joint_share * DRAWS))
         error = sd * np.sqrt(1 / effective + 1 / ess)
+        found = np.mean([r.hyper[name].mean() for r in results])
         # what the approximation itself may add: a tenth of a posterior standard deviation
-        assert abs(result.hyper[name].mean() - mean) < 3.5 * error + 0.1 * sd, name
+        assert abs(found - mean) < 3.5 * error + 0.1 * sd, name

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from pdsim.model.data import ModelData
-from pdsim.model.laplace import sample_laplace
-from pdsim.model.laplace.blocks import fill_draws, spread_evenly
+from pdsim.model.laplace import explore, sample_laplace
+from pdsim.model.laplace.blocks import Draws, fill_draws, spread_evenly
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import hyper_names, natural
+from pdsim.model.laplace.importance import systematic
 from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.posterior import Posterior
+from pdsim.model.laplace.sample import _resample
 from pdsim.model.laplace.setup import set_up
 from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors
@@ -121,6 +123,35 @@ def test_every_kind_of_study(make_data, case):
     assert result.reliable
     assert result.ess > 0
     assert set(result.diagnostics()) >= {"ess", "weight_ess", "joint_share", "joint_k", "exact"}
+
+
+def test_copies_of_a_draw_lie_anywhere():
+    rng = np.random.default_rng(1)
+    weight = rng.exponential(size=2000)
+    counts = systematic(weight / weight.sum(), 2000, 0.5)
+    ids = np.arange(2000)
+    drawn = Draws(ids[:, None].copy(), np.empty((0, 1)), ids[:, None].copy(), ids[:, None].copy())
+    _resample(drawn, counts, rng)
+    found = drawn.eta[:, 0]
+    np.testing.assert_array_equal(np.bincount(found, minlength=2000), counts)
+    np.testing.assert_array_equal(drawn.x[:, 0], found)
+    moved = np.abs(found - ids)[found != ids]
+    # two places of 2,000 at random lie 667 apart, with a standard deviation of 471
+    assert moved.mean() == pytest.approx(667, abs=4 * 471 / np.sqrt(moved.size))
+
+
+def test_points_that_memory_does_not_hold(make_data, monkeypatch):
+    """Of the points as many are used as fit, and their effective number is reported."""
+    data = make_data()
+    whole = sample_laplace(data, draws=4000, seed=1, points=3000)
+    room = 2 * 8 * data.observed.size * 600
+    monkeypatch.setattr(explore, "_MOST_BYTES", room)
+    thinned = sample_laplace(data, draws=4000, seed=1, points=3000)
+    distinct = [np.unique(r.hyper["sd_change_facility"]).size for r in (whole, thinned)]
+    assert distinct[0] > 1000
+    assert 256 < distinct[1] <= 600
+    assert thinned.weight_ess <= distinct[1]
+    assert whole.weight_ess > 1000
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])

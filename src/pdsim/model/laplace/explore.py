@@ -101,7 +101,7 @@ def weigh_grid(
 ) -> Points | None:
     """Weight the nodes of a grid; None where it cuts off weight that counts."""
     x, log_density = grid(mode)
-    value, latent = _evaluate(problem, hyper, work, spread, mode, x, keep=_fits(work, len(x)))
+    value, latent = _evaluate(problem, hyper, work, spread, mode, x, keep=len(x) <= most_kept(work))
     log_weight = value - log_density
     if reaches_edge(mode, x, normalise(log_weight)):
         return None
@@ -154,7 +154,7 @@ def stages(
     for number in chain((third, third, points - 2 * third), repeat(points)):
         components.append(matched(*found, own, number - len(x) + len(value)))
         x = np.concatenate([x, sample(components[-1], rng.random(dims))])
-        keep = _fits(work, len(x))
+        keep = len(x) <= most_kept(work)
         more = x[len(value) :]
         there, moments = _evaluate(problem, hyper, work, spread, mode, more, keep=keep)
         value = np.concatenate([value, there])
@@ -182,8 +182,9 @@ def _uncorrected(
     return out
 
 
-def _fits(work: Work, points: int) -> bool:
-    return 2 * 8 * points * (work.eta.size // work.step.size) <= _MOST_BYTES
+def most_kept(work: Work) -> int:
+    """Return for how many points the moments fit in memory."""
+    return _MOST_BYTES // (2 * 8 * (work.eta.size // work.step.size))
 
 
 def _evaluate(

@@ -9,7 +9,7 @@ import numpy as np
 from pdsim.model.convergence import LAPLACE_ESS_LIMIT, PARETO_K_LIMIT
 from pdsim.model.data import Floats, ModelData
 from pdsim.model.laplace.elementary import probabilities
-from pdsim.model.laplace.explore import Points, evaluate_points, stages, weigh_grid
+from pdsim.model.laplace.explore import Points, evaluate_points, most_kept, stages, weigh_grid
 from pdsim.model.laplace.hyper import Hyper
 from pdsim.model.laplace.importance import systematic
 from pdsim.model.laplace.latent import Latent
@@ -27,11 +27,9 @@ MOST_WEIGHTED: Final = 200
 
 _MOST_STAGES: Final = 5
 _FEW: Final = 256
+"""Points whose moments are in memory, whatever that takes."""
 _TOGETHER: Final = 50
 """Points or draws worked on at once, which bounds memory."""
-
-_KEPT: Final = 0.998
-"""Share of the weight that is carried on; the lightest points beyond it are dropped."""
 
 
 class Posterior(NamedTuple):
@@ -56,8 +54,8 @@ class Posterior(NamedTuple):
     value: Floats
     weight: Floats
     latent: Latent
-    ess: float = 0.0
-    pareto_k: float = 0.0
+    ess: float
+    pareto_k: float
     iterations: int = 0
     evaluations: int = 0
     escalations: int = 0
@@ -89,11 +87,9 @@ def infer(
         exact = weigh_grid(problem, hyper, work, spread, mode)
     every = iter([exact]) if exact else stages(problem, hyper, work, spread, mode, rng, points)
     for escalations, found in enumerate(islice(every, _MOST_STAGES)):
-        ess, k = found.ess, found.pareto_k
-        if found.exact or _passes(ess, k) or escalations == _MOST_STAGES - 1:
+        last = escalations == _MOST_STAGES - 1
+        if found.exact or _passes(found.ess, found.pareto_k) or last:
             yield _build(problem, hyper, work, spread, found)._replace(
-                ess=ess,
-                pareto_k=k,
                 iterations=mode.iterations,
                 evaluations=mode.evaluations + found.evaluations,
                 escalations=escalations,
@@ -105,25 +101,30 @@ def _passes(ess: float, k: float) -> bool:
 
 
 def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
-    """Leave no weight to the points that carry little, and take moments where there are none."""
-    x, value, weight = points.x, points.value, points.weight
-    if not points.latent:
-        # moments are computed again, for as few points as the draws need
-        weight = systematic(weight, _FEW, 0.5) / _FEW
-    order = np.argsort(-weight, kind="stable")
-    weight[order[np.searchsorted(np.cumsum(weight[order]), _KEPT) + 1 :]] = 0.0
-    weight /= weight.sum()
+    """Gather the moments of the points; of as many as memory holds, where they were not kept."""
+    ess, k = points.ess, points.pareto_k
     if points.latent:
-        latent = points.moments()
-    else:
-        held = np.flatnonzero(weight)
-        x, value, weight = x[held], value[held], weight[held]
-        _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
+        return Posterior(
+            x=points.x,
+            value=points.value,
+            weight=points.weight,
+            latent=points.moments(),
+            ess=ess,
+            pareto_k=k,
+            exact=points.exact,
+        )
+    most = max(_FEW, most_kept(work))
+    weight = systematic(points.weight, most, 0.5) / most
+    held = np.flatnonzero(weight)
+    x, weight = points.x[held], weight[held]
+    _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
     return Posterior(
         x=x,
-        value=value,
+        value=points.value[held],
         weight=weight,
         latent=latent,
+        ess=min(ess, float(1.0 / np.sum(weight**2))),
+        pareto_k=k,
         exact=points.exact,
     )
 

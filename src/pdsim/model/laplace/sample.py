@@ -41,7 +41,9 @@ def sample_laplace(
         The same seed gives the same draws on the same machine.
     points : int
         Hyperparameter points to begin with. Their effective number, about half, bounds that of
-        the hyperparameters' draws.
+        the hyperparameters' draws, whose means lean by up to 0.06 posterior standard deviations,
+        and whose standard deviations are up to 7 % low, with 384 points; 0.02 and 2 % with 2,000.
+        Of composites it is 0.02 and 1 % with 384. Up to three hyperparameters lie on a grid.
 
     Returns
     -------
@@ -156,7 +158,7 @@ def draw_posterior(
         else:
             break
     if weighted:
-        _resample(drawn, systematic(weight, draws, rng.random()))
+        _resample(drawn, systematic(weight, draws, rng.random()), rng)
     return Fit(
         posterior=posterior,
         drawn=drawn,
@@ -168,13 +170,13 @@ def draw_posterior(
     )
 
 
-def _resample(drawn: Draws, counts: Ints) -> None:
+def _resample(drawn: Draws, counts: Ints, rng: np.random.Generator) -> None:
     """Repeat draws as often as `counts` (draw,) says, over those that it drops.
 
-    Draws are in random order, and so stay exchangeable.
+    Draws are in random order and so are the copies, which keeps them exchangeable.
     """
     dropped = np.flatnonzero(counts == 0)
-    copies = np.repeat(np.arange(counts.size), np.maximum(counts - 1, 0))
+    copies = rng.permutation(np.repeat(np.arange(counts.size), np.maximum(counts - 1, 0)))
     for part in drawn:
         if len(part) > 0:
             part[dropped] = part[copies]
