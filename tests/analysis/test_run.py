@@ -54,8 +54,10 @@ def test_the_numbers_of_the_tables_hang_together(folder, study):
     score = pdsim.composite(fit)
     change = results["improvement"].sel(estimand="change")
     np.testing.assert_allclose(change["mean"], score.mean(("chain", "draw")))
-    below = (score < change["interval"].sel(ci_bound=0.025)).mean(("chain", "draw"))
-    np.testing.assert_allclose(below, 0.025, atol=2 / score.sizes["draw"])
+    # draws of the fast engine repeat, so several may lie on a limit
+    limit, one = change["interval"].sel(ci_bound=0.025), 1 / score.sizes["draw"]
+    assert bool(((score < limit).mean(("chain", "draw")) <= 0.025 + one).all())
+    assert bool(((score <= limit).mean(("chain", "draw")) >= 0.025 - one).all())
     assert results["levels"]["mean"].dims == ("facility", "period")
 
 
