@@ -8,6 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pdsim.conventions import CERTAIN
+from pdsim.model.convergence import gates_to_json, laplace_gates
 from pdsim.reports.caveats import caveats
 from pdsim.reports.document import Number, Table, Text
 from pdsim.reports.methods import methods
@@ -104,6 +105,19 @@ def test_numbers_in_prose_are_cells(
         ]
         said = "certainly" in words_of(sentence)
         assert said == any(value >= CERTAIN for value in values)
+
+
+def test_methods_state_the_gates_of_the_fast_engine(make_results) -> None:
+    tree = make_results(draws=200)
+    gates = laplace_gates(points=150.0, pareto_k=0.3, share=0.8, ess=900.0, draws=1000)
+    tree.attrs |= {"engine": "laplace", "gates": gates_to_json(gates)}
+    results = Results(tree)
+    text = " ".join(words_of(part) for part in methods(results, base_tables(results)))
+    assert (
+        "accepted if the Pareto k of the weights was below 0.7, the effective number of "
+        "hyperparameter points above 100, the effective share of the draws above 0.25 and the "
+        "effective number of draws of the composite above 250."
+    ) in text
 
 
 @pytest.mark.parametrize("periods", [1, 2])

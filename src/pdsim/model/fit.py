@@ -10,7 +10,7 @@ import xarray as xr
 
 from pdsim.conventions import SCHEMA_VERSION, Estimand
 from pdsim.errors import ConvergenceWarning, InputError
-from pdsim.model.convergence import Gate, describe, gates_to_json, laplace_gates, nuts_gates
+from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.estimands import composite
 from pdsim.priors import Priors
@@ -116,8 +116,7 @@ def _fit_laplace(
     from pdsim.model.laplace.sample import sample_laplace
 
     # one fit can afford hyperparameters as good as its draws
-    many = data.shape[0] > MOST_WEIGHTED
-    points = POINTS if many else max(POINTS, draws // 2)
+    points = POINTS if data.shape[0] > MOST_WEIGHTED else max(POINTS, draws // 2)
     result = sample_laplace(data, draws=draws, seed=seed, points=points)
     dims = {
         "eta": ("facility", "indicator", "period"),
@@ -133,14 +132,7 @@ def _fit_laplace(
         }
     )
     stats = xr.Dataset(attrs=result.diagnostics())
-    gates = laplace_gates(
-        points=None if result.exact else result.weight_ess,
-        pareto_k=max(result.pareto_k, result.joint_k),
-        share=result.joint_share,
-        ess=None if many else result.ess,
-        draws=draws,
-    )
-    return posterior, stats, gates, result.ess
+    return posterior, stats, result.gates, result.ess
 
 
 def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Dataset) -> xr.DataTree:

@@ -126,10 +126,21 @@ def _inference(results: Results, settings: Table) -> Text:
         "The posterior was computed with {pdsim} by importance sampling: hyperparameters from a "
         "corrected Laplace approximation, effects from a Gaussian approximation, whole draws "
         "weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. It was "
-        "accepted if the Pareto k of the weights was below 0.7, the effective number of "
-        "hyperparameter points above 100 and the effective share of the draws above 0.25.",
-        parts,
+        "accepted if {gates}.",
+        parts | {"gates": listing(_fast_gates(results))},
     )
+
+
+def _fast_gates(results: Results) -> list[Text]:
+    """Return the conditions that the fast engine's posterior had to meet."""
+    words = {
+        "Pareto k": "the Pareto k of the weights was below ",
+        "importance ESS": "the effective number of hyperparameter points above ",
+        "effective share of draws": "the effective share of the draws above ",
+        "ESS of the composite": "the effective number of draws of the composite above ",
+    }
+    limits = {gate["name"]: gate["limit"] for gate in results.loads("gates", [])}
+    return [(f"{words[name]}{limits[name]:g}",) for name in words if name in limits]
 
 
 def _ranking(results: Results, tables: dict[str, Table]) -> Text:

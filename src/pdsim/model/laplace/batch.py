@@ -131,7 +131,7 @@ def _summary(
         "weight_ess": fit.posterior.ess,
         "pareto_k": max(fit.posterior.pareto_k, fit.pareto_k),
         "escalated": fit.escalations > 0,
-        "reliable": fit.reliable,
+        "reliable": all(gate.passed for gate in fit.gates),
     }
     if covariance:
         centered = score - score.mean(axis=1, keepdims=True)

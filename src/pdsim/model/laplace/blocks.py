@@ -24,9 +24,7 @@ from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.pinned import pin
-from pdsim.model.laplace.posterior import (
-    Posterior,
-)
+from pdsim.model.laplace.posterior import Posterior
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.work import Work

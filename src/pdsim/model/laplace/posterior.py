@@ -45,7 +45,7 @@ class Posterior(NamedTuple):
     latent : Latent
     ess, pareto_k : float
     iterations, evaluations, escalations : int
-        Of the mode search; points; how often a gate failed and points were added.
+        Of the mode search; points; how often points were added.
     exact : bool
         The points are the nodes of a grid, not a sample.
     """
@@ -60,11 +60,6 @@ class Posterior(NamedTuple):
     evaluations: int = 0
     escalations: int = 0
     exact: bool = False
-
-    @property
-    def reliable(self) -> bool:
-        """Whether the corrected weights pass both gates."""
-        return self.exact or _passes(self.ess, self.pareto_k)
 
 
 def infer(
@@ -102,29 +97,23 @@ def _passes(ess: float, k: float) -> bool:
 
 def _build(problem: Problem, hyper: Hyper, work: Work, spread: Spread, points: Points) -> Posterior:
     """Gather the moments of the points; of as many as memory holds, where they were not kept."""
-    ess, k = points.ess, points.pareto_k
+    x, value, weight, ess = points.x, points.value, points.weight, points.ess
     if points.latent:
-        return Posterior(
-            x=points.x,
-            value=points.value,
-            weight=points.weight,
-            latent=points.moments(),
-            ess=ess,
-            pareto_k=k,
-            exact=points.exact,
-        )
-    most = max(_FEW, most_kept(work))
-    weight = systematic(points.weight, most, 0.5) / most
-    held = np.flatnonzero(weight)
-    x, weight = points.x[held], weight[held]
-    _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
+        latent = points.moments()
+    else:
+        most = max(_FEW, most_kept(work))
+        weight = systematic(weight, most, 0.5) / most
+        held = np.flatnonzero(weight)
+        x, value, weight = x[held], value[held], weight[held]
+        ess = min(ess, float(1.0 / np.sum(weight**2)))
+        _, latent = evaluate_points(problem, hyper, work, spread, points.mode, x)
     return Posterior(
         x=x,
-        value=points.value[held],
+        value=value,
         weight=weight,
         latent=latent,
-        ess=min(ess, float(1.0 / np.sum(weight**2))),
-        pareto_k=k,
+        ess=ess,
+        pareto_k=points.pareto_k,
         exact=points.exact,
     )
 
@@ -172,7 +161,7 @@ def precision(
     for n in range(0, held.size, _TOGETHER):
         rows = held[n : n + _TOGETHER]
         eta, var = posterior.latent.eta[rows], posterior.latent.var[rows]
-        means.append(composite_of(data, eta / np.sqrt(1.0 + shrink * var)))
+        means.append(_composite(data, eta / np.sqrt(1.0 + shrink * var)))
     mean = np.concatenate(means)
     centered = mean - weight @ mean
     between = weight @ centered**2
@@ -188,7 +177,12 @@ def precision(
 
 
 def composite_of(data: ModelData, eta: Floats) -> Floats:
-    """Return the change, or the level, under the study's own weights; eta (..., F, K, T)."""
+    """Return the change, or the level, under the study's own weights; eta (draw, F, K, T)."""
+    parts = range(0, len(eta), _TOGETHER)
+    return np.concatenate([_composite(data, eta[n : n + _TOGETHER]) for n in parts])
+
+
+def _composite(data: ModelData, eta: Floats) -> Floats:
     level = eta if data.kind == "scores" else probabilities(eta)
     value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
     composite: Floats = value @ (data.weight * data.scale)

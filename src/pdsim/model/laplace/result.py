@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pdsim.model.convergence import Gate
 from pdsim.model.data import Floats
 
 
@@ -33,8 +34,7 @@ class LaplaceResult:
     iterations, evaluations, escalations : int
         Steps of the mode search, hyperparameter points evaluated, and how often the number of
         points, or of candidates for a facility, was raised.
-    reliable : bool
-        False: ask NUTS; too few effective points or too heavy a tail after every escalation.
+    gates : tuple of Gate
     """
 
     eta: Floats
@@ -51,7 +51,12 @@ class LaplaceResult:
     iterations: int
     evaluations: int
     escalations: int
-    reliable: bool
+    gates: tuple[Gate, ...]
+
+    @property
+    def reliable(self) -> bool:
+        """Whether every gate is passed; False: ask NUTS."""
+        return all(gate.passed for gate in self.gates)
 
     def draws(self) -> dict[str, Floats]:
         """Return every array over draws by its name in the posterior."""

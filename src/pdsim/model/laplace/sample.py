@@ -4,8 +4,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pdsim.model.convergence import LAPLACE_SHARE_LIMIT, PARETO_K_LIMIT, laplace_draws_limit
-from pdsim.model.data import Floats, Ints, ModelData
+from pdsim.model.convergence import (
+    LAPLACE_SHARE_LIMIT,
+    PARETO_K_LIMIT,
+    Gate,
+    laplace_draws_limit,
+    laplace_gates,
+)
+from pdsim.model.data import Ints, ModelData
 from pdsim.model.laplace.blocks import Draws, fill_draws
 from pdsim.model.laplace.hyper import hyper_names, natural
 from pdsim.model.laplace.importance import normalise, pareto_k, systematic
@@ -20,7 +26,6 @@ from pdsim.model.laplace.posterior import (
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.setup import Setup, set_up
 
-_TOGETHER: Final = 50
 _MORE_CANDIDATES: Final = 4
 _MOST_RAISES: Final = 2
 _WANTED: Final = 1.5
@@ -89,7 +94,7 @@ def sample_laplace(
         iterations=posterior.iterations,
         evaluations=posterior.evaluations,
         escalations=fit.escalations,
-        reliable=fit.reliable,
+        gates=fit.gates,
     )
 
 
@@ -106,8 +111,7 @@ class Fit(NamedTuple):
         Effective share of the draws under the weights that make them exact, and Pareto k of these.
     escalations : int
         How often the number of points, or of candidates, was raised.
-    reliable : bool
-        Whether every gate is passed.
+    gates : tuple of Gate
     """
 
     posterior: Posterior
@@ -116,7 +120,7 @@ class Fit(NamedTuple):
     share: float
     pareto_k: float
     escalations: int
-    reliable: bool
+    gates: tuple[Gate, ...]
 
 
 def draw_posterior(
@@ -144,7 +148,7 @@ def draw_posterior(
         if weighted:
             weight = normalise(log_weight)
             share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight)
-        ess, by_points = precision(data, posterior, _composite(data, drawn), share * draws)
+        ess, by_points = precision(data, posterior, composite_of(data, drawn.eta), share * draws)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
         if passed and ess > _WANTED * limit:
@@ -166,7 +170,13 @@ def draw_posterior(
         share=share,
         pareto_k=k,
         escalations=posterior.escalations + raised,
-        reliable=posterior.reliable and passed,
+        gates=laplace_gates(
+            points=None if posterior.exact else posterior.ess,
+            pareto_k=max(posterior.pareto_k, k),
+            share=share,
+            ess=ess if facilities <= MOST_WEIGHTED else None,
+            draws=draws,
+        ),
     )
 
 
@@ -180,8 +190,3 @@ def _resample(drawn: Draws, counts: Ints, rng: np.random.Generator) -> None:
     for part in drawn:
         if len(part) > 0:
             part[dropped] = part[copies]
-
-
-def _composite(data: ModelData, drawn: Draws) -> Floats:
-    parts = range(0, len(drawn.eta), _TOGETHER)
-    return np.concatenate([composite_of(data, drawn.eta[n : n + _TOGETHER]) for n in parts])
