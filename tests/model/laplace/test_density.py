@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from numba import njit
+from scipy.special import expit, logsumexp
 
+from pdsim.model.laplace.corrections import _plain_cell
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import hyper_names, natural
+from pdsim.model.laplace.lanes import LANES, load, store
 from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.setup import set_up
@@ -70,6 +73,33 @@ def test_two_groups_of_cases_and_indicators_without(make_data, dense_laplace):
     values, plain, _ = evaluate(data, x, correct=False)
     exact = dense_laplace(data, dict(zip(hyper_names(data), values[1], strict=True)))
     assert plain[1] == pytest.approx(exact["value"], abs=1e-6)
+
+
+@njit
+def _cell(n, eta, var, out):
+    store(out, (), _plain_cell(n, load(eta, ()), load(var, ())))
+
+
+@pytest.mark.parametrize(
+    ("n", "eta", "var"),
+    [(40.0, -3.3, 0.45), (40.0, -2.2, 0.25), (150.0, -3.5, 0.2), (40.0, 0.3, 0.1)],
+)
+def test_evidence_of_a_cell_is_that_of_quadrature(n, eta, var):
+    """What is left is of third order: below a tenth of the largest term of second order."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    p, move = expit(eta), nodes * np.sqrt(var)
+    pq = p * (1 - p)
+    expansion = np.logaddexp(0, eta) + p * move + 0.5 * pq * move**2
+    error = n * (expansion - np.logaddexp(0, eta + move))
+    exact = logsumexp(error, b=weights / weights.sum())
+    out = np.empty(LANES)
+    _cell(n, np.full(LANES, eta), np.full(LANES, var), out)
+    third, fourth = n * pq * (1 - 2 * p), n * pq * (1 - 6 * pq)
+    by_the_mean = third**2 * var**3 / 8  # s^2 Var / 2, added with the other cells'
+    terms = [fourth * var**2 / 8, third**2 * var**3 / 12 + by_the_mean]
+    largest = max(np.abs(terms))
+    assert abs(out[0] + by_the_mean - exact) < 0.1 * largest
+    np.testing.assert_array_equal(out, out[0])
 
 
 def test_corrected_evidence_is_that_of_brute_force(make_data):
