@@ -14,6 +14,7 @@ import pdsim
 ROOT = Path(pdsim.__file__).parent
 FOUNDATION = ("conventions", "errors", "files", "settings", "provenance", "priors", "jit")
 ORDER = (
+    "terms",
     "study",
     "model",
     "scoring",

@@ -1,0 +1,1 @@
+"""Things that have a name, one record each: how it is computed, and how it is said."""
