@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pdsim.reports import write_report
+from pdsim.analysis import write_report
 
 SYNTHETIC = Path(__file__).parents[1] / "tests" / "reports" / "synthetic.py"
 

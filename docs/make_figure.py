@@ -6,7 +6,7 @@ from pathlib import Path
 from gallery import study_results
 
 from pdsim.reports import plots
-from pdsim.reports.svg import figure_to_svg
+from pdsim.reports.formats.svg import figure_to_svg
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import xarray as xr
 
 import pdsim
+from pdsim.analysis import WeightSettings, weight_tables
 from pdsim.files import write_atomically
 from pdsim.scoring import observed_sources
-from pdsim.weights import WeightSettings, weight_tables
 
 TOP = Path(__file__).resolve().parents[2]
 RESULTS = TOP / "results" / "weighting" / "robustness"
@@ -127,7 +127,7 @@ def main() -> None:
             + "".join(finding(tables, side) for side in ("top", "bottom"))
         )
     text += (
-        "\nEach file holds the tables of `pdsim.weights.weight_tables`, one group each, every "
+        "\nEach file holds the tables of `pdsim.analysis.weight_tables`, one group each, every "
         "probability with its Monte Carlo standard error (MCSE); of a study of more than "
         f"{MANY} facilities only the {LISTED} of each end that weights or methods ever bring "
         "nearest. Made by "

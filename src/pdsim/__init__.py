@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pdsim.analysis import analyse, load_fit, save_fit
+    from pdsim.analysis import analyse, load_fit, report, save_fit
     from pdsim.model import composite, fit, fit_many, levels
     from pdsim.planning import plan
     from pdsim.priors import Priors
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         set_probability,
         top_probability,
     )
-    from pdsim.reports import report
     from pdsim.simulation import Scenario, simulate
     from pdsim.study import Study, load_example, read_study
     from pdsim.sweeps import open_sweep, replay, sweep
@@ -59,7 +58,7 @@ _HOME = {
     "open_sweep": "pdsim.sweeps",
     "replay": "pdsim.sweeps",
     "plan": "pdsim.planning",
-    "report": "pdsim.reports",
+    "report": "pdsim.analysis",
     "analyse": "pdsim.analysis",
     "save_fit": "pdsim.analysis",
     "load_fit": "pdsim.analysis",

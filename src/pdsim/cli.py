@@ -15,7 +15,7 @@ from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pdsim.reports.document import Document
+    from pdsim.reports.formats.document import Document
     from pdsim.study import Study
 
 app = typer.Typer(
@@ -78,7 +78,7 @@ def main() -> None:
 
 def _complain(text: str) -> None:
     """Print lines on stderr; whatever names they hold cannot colour or move anything."""
-    from pdsim.reports.escape import plain
+    from pdsim.reports.formats.escape import plain
 
     for line in text.split("\n"):
         sys.stderr.write(f"{plain(line)}\n")
@@ -143,7 +143,7 @@ def check(
     suppress_below: Suppress = None,
 ) -> None:
     """Read a study, say what was read and what it assumes; write nothing."""
-    from pdsim.reports.terminal import study_lines
+    from pdsim.reports.formats.terminal import study_lines
 
     found = _study(
         study, indicators=indicators, baseline=baseline, endline=endline, m=m,
@@ -215,10 +215,10 @@ def rank(
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Rank facilities by draws that were made elsewhere."""
-    from pdsim.reports.scores import rank_results, read_scores, turned
-    from pdsim.reports.sections import base_tables
-    from pdsim.reports.terminal import terminal_table
-    from pdsim.reports.view import read_results
+    from pdsim.analysis.rank_scores import rank_results, read_scores, turned
+    from pdsim.reports.formats.terminal import terminal_table
+    from pdsim.reports.study.sections import base_tables
+    from pdsim.reports.study.view import read_results
 
     score = read_scores(draws, variable=variable)
     score = turned(score) if lower_is_better else score
@@ -228,7 +228,7 @@ def rank(
     for key in ("selection", "improvement"):
         console.print(terminal_table(tables[key]))
     if out is not None:
-        from pdsim.reports import write_report
+        from pdsim.analysis import write_report
 
         _new_folder(out)
         write_report(results, out, formats=tuple(formats))
@@ -263,7 +263,7 @@ def sweep(
 ) -> None:
     """Run what is missing of a simulation sweep."""
     if dry_run:
-        from pdsim.reports.sweeps import trial_document
+        from pdsim.reports.sweep import trial_document
         from pdsim.sweeps import dry_run as try_out
 
         _print_document(trial_document(try_out(config)))
@@ -294,8 +294,8 @@ def sweep(
         if out is not None:
             write_result(result, out)
         if report_to is not None:
-            from pdsim.reports.sweeps import sweep_document
-            from pdsim.reports.write import write_document
+            from pdsim.reports.formats.write import write_document
+            from pdsim.reports.sweep import sweep_document
 
             write_document(sweep_document(result), report_to, formats=formats)
     _say(f"The store is {store}" if out is None else f"The summaries lie in {out}")
@@ -310,14 +310,14 @@ def plan(
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Find the smallest study that reaches a target."""
-    from pdsim.reports.write import check_formats, write_document
+    from pdsim.reports.formats.write import check_formats, write_document
 
     check_formats(formats)
     _check_free(out)
     with _bar() as advance:
         from pdsim.analysis import load_fit, save_fit
         from pdsim.planning import plan_file
-        from pdsim.reports.planning import plan_document
+        from pdsim.reports.plan.plan_document import plan_document
 
         fit = None if pilot is None else load_fit(pilot)
         answer = plan_file(config, pilot=fit, workers=workers, progress=advance)
@@ -340,7 +340,7 @@ def report(
     ] = False,
 ) -> None:
     """Write the report of an analysis, a plan or a sweep again, in any format."""
-    from pdsim.reports import report as write_again
+    from pdsim.analysis import report as write_again
 
     for path in write_again(results, formats=tuple(formats), long=not short):
         _say(str(path))
@@ -367,9 +367,9 @@ def example(
 
 def _print_document(document: "Document") -> None:
     """Print the sentences and tables of the first section."""
-    from pdsim.reports.document import Paragraph, Table
-    from pdsim.reports.plainwords import words_of
-    from pdsim.reports.terminal import terminal_table
+    from pdsim.reports.formats.document import Paragraph, Table
+    from pdsim.reports.formats.plainwords import words_of
+    from pdsim.reports.formats.terminal import terminal_table
 
     for block in document.sections[0].blocks:
         if isinstance(block, Paragraph):
@@ -379,7 +379,7 @@ def _print_document(document: "Document") -> None:
 
 
 def _say(text: str) -> None:
-    from pdsim.reports.escape import plain
+    from pdsim.reports.formats.escape import plain
 
     for line in text.split("\n"):
         sys.stdout.write(f"{plain(line)}\n")

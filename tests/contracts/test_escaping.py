@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdsim.reports.document import Column, Name, Table, Text
-from pdsim.reports.escape import csv_cell, latex, markdown, plain
-from pdsim.reports.html import html_text
-from pdsim.reports.latextables import latex_table
-from pdsim.reports.plainwords import words_of
+from pdsim.reports.formats.document import Column, Name, Table, Text
+from pdsim.reports.formats.escape import csv_cell, latex, markdown, plain
+from pdsim.reports.formats.html import html_text
+from pdsim.reports.formats.latex import latex_table
+from pdsim.reports.formats.plainwords import words_of
 
 NAMES = [
     "<script>alert(1)</script>",
@@ -138,7 +138,7 @@ def _table(rows: list[str]) -> Table:
 def test_terminal_table_prints_names_as_they_are() -> None:
     from rich.console import Console
 
-    from pdsim.reports.terminal import terminal_table
+    from pdsim.reports.formats.terminal import terminal_table
 
     buffer = io.StringIO()
     console = Console(file=buffer, width=120, force_terminal=True, markup=True, emoji=True)
@@ -161,7 +161,7 @@ def test_title_of_a_page_is_escaped() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory):
     """A real report of a study with these names, in every format."""
-    from pdsim.reports import write_report
+    from pdsim.analysis import write_report
 
     path = Path(__file__).parents[1] / "reports" / "synthetic.py"
     spec = importlib.util.spec_from_file_location("escaping_synthetic", path)

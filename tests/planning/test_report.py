@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 
 from pdsim import Scenario, plan
+from pdsim.analysis import write_plan
 from pdsim.planning import Costs
-from pdsim.reports.document import Paragraph
-from pdsim.reports.plainwords import words_of
-from pdsim.reports.planning import plan_document, write_plan
-from pdsim.reports.planwords import (
+from pdsim.reports.formats.document import Paragraph
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.plan.plan_document import plan_document
+from pdsim.reports.plan.plan_words import (
     ESTIMAND_WORDS,
     MEASURE_WORDS,
     SETTING_WORDS,

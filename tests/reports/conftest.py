@@ -52,7 +52,7 @@ def hostile_names() -> list[str]:
 @pytest.fixture(scope="session")
 def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One report of facilities with hostile names whose fit failed."""
-    from pdsim.reports import write_report
+    from pdsim.analysis import write_report
 
     folder = tmp_path_factory.mktemp("hostile")
     results = synthetic_results(facilities=HOSTILE, failed=True, draws=200)

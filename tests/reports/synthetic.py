@@ -63,13 +63,15 @@ def synthetic_results(
     )
     composite = 100 * np.einsum("sikt,k->sit", level, weight)
     observed = 100 * np.einsum("ikt,k->it", counts / trials, weight)
+    share = (counts + 0.5) / (trials + 1.0)
+    errors = 100 * np.sqrt(np.einsum("ikt,k->i", share * (1 - share) / trials, weight**2))
     scores = _scores(composite)
     main = "change" if periods == 2 else "level"
     estimands = list(scores)
     stack = np.stack([scores[name] for name in estimands])
     groups: dict[str, xr.Dataset] = {
         "study": study,
-        "improvement": _improvement(stack, estimands, names, observed),
+        "improvement": _improvement(stack, estimands, names, observed, errors),
         "levels": xr.Dataset(
             {
                 "mean": (("facility", "period"), composite.mean(0)),
@@ -200,7 +202,7 @@ def _mcse(p: np.ndarray, draws: int) -> np.ndarray:
     return np.where(constant, 1 / draws, np.sqrt(p * (1 - p) / draws))
 
 
-def _improvement(stack, estimands, names, observed) -> xr.Dataset:
+def _improvement(stack, estimands, names, observed, errors) -> xr.Dataset:
     draws = stack.shape[1]
     positive, above = (stack > 0).mean(1), (stack > 10).mean(1)
     dims = ("estimand", "facility")
@@ -230,6 +232,7 @@ def _improvement(stack, estimands, names, observed) -> xr.Dataset:
             "observed": ("facility", observed[:, -1] - observed[:, 0] if two else observed[:, -1]),
             "observed_baseline": ("facility", observed[:, 0] if two else empty),
             "observed_endline": ("facility", observed[:, -1]),
+            "observed_se": ("facility", errors),
         },
         coords={"estimand": estimands, "facility": names, "ci_bound": BOUNDS},
     )

@@ -5,12 +5,12 @@ import json
 import pytest
 import xarray as xr
 
-from pdsim.reports.caveats import caveats
-from pdsim.reports.plainwords import words_of
-from pdsim.reports.sections import base_tables
-from pdsim.reports.sections.answer import failed_text
-from pdsim.reports.summary import summary
-from pdsim.reports.view import Results
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.study.caveats import caveats
+from pdsim.reports.study.sections import base_tables
+from pdsim.reports.study.sections.answer import failed_text
+from pdsim.reports.study.summary import summary
+from pdsim.reports.study.view import Results
 
 
 def said(tree: xr.DataTree) -> str:

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pdsim.analysis import write_report
 from pdsim.ranking import top_probability
-from pdsim.reports import write_report
-from pdsim.reports.explorer import (
+from pdsim.reports.formats.html import payload_json
+from pdsim.reports.study.explorer import (
     NORMALISATIONS,
     explorer_payload,
     explorer_table,
     normalised_values,
-    payload_json,
     single_flips,
-    weights_toml,
 )
-from pdsim.reports.view import Results
+from pdsim.reports.study.view import Results
 from pdsim.scoring import indicator_values, normalise
 
 
@@ -82,14 +81,6 @@ def test_a_flip_flips_and_nothing_before_it_does(payload: dict) -> None:
             assert chosen(k, before, side) == chosen(k, flip.weight, side)
         start = chosen(k, flip.weight, flip.side)
         assert chosen(k, after, flip.side) == (start - {flip.leaves}) | {flip.enters}
-
-
-def test_toml_reads_back_and_sums_to_one(payload: dict) -> None:
-    weights = [1 / 3, 1 / 3, 1 / 3, 0.0, 0.0]
-    read = tomllib.loads(weights_toml(payload, weights))["weights"]
-    assert list(read) == [one["name"] for one in payload["indicators"]]
-    assert sum(read.values()) == pytest.approx(1.0, abs=1e-12)
-    np.testing.assert_allclose(list(read.values()), weights, atol=2e-6)
 
 
 def test_json_cannot_close_its_element() -> None:

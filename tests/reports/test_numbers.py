@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdsim.conventions import CERTAIN
-from pdsim.reports.numbers import fixed, in_words, probability, significant, write
+from pdsim.reports.formats.numbers import fixed, in_words, probability, significant, write
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from pdsim.errors import InputError
 from pdsim.reports import plots
+from pdsim.reports.formats.svg import figure_to_svg, inline_svg
 from pdsim.reports.plots.annotate import name_points
-from pdsim.reports.sections.survives import mean_ranks
-from pdsim.reports.svg import figure_to_svg, inline_svg
-from pdsim.reports.view import Results
+from pdsim.reports.study.sections.survives import mean_ranks
+from pdsim.reports.study.view import Results
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from pdsim.conventions import CERTAIN
 from pdsim.model.convergence import gates_to_json, laplace_gates
-from pdsim.reports.caveats import caveats
-from pdsim.reports.document import Number, Table, Text
-from pdsim.reports.methods import methods
-from pdsim.reports.plainwords import words_of
-from pdsim.reports.robustness import cut_table
-from pdsim.reports.sections import base_tables, build_document
-from pdsim.reports.summary import summary
-from pdsim.reports.view import Results
+from pdsim.reports.formats.document import Number, Table, Text
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.study.caveats import caveats
+from pdsim.reports.study.methods import methods
+from pdsim.reports.study.robustness import cut_table
+from pdsim.reports.study.sections import base_tables, build_document
+from pdsim.reports.study.summary import summary
+from pdsim.reports.study.view import Results
 
 # what a sentence may say in digits without a table: interval probability and limits of gates
 _ALLOWED = re.compile(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pdsim.analysis import report, write_report
 from pdsim.errors import InputError
-from pdsim.reports import report, write_report
-from pdsim.reports.plainwords import number_sections
-from pdsim.reports.sections import build_document
-from pdsim.reports.suppress import observed_shown
-from pdsim.reports.view import Results
+from pdsim.reports.formats.plainwords import number_sections
+from pdsim.reports.study.sections import build_document
+from pdsim.reports.study.suppress import observed_shown
+from pdsim.reports.study.view import Results
 
 
 def test_same_results_same_bytes(make_results, tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from pdsim.reports import write_report
-from pdsim.reports.plainwords import words_of
-from pdsim.reports.sections.reweighting import (
+from pdsim.analysis import WeightSettings, weight_tables, write_report
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.study.sections.reweighting import (
     acceptability_table,
     methods_table,
     reweighting_blocks,
     settle_table,
 )
-from pdsim.reports.view import Results
-from pdsim.weights import WeightSettings, settle, weight_tables
+from pdsim.reports.study.view import Results
+from pdsim.weights import settle
 
 
 @pytest.fixture(scope="module")

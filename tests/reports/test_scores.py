@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from pdsim.analysis.rank_scores import rank_results, read_scores, turned
 from pdsim.ranking import Marginals
-from pdsim.reports.scores import rank_results, read_scores, turned
-from pdsim.reports.tables import selection_table
-from pdsim.reports.view import members, read_results
+from pdsim.reports.study.tables import selection_table
+from pdsim.reports.study.view import members, read_results
 
 NAMES = ["A", "=B", "C", "D"]
 

@@ -8,11 +8,10 @@ import pytest
 import xarray as xr
 
 from pdsim import Scenario, plan
+from pdsim.analysis import report, write_plan
 from pdsim.errors import InputError
-from pdsim.reports import report
-from pdsim.reports.planning import write_plan
-from pdsim.reports.sweeps import sweep_document
-from pdsim.reports.write import write_document
+from pdsim.reports.formats.write import write_document
+from pdsim.reports.sweep import sweep_document
 from pdsim.sweeps import write_result
 
 

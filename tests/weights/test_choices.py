@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pdsim.analysis import WeightSettings, weight_tables
 from pdsim.errors import InputError
 from pdsim.ranking.places import membership, places
 from pdsim.scoring import apply_missing_policy, score
-from pdsim.weights import WeightSettings, by_factor, multiverse, rank_reversal, weight_tables
+from pdsim.weights import by_factor, multiverse, rank_reversal
 
 
 def levels_of(seed, samples=20, facilities=6, indicators=4):

@@ -2,23 +2,30 @@
 
 from pdsim.analysis.fits import load_fit, save_fit
 from pdsim.analysis.gather import gather
-from pdsim.analysis.progress import AnalysisProgress
-from pdsim.analysis.run import analyse
-from pdsim.analysis.sensitivity import (
+from pdsim.analysis.refits import (
     case_correlation_sensitivity,
     compare_selections,
     prior_sensitivity,
     who_moves,
 )
+from pdsim.analysis.report import report, write_plan, write_report
+from pdsim.analysis.run import analyse
+from pdsim.analysis.stages import AnalysisProgress
+from pdsim.analysis.weight_tables import WeightSettings, weight_tables
 
 __all__ = [
     "AnalysisProgress",
+    "WeightSettings",
     "analyse",
     "case_correlation_sensitivity",
     "compare_selections",
     "gather",
     "load_fit",
     "prior_sensitivity",
+    "report",
     "save_fit",
+    "weight_tables",
     "who_moves",
+    "write_plan",
+    "write_report",
 ]

@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pdsim.analysis.sensitivity import estimands_of, who_moves
+from pdsim.analysis.precision import observed_se
+from pdsim.analysis.rank_groups import pairs_group, ranking_group, rules_group, sets_group
+from pdsim.analysis.refits import estimands_of, who_moves
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
+from pdsim.analysis.weight_tables import weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION, Estimand
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.estimands import resolve_weights
 from pdsim.ranking import improvement_probability
-from pdsim.reports.rankgroups import pairs_group, ranking_group, rules_group, sets_group
 from pdsim.scoring import observed_sources
 from pdsim.study import Study, study_to_dataset
-from pdsim.weights import weight_tables
 
 EXPLORER_DRAWS = 500
 EXPLORER_BYTES = 3_000_000
@@ -99,6 +100,7 @@ def _improvement(scores: dict[Estimand, xr.DataArray], study: Study, delta: floa
     for period in study.data["period"].to_numpy():
         table[f"observed_{period}"] = observed.sel(period=period, drop=True)
     table["observed"] = observed_change(study)
+    table["observed_se"] = observed_se(study)
     return table
 
 

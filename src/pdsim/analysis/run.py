@@ -12,12 +12,13 @@ import xarray as xr
 
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.gather import gather
-from pdsim.analysis.progress import AnalysisProgress, ProgressCallback, silent
-from pdsim.analysis.sensitivity import (
+from pdsim.analysis.refits import (
     CASE_CORRELATIONS,
     case_correlation_sensitivity,
     prior_sensitivity,
 )
+from pdsim.analysis.report import write_report
+from pdsim.analysis.stages import AnalysisProgress, ProgressCallback, silent
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import InputError, Problem
 from pdsim.files import sync_folder, write_atomically
@@ -25,7 +26,6 @@ from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
 from pdsim.model.fit import Engine
 from pdsim.provenance import versions
-from pdsim.reports import write_report
 from pdsim.settings import digest
 from pdsim.study import Study
 

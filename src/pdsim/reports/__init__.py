@@ -1,5 +1,1 @@
-"""From results to what people read: tables, figures, sentences and files."""
-
-from pdsim.reports.write import report, write_report
-
-__all__ = ["report", "write_report"]
+"""What people read: words, tables and figures; a wing for each reader, and one for formats."""

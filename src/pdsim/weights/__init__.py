@@ -9,7 +9,6 @@ from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversal
-from pdsim.weights.section import WeightSettings, weight_tables
 from pdsim.weights.sets import set_acceptability
 from pdsim.weights.settle import Settled, settle, settle_sentence, settled_outcome
 from pdsim.weights.sobol import sobol_indices
@@ -17,7 +16,6 @@ from pdsim.weights.stability import domain_sweep, stability_interval
 
 __all__ = [
     "Settled",
-    "WeightSettings",
     "acceptability",
     "by_factor",
     "confidence_factor",
@@ -38,5 +36,4 @@ __all__ = [
     "sobol_indices",
     "stability_interval",
     "weight_space",
-    "weight_tables",
 ]

@@ -3,7 +3,7 @@
 from pdsim.reports.plots.distribution import acceptability_bars, funnel, grades
 from pdsim.reports.plots.forest import forest
 from pdsim.reports.plots.moves import bump, domain_profile, predictive, sides_by_name, slope
-from pdsim.reports.plots.planning import plan_curve, plan_frontier, plan_tornado
+from pdsim.reports.plots.plan_curves import plan_curve, plan_frontier, plan_tornado
 from pdsim.reports.plots.ranks import membership_dots, rank_heatmap
 from pdsim.reports.plots.simulated import calibration_ecdf, pcs_curves, pcs_heatmap
 from pdsim.reports.plots.weights import decomposition_bars, domain_strip, flip_density, tornado

@@ -26,7 +26,7 @@ from pdsim.reports.plots.style import (
     styled,
     width_for,
 )
-from pdsim.reports.view import labels
+from pdsim.reports.study.view import labels
 
 type Floats = NDArray[np.float64]
 

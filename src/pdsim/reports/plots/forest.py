@@ -18,7 +18,7 @@ from pdsim.reports.plots.style import (
     styled,
     width_for,
 )
-from pdsim.reports.view import labels
+from pdsim.reports.study.view import labels
 
 
 def forest(

@@ -23,7 +23,7 @@ from pdsim.reports.plots.style import (
     styled,
     width_for,
 )
-from pdsim.reports.view import labels
+from pdsim.reports.study.view import labels
 
 _ELLIPSE = 2.4477
 """Radius in standard deviations of an ellipse that holds 95 % of a bivariate normal."""

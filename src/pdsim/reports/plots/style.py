@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pdsim.reports.escape import plain
+from pdsim.reports.formats.escape import plain
 
 # Okabe and Ito's colours: told apart by every kind of colour vision, and not red against green
 TOP: Final = "#0072B2"

@@ -18,7 +18,7 @@ from pdsim.reports.plots.style import (
     stamp_failed,
     styled,
 )
-from pdsim.reports.view import labels
+from pdsim.reports.study.view import labels
 
 
 def tornado(stability: xr.Dataset, *, failed: str = "") -> tuple[Figure, pd.DataFrame]:

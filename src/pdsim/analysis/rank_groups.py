@@ -1,0 +1,91 @@
+"""What ranking says of one score, laid out as the groups of a report's tree."""
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from pdsim.conventions import CI_PROB, Side
+from pdsim.ranking import (
+    Score,
+    disagreement,
+    disagreement_words,
+    expected_rank,
+    grades,
+    pairwise_probability,
+    rank_interval,
+    rank_probability,
+    select,
+    set_probability,
+    sucra,
+    top_probability,
+)
+from pdsim.ranking.observed import Observed
+from pdsim.reports.study.view import SEPARATOR, SIDES, labels
+
+LISTED_SETS: Final = 20
+GRADED_FACILITIES: Final = 100
+
+
+def ranking_group(score: Score, *, m: int) -> xr.Dataset:
+    """Return ranks, memberships, the choice at both ends, and grades, over facility."""
+    table = xr.merge([rank_probability(score), expected_rank(score)], combine_attrs="drop")
+    table["rank_interval"] = rank_interval(score, prob=CI_PROB)["rank_interval"]
+    table["sucra"] = sucra(score)["sucra"]
+    for side in SIDES:
+        probability = top_probability(score, m=m, side=side)
+        table[f"p_{side}"] = probability["top_probability"]
+        table[f"p_{side}_mcse"] = probability["top_probability_mcse"]
+        chosen = select(score, m=m, side=side)
+        for name in ("selected", "tied", "could_flip"):
+            table[f"{name}_{side}"] = chosen[name]
+    if table.sizes["facility"] <= GRADED_FACILITIES:
+        graded = grades(score)
+        table["grade"] = graded["grade"]
+        table.attrs["discordance_rate"] = float(graded["discordance_rate"])
+        table.attrs["grades_optimal"] = int(graded.attrs["optimal"])
+    return table
+
+
+def pairs_group(score: Score) -> xr.Dataset:
+    """Return the probability that each facility is ahead of each other one."""
+    return pairwise_probability(score).rename(
+        pairwise_probability="p_above",
+        pairwise_probability_mcse="p_above_mcse",
+        other="facility_2",
+    )
+
+
+def sets_group(score: Score, *, m: int, side: Side) -> xr.Dataset:
+    """Return the likeliest sets of one end, and the probability of the selected one."""
+    table = set_probability(score, m=m, side=side)
+    chosen = select(score, m=m, side=side)["selected"].to_numpy()
+    member = table["member"].transpose("set", "facility").to_numpy()
+    p, error = table["set_probability"].to_numpy(), table["set_probability_mcse"].to_numpy()
+    match = (member == chosen).all(axis=1)
+    names = np.array(labels(table["facility"]), dtype=object)
+    listed = [SEPARATOR.join(names[row]) for row in member[:LISTED_SETS]]
+    return xr.Dataset(
+        {
+            "members": ("set", np.array(listed, dtype=np.str_)),
+            "probability": ("set", p[:LISTED_SETS]),
+            "probability_mcse": ("set", error[:LISTED_SETS]),
+        },
+        attrs={
+            "p_selected_set": float(p[match].sum()),
+            "p_selected_set_mcse": float(error[match][0]) if match.any() else float(error.min()),
+        },
+    )
+
+
+def rules_group(
+    score: Score, *, m: int, observed: Observed | None = None, seed: int | None = None
+) -> xr.Dataset:
+    """Return whom each selection rule names at each end, and in words where the rules differ."""
+    table, words = xr.Dataset(), {}
+    for side in SIDES:
+        found = disagreement(score, m=m, side=side, observed=observed, seed=seed)
+        table[f"selected_{side}"] = found["selected"]
+        table[f"criterion_{side}"] = found["criterion"]
+        words[f"disagreement_{side}"] = " ".join(disagreement_words(found))
+    return table.assign(label=found["label"]).assign_attrs(words)

@@ -1,0 +1,136 @@
+"""From results to a folder of tables and a report: of an analysis, a plan or a sweep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import xarray as xr
+
+from pdsim.analysis.fits import load_fit
+from pdsim.errors import InputError, Problem
+from pdsim.reports.formats.csv import table_to_csv
+from pdsim.reports.formats.write import check_formats, rendered, write_document, write_files
+from pdsim.reports.plan.plan_document import plan_document
+from pdsim.reports.study.sections import base_tables, build_document
+from pdsim.reports.study.view import read_results
+from pdsim.reports.sweep import sweep_document
+
+RESULTS_FILE: Final = "results.nc"
+PLAN_FILE: Final = "plan.nc"
+
+_CSV: Final = ("selection", "improvement")
+
+
+def write_report(
+    results: xr.DataTree,
+    folder: str | Path,
+    *,
+    formats: Sequence[str] = ("html",),
+    long: bool = True,
+) -> list[Path]:
+    """Write the report of an analysis into a folder.
+
+    Parameters
+    ----------
+    results : xr.DataTree
+        From `pdsim.analysis.gather`.
+    folder : str or Path
+        Must exist. Each file is written whole or not at all, and only after every one of them
+        could be made.
+    formats : sequence of str
+        ``html`` (report.html), ``docx`` (report.docx), ``md`` (report.md and figures),
+        ``tex`` (tables.tex), ``csv`` (every table, and the data of every figure).
+        ``selection.csv`` and ``improvement.csv`` are always written.
+    long : bool
+        Whether every section is wanted, or only the answer and how it was made.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    InputError
+        If a format is unknown or the results lack what a report needs.
+    """
+    check_formats(formats)
+    view = read_results(results)
+    tables = base_tables(view)
+    convergence = view.failed or "passed"
+    contents: dict[str, str | bytes] = {
+        f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
+    }
+    contents |= rendered(build_document(view, long=long), formats)
+    return write_files(contents, Path(folder))
+
+
+def write_plan(
+    plan: xr.DataTree, folder: str | Path, *, formats: Sequence[str] = ("html",)
+) -> list[Path]:
+    """Write ``planning.html`` (or ``.docx``, ``.md``) into a folder, see `write_report`.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`.
+    folder : str or Path
+        Must exist.
+    formats : sequence of str
+
+    Returns
+    -------
+    list of Path
+    """
+    return write_document(plan_document(plan), folder, formats=formats, stem="planning")
+
+
+def report(
+    folder: str | Path, *, formats: Sequence[str] = ("html",), long: bool = True
+) -> list[Path]:
+    """Write the report of an analysis, a plan or a sweep again, from its results.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder that `pdsim.analyse` wrote, with ``results.nc``; one that ``pdsim plan`` wrote,
+        with ``plan.nc``; or the netCDF file of a sweep, whose report is written beside it under
+        the file's own name.
+    formats : sequence of str
+        See `write_report`.
+    long : bool
+        Of an analysis: whether every section is wanted, or only the answer and how it was made.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    InputError
+        If there are no results.
+
+    Examples
+    --------
+    >>> report("no such folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    pdsim.errors.InputError: no such folder/results.nc: there are no results to report; give ...
+    """
+    path = Path(folder)
+    if path.is_file():
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            document = sweep_document(data.load())
+        return write_document(document, path.parent, formats=formats, stem=path.stem)
+    if (path / PLAN_FILE).is_file():
+        return write_plan(load_fit(path / PLAN_FILE), path, formats=formats)
+    if not (path / RESULTS_FILE).is_file():
+        raise InputError(
+            Problem(
+                file=str(path / RESULTS_FILE),
+                rule="there are no results to report",
+                cure="give a folder that pdsim analyse or pdsim plan wrote, or a sweep's file",
+            )
+        )
+    return write_report(load_fit(path / RESULTS_FILE), folder, formats=formats, long=long)

@@ -1,0 +1,61 @@
+"""Tables as CSV: full precision, the same bytes every time, no formula in any cell."""
+
+import csv
+import io
+from typing import Any
+
+import pandas as pd
+
+from pdsim.reports.formats.document import Table
+from pdsim.reports.formats.escape import csv_cell
+from pdsim.reports.formats.numbers import fixed
+
+
+def table_to_csv(table: Table, *, convergence: str = "passed") -> str:
+    """Return all rows and columns of a table as CSV text.
+
+    Parameters
+    ----------
+    table : Table
+    convergence : str
+        Stands in the last column of every row when it is not ``passed``: a figure cut out of
+        the file still says that it must not be cited.
+
+    Returns
+    -------
+    str
+        UTF-8 text with a header, commas and line feeds. Numbers have nine significant digits;
+        truth values are ``true`` and ``false``; a text that a spreadsheet would take for a
+        formula has an apostrophe in front.
+    """
+    label = convergence if table.marked and convergence != "passed" else ""
+    return _write(table.frame, label)
+
+
+def frame_to_csv(frame: pd.DataFrame) -> str:
+    """Return the data of a figure as CSV text; a named index becomes the first column."""
+    return _write(frame.reset_index() if frame.index.name else frame, "")
+
+
+def _write(frame: pd.DataFrame, label: str) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        [*(csv_cell(str(name)) for name in frame.columns), *(["convergence"] if label else [])]
+    )
+    columns = [_cells(frame[name]) for name in frame.columns]
+    for row in zip(*columns, strict=True):
+        writer.writerow([*row, *([csv_cell(label)] if label else [])])
+    return buffer.getvalue()
+
+
+def _cells(column: "pd.Series[Any]") -> list[str]:
+    if column.dtype.kind == "b":
+        return ["true" if value else "false" for value in column]
+    if column.dtype.kind in "iu":
+        return [str(int(value)) for value in column]
+    if column.dtype.kind == "f":
+        return [fixed(float(value)) for value in column]
+    return [
+        csv_cell("; ".join(value) if isinstance(value, tuple) else str(value)) for value in column
+    ]

@@ -1,0 +1,106 @@
+"""Tables and studies as text for a terminal; names can neither colour nor move anything."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from pdsim.reports.formats.document import Number, Table
+from pdsim.reports.formats.escape import plain
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.study import Study
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+
+def terminal_table(table: Table, *, rows: int = 60) -> "RichTable":
+    """Return a table that rich can print.
+
+    Parameters
+    ----------
+    table : Table
+    rows : int
+        At most so many are printed: half of them from each end.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text as RichText
+
+    headers, grid = table.grid()
+    shown = RichTable(title=plain(table.title), box=box.SIMPLE_HEAD, title_justify="left")
+    for position, header in enumerate(headers):
+        numeric = bool(grid) and any(isinstance(piece, Number) for piece in grid[0][position])
+        # a name is folded only when it is long
+        longest = max((len(words_of(row[position])) for row in grid), default=0)
+        shown.add_column(
+            RichText(words_of(header)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=min(longest, 20) if position == 0 else None,
+        )
+    kept = grid if len(grid) <= rows else [*grid[: rows // 2], *grid[-rows // 2 :]]
+    for row in kept:
+        shown.add_row(*(RichText(words_of(cell)) for cell in row))
+    if len(kept) < len(grid):
+        shown.caption = f"{len(grid) - len(kept):,} rows in between are not shown"
+    return shown
+
+
+def study_lines(study: Study) -> list[str]:
+    """Return what was read of a study, and everything that it rests on, line by line."""
+    data = study.data
+    lines = [
+        plain(f"{study.name}: {study.kind}, {_sizes(data)}"),
+        plain(f"Periods: {', '.join(study.period_labels)}"),
+        f"Named at each end: {study.m}",
+        *_cells(study),
+        "",
+        "Indicators (weight, direction, domain):",
+    ]
+    for name in data["indicator"].to_numpy().tolist():
+        one = data.sel(indicator=name)
+        label = str(one["label"].item())
+        label = "" if label == name else f" {label}"
+        lines.append(
+            plain(
+                f"  {name}{label}: {float(one['weight']):.4g}, {one['direction'].item()} is better"
+                f", {one['domain'].item() or 'no domain'}"
+            )
+        )
+    lines += ["", "Assumptions printed with every result:"]
+    lines += [plain(f"  - {sentence}") for sentence in study.assumptions] or ["  none"]
+    return lines
+
+
+def _sizes(data: xr.Dataset) -> str:
+    names = {
+        "facility": ("facility", "facilities"),
+        "indicator": ("indicator", "indicators"),
+        "period": ("period", "periods"),
+    }
+    return " x ".join(
+        f"{data.sizes[dim]:,} {one if data.sizes[dim] == 1 else many}"
+        for dim, (one, many) in names.items()
+    )
+
+
+def _cells(study: Study) -> list[str]:
+    if study.kind == "scores":
+        missing = int(np.isnan(study.data["mean"].to_numpy()).sum())
+        return [f"Missing cells: {missing:,} of {study.data['mean'].size:,}"]
+    trials = study.data["trials"].to_numpy()
+    seen = trials[trials > 0]
+    lines = [f"Missing cells: {trials.size - seen.size:,} of {trials.size:,}"]
+    limit = study.suppress_below
+    if limit is None or seen.min() >= limit:
+        lines.append(f"Cases in a cell: {seen.min():,.6g} to {seen.max():,.6g}")
+    else:
+        lines.append(f"Cases in a cell: fewer than {limit} (not printed) to {seen.max():,.6g}")
+    r = study.case_correlation
+    source = study.case_correlation_source
+    value = "not known" if r is None else f"{r:.3g} ({source})"
+    lines.append(f"Within-case correlation: {value}")
+    if study.design_effect != 1.0:
+        lines.append(f"Design effect: {study.design_effect:g}")
+    return lines

@@ -1,0 +1,147 @@
+"""Everything that a plan assumes, as a table under the names of plan.toml."""
+
+import json
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pdsim.reports.formats.document import Column, Paragraph, Section, Table
+from pdsim.reports.plan.plan_words import SETTING_WORDS
+from pdsim.simulation.scenario import POSTERIOR_RULES
+
+_POSTERIOR_ONLY: Final = ("engine", "draws", "priors", "assumed_case_correlation")
+_EVERY_KIND: Final = (
+    "kind", "facilities", "trials", "trials_cv", "sd_change_facility", "outlying", "rule", "m",
+    "flag_threshold",
+)  # fmt: skip
+_PRIORS: Final = "design_priors."
+_PRIOR: Final = "prior that the assurance draws from"
+_DRAWN: Final = ("drawn_low", "drawn_median", "drawn_high")
+_NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
+
+
+def assumption_section(plan: xr.DataTree) -> Section:
+    """Return every setting of the scenario that matters, with its range and the costs.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`.
+    """
+    settings = json.loads(plan.attrs["configuration"])
+    ranges = settings.get("ranges") or {}
+    planned = {settings["over"], *(settings.get("grid") or {})}
+    if settings["over"] == "cost":
+        planned.add("trials")
+    shown = {
+        name: _planned(value) if name in planned else _plain(value)
+        for name, value in sorted(settings["scenario"].items(), key=_position)
+        if _applies(name, settings["scenario"]) and value not in (None, [])
+    }
+    for part in ("costs", *(["design_priors"] if settings.get("assurance") == "priors" else [])):
+        for name, value in (settings.get(part) or {}).items():
+            if value is not None:
+                shown[f"{part}.{name}"] = _plain(value)
+    words = [SETTING_WORDS.get(name, _PRIOR if name.startswith(_PRIORS) else "") for name in shown]
+    frame = pd.DataFrame(
+        {
+            "name": list(shown),
+            "meaning": words,
+            "value": list(shown.values()),
+            "range": [_plain(ranges.get(name), " to ") for name in shown],
+        },
+        index=pd.Index(list(shown)),
+    )
+    columns = [
+        Column(header="Setting", keys=("name",), layout="text"),
+        Column(header="Meaning", keys=("meaning",), layout="text"),
+        Column(header="Value", keys=("value",), layout="text"),
+    ]
+    if ranges:
+        columns.append(Column(header="Range", keys=("range",), layout="text"))
+    searched = (
+        f"The search was asked for an interval within {100 * settings['precision']:g} % of n; "
+        f"seed {settings['seed']}, pdsim {json.loads(plan.attrs['versions'])['pdsim']}.",
+    )
+    table = Table(
+        key="assumptions",
+        title="Everything that is assumed",
+        frame=frame,
+        kinds={},
+        columns=tuple(columns),
+        notes=(searched,),
+    )
+    source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
+    return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
+
+
+def drawn_table(plan: xr.DataTree) -> Table:
+    """Return what the assurance averages over, beside what is stated.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`, with assurance.
+    """
+    found = plan["assurance"].to_dataset()
+    scenario = json.loads(plan.attrs["configuration"])["scenario"]
+    names = [str(name) for name in found["parameter"].to_numpy()]
+    stated = [scenario.get(name) for name in names]
+    frame = pd.DataFrame(
+        {
+            "name": names,
+            "meaning": [SETTING_WORDS[name] for name in names],
+            "stated": [_plain(np.mean(v).item() if isinstance(v, list) else v) for v in stated],
+            **{key: found[key].to_numpy() for key in _DRAWN},
+        },
+        index=pd.Index(names),
+    )
+    return Table(
+        key="drawn",
+        title="What was drawn",
+        frame=frame,
+        kinds=dict.fromkeys(_DRAWN, "d2"),
+        columns=(
+            Column(header="Setting", keys=("name",), layout="text"),
+            Column(header="Meaning", keys=("meaning",), layout="text"),
+            Column(header="As stated", keys=("stated",), layout="text"),
+            Column(header="Median", keys=("drawn_median",)),
+            Column(header="95 % of draws", keys=("drawn_low", "drawn_high"), layout="interval"),
+        ),
+        notes=(("All else is as stated. Of values by indicator, the mean is shown.",),),
+    )
+
+
+def _applies(name: str, scenario: dict[str, Any]) -> bool:
+    """Whether a setting matters for this kind of data and this rule."""
+    if name in _POSTERIOR_ONLY and scenario["rule"] not in POSTERIOR_RULES:
+        return False
+    if scenario["kind"] == "normal":
+        return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)
+    return name not in _NORMAL_ONLY
+
+
+def _position(item: tuple[str, Any]) -> int:
+    """Return the place of a setting: what belongs together stands together."""
+    return list(SETTING_WORDS).index(item[0])
+
+
+def _planned(value: Any) -> str:
+    """Return what is said of a setting that the plan finds out."""
+    return f"planned, in the proportions {_plain(value)}" if isinstance(value, list) else "planned"
+
+
+def _plain(value: Any, between: str = ", ") -> str:
+    """Return a setting as a person writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return between.join(_plain(item) for item in value)
+    if isinstance(value, dict):
+        parts = (f"{key} {_plain(item, ' ')}" for key, item in value.items() if item is not None)
+        return between.join(parts)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,160 @@
+"""The methods paragraph, written from the configuration of the analysis."""
+
+from pdsim.reports.formats.document import Name, Piece, Table, Text, fill, listing
+from pdsim.reports.formats.numbers import in_words
+from pdsim.reports.study.facts import ROW
+from pdsim.reports.study.view import Results, labels
+
+_LEVELS = {
+    "facility": "facilities",
+    "domain": "domains within a facility",
+    "indicator": "indicators within a facility",
+}
+_MEASURE = {
+    "change": "the difference of the composite between endline and baseline",
+    "level": "the composite level",
+    "endline": "the composite level at endline",
+    "change_net": "the composite at endline less what the baseline leads one to expect",
+    "change_logit": "the difference of the composite's logits between endline and baseline",
+    "gap_closed": "the share of the gap to full adherence that was closed",
+    "ratio": "the ratio of the composite at endline to that at baseline",
+}
+
+
+def methods(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
+    """Return the methods paragraphs.
+
+    Parameters
+    ----------
+    results : Results
+    tables : dict of str to Table
+        ``facts`` and ``settings``.
+    """
+    texts = [
+        _data(results, tables),
+        *_model(results, tables["settings"]),
+        _ranking(results, tables),
+    ]
+    if results.attr("engine") in ("nuts", "laplace"):
+        texts.insert(-1, _inference(results, tables["settings"]))
+    return tuple(text for text in texts if text)
+
+
+def _data(results: Results, tables: dict[str, Table]) -> Text:
+    facts = tables["facts"]
+    measure = _MEASURE.get(results.estimand, "a score given by its draws")
+    parts: dict[str, Piece | Text] = {
+        "n": facts.number(ROW, "facilities"),
+        "measure": measure,
+    }
+    text = "{n} facilities were compared by {measure}"
+    if results.has("study"):
+        parts |= {"k": facts.number(ROW, "indicators"), "weights": _weights(results)}
+        text += (
+            ", a weighted mean of {k} indicators ({weights}), each turned so that higher is better"
+        )
+        if facts.value(ROW, "indicators") == 1:
+            text = text.replace(
+                ", a weighted mean of {k} indicators ({weights}), each turned",
+                ", on {k} indicator, turned",
+            )
+    return fill(f"{text}.", parts)
+
+
+def _weights(results: Results) -> str:
+    weight = results.group("study")["weight"].to_numpy()
+    return "equal weights" if abs(weight - weight.mean()).max() < 1e-9 else "weights as stated"
+
+
+def _model(results: Results, settings: Table) -> list[Text]:
+    if not results.has("hyper"):
+        return []
+    names = labels(results.group("hyper")["parameter"])
+    present = [words for level, words in _LEVELS.items() if f"sd_baseline_{level}" in names]
+    two = any(name.startswith("sd_change") for name in names)
+    likelihood = (
+        "Successes were binomial given the trials, with logits that are the sum of"
+        if results.attr("kind") == "counts"
+        else "Mean scores were normal with their known standard errors, around the sum of"
+    )
+    effects = (
+        "pairs of normal effects (baseline and change, correlated) of"
+        if two
+        else "normal effects of"
+    )
+    texts: list[Text] = [
+        (
+            f"{likelihood} an indicator's own level and {effects} ",
+            *listing(present),
+            "; their priors are in the table below." if results.loads("priors", {}) else ".",
+        )
+    ]
+    r = float(results.attr("case_correlation", float("nan")))
+    if results.attr("kind") == "counts" and r > 0:
+        source = {"estimated": "estimated from the cases", "stated": "assumed"}
+        how = source.get(str(results.attr("case_correlation_source")), "assumed")
+        items = results.study_settings.get("items", 1)
+        effect = (
+            "enters as a design effect on the cases"
+            if items and int(items) > 1
+            else "enters as a shock that the indicators of a facility and period share and that "
+            "is not part of the improvement"
+        )
+        value = settings.number(ROW, "case_correlation")
+        parts: dict[str, Piece | Text] = {"r": value, "how": how, "effect": effect}
+        texts.append(fill("A within-case correlation of {r}, {how}, {effect}.", parts))
+    return texts
+
+
+def _inference(results: Results, settings: Table) -> Text:
+    versions = results.loads("versions", {})
+    parts: dict[str, Piece | Text] = {
+        "pymc": Name(f"PyMC {versions.get('pymc', '')}".strip()),
+        "pdsim": Name(f"pdsim {versions.get('pdsim', '')}".strip()),
+    }
+    for key in ("draws", "tune", "chains", "seed"):
+        parts[key] = settings.number(ROW, key) if key in settings.frame else "unknown"
+    if results.attr("engine") == "nuts":
+        return fill(
+            "The posterior was drawn with {pdsim} and {pymc} by the No-U-Turn sampler: {chains} "
+            "chains of {draws} draws after {tune} tuning draws each, seed {seed}. Draws were "
+            "accepted if R-hat was below 1.01, bulk and tail effective sample sizes were above "
+            "400, and no transition diverged.",
+            parts,
+        )
+    return fill(
+        "The posterior was computed with {pdsim} by importance sampling: hyperparameters from a "
+        "corrected Laplace approximation, effects from a Gaussian approximation, whole draws "
+        "weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. It was "
+        "accepted if {gates}.",
+        parts | {"gates": listing(_fast_gates(results))},
+    )
+
+
+def _fast_gates(results: Results) -> list[Text]:
+    """Return the conditions that the fast engine's posterior had to meet."""
+    words = {
+        "Pareto k": "the Pareto k of the weights was below ",
+        "importance ESS": "the effective number of hyperparameter points above ",
+        "effective share of draws": "the effective share of the draws above ",
+        "ESS of the composite": "the effective number of draws of the composite above ",
+    }
+    limits = {gate["name"]: gate["limit"] for gate in results.loads("gates", [])}
+    return [(f"{words[name]}{limits[name]:g}",) for name in words if name in limits]
+
+
+def _ranking(results: Results, tables: dict[str, Table]) -> Text:
+    return fill(
+        "In every draw the facilities were ranked; P(top {m}) is the share of draws in which a "
+        "facility is among the first {m}, tied facilities sharing places equally. The "
+        "{words} with the highest P(top {m}) were selected, which minimises the expected number "
+        "of wrong names, and likewise at the other end. Intervals are equal-tailed with "
+        "probability {ci}. Monte Carlo standard errors (MCSE) rest on effective sample sizes. "
+        "Statements are called certain from probability {limit} on.",
+        {
+            "m": tables["facts"].number(ROW, "m"),
+            "words": in_words(results.m),
+            "ci": results.interval_percent,
+            "limit": tables["facts"].number(ROW, "certain"),
+        },
+    )

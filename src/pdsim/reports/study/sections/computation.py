@@ -1,0 +1,104 @@
+"""The section on the computation: engine, gates, hyperparameters."""
+
+import pandas as pd
+
+from pdsim.reports.formats.document import Block, Column, Name, Paragraph, Piece, Table, Text, fill
+from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.study.tables import bound_names
+from pdsim.reports.study.view import Results, labels
+
+_ENGINES = {
+    "nuts": "the No-U-Turn sampler (PyMC, nutpie)",
+    "laplace": "the fast engine (Laplace approximation and importance sampling)",
+    "draws": "counting draws that were made elsewhere",
+    "estimates": "quadrature from estimates and standard errors, taken as independent and normal",
+}
+
+
+def computation_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
+    """Return what ran, which gates it passed, and the hyperparameters."""
+    engine = str(results.attr("engine", "draws"))
+    parts: dict[str, Piece | Text] = {
+        "engine": _ENGINES.get(engine, engine),
+        "what": Name(results.failed),
+    }
+    text = "Computed by {engine}. All convergence gates passed."
+    if results.failed:
+        text = "Computed by {engine}. Convergence {what}."
+    elif not results.loads("gates", []):
+        text = "Computed by {engine}. No convergence gates were checked here."
+    blocks: list[Block] = [Paragraph(text=fill(text, parts))]
+    if results.loads("gates", []):
+        blocks.append(gates_table(results))
+    if results.has("hyper"):
+        blocks.append(hyper_table(results))
+    return blocks
+
+
+def gates_table(results: Results) -> Table:
+    """Return the convergence gates with their figures and limits."""
+    gates = results.loads("gates", [])
+    frame = pd.DataFrame(
+        {
+            "gate": [gate["name"] for gate in gates],
+            "value": [float(gate["value"]) for gate in gates],
+            "limit": [float(gate["limit"]) for gate in gates],
+            "worst": [gate.get("worst", "") for gate in gates],
+            "passed": ["passed" if gate["passed"] else "FAILED" for gate in gates],
+        },
+        index=[f"{n}: {gate['name']}" for n, gate in enumerate(gates)],
+    )
+    return Table(
+        key="gates",
+        title="Convergence gates",
+        frame=frame,
+        kinds={"value": "figure", "limit": "figure"},
+        columns=(
+            Column(header="Gate", keys=("gate",), layout="text"),
+            Column(header="Value", keys=("value",)),
+            Column(header="Limit", keys=("limit",)),
+            Column(header="Worst quantity", keys=("worst",), layout="name"),
+            Column(header="Result", keys=("passed",), layout="text"),
+        ),
+    )
+
+
+def hyper_table(results: Results) -> Table:
+    """Return the hyperparameters with their intervals."""
+    group = results.group("hyper")
+    low, high = bound_names(results)
+    names = labels(group["parameter"])
+    bounds = group["interval"].transpose("parameter", "ci_bound").to_numpy()
+    frame = pd.DataFrame({"parameter": names, "mean": group["mean"].to_numpy()}, index=names)
+    frame[low], frame[high] = bounds.T
+    kinds: dict[str, Kind] = {"mean": "ratio", low: "ratio", high: "ratio"}
+    columns = [
+        Column(header="Parameter", keys=("parameter",), layout="name"),
+        Column(header="Mean", keys=("mean",)),
+        Column(header=f"{results.interval_percent} interval", keys=(low, high), layout="interval"),
+    ]
+    others: tuple[tuple[str, str, Kind], ...] = (
+        ("rhat", "R-hat", "d3"),
+        ("ess_bulk", "Bulk ESS", "whole"),
+    )
+    for key, header, kind in others:
+        if key in group:
+            frame[key] = group[key].to_numpy()
+            kinds[key] = kind
+            columns.append(Column(header=header, keys=(key,)))
+    scale = "logits" if results.attr("kind") == "counts" else "baseline standard deviations"
+    return Table(
+        key="hyper",
+        title=f"Hyperparameters ({scale})",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed),
+        notes=(
+            (
+                "sd_baseline and sd_change are standard deviations of the effects on baseline and "
+                "change at the levels facility, domain within facility and indicator within "
+                "facility; corr is their correlation.",
+            ),
+        ),
+    )

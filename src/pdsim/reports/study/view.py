@@ -1,0 +1,303 @@
+"""The results of one study as a report reads them, and the words for its estimand."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import xarray as xr
+
+from pdsim.conventions import Side
+from pdsim.errors import InputError, Problem
+from pdsim.reports.formats.document import Name
+from pdsim.reports.formats.numbers import Kind, in_words, kind_for
+
+SEPARATOR: Final = "\x1f"
+"""Between the names of a set's members in a results file."""
+
+_NEEDED: Final = ("improvement", "ranking")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What an estimand is called.
+
+    Attributes
+    ----------
+    noun : str
+        The quantity: "improvement".
+    column : str
+        As a table header, without unit.
+    top, bottom : str
+        Behind a number of facilities: "most improved".
+    best, worst : str
+        Of one facility: "improved most".
+    more : str
+        In comparisons: "improved more than".
+    axis : str
+        Of a figure.
+    """
+
+    noun: str
+    column: str
+    top: str
+    bottom: str
+    best: str
+    worst: str
+    more: str
+    axis: str
+
+
+def _improved(noun: str, column: str, suffix: str = "") -> Words:
+    return Words(
+        noun=noun,
+        column=column,
+        top=f"most improved{suffix}",
+        bottom=f"least improved{suffix}",
+        best=f"improved most{suffix}",
+        worst=f"improved least{suffix}",
+        more=f"improved more{suffix} than",
+        axis=column,
+    )
+
+
+def _highest(noun: str, column: str, top: str = "best", bottom: str = "worst") -> Words:
+    return Words(
+        noun=noun,
+        column=column,
+        top=top,
+        bottom=bottom,
+        best=f"has the highest {noun}",
+        worst=f"has the lowest {noun}",
+        more=f"has a higher {noun} than",
+        axis=column,
+    )
+
+
+_WORDS: Final = {
+    "change": _improved("improvement", "Improvement"),
+    "change_net": _improved(
+        "improvement net of regression to the mean",
+        "Net improvement",
+        " net of regression to the mean",
+    ),
+    "change_logit": _improved("improvement in logits", "Improvement (logit)", " in logits"),
+    "gap_closed": _improved(
+        "share of the gap to full adherence that was closed",
+        "Gap closed",
+        " by the share of the gap closed",
+    ),
+    "ratio": _improved(
+        "ratio of endline to baseline", "Ratio", " by the ratio of endline to baseline"
+    ),
+    "endline": _highest("endline level", "Endline level", "best at endline", "worst at endline"),
+    "level": _highest("level", "Level"),
+}
+
+
+def words(estimand: str) -> Words:
+    """Return the words for an estimand; one that is not known is called a score."""
+    return _WORDS.get(estimand, _highest("score", "Score", "highest", "lowest"))
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One study's results, see `pdsim.analysis.gather`.
+
+    Attributes
+    ----------
+    tree : xr.DataTree
+    """
+
+    tree: xr.DataTree
+
+    def has(self, group: str) -> bool:
+        """Tell whether a group is there."""
+        return group in self.tree.children
+
+    def group(self, name: str) -> xr.Dataset:
+        """Return a group as a Dataset."""
+        return cast(xr.DataTree, self.tree[name]).to_dataset()
+
+    def attr(self, name: str, default: Any = None) -> Any:
+        """Return an attribute of the root."""
+        return self.tree.attrs.get(name, default)
+
+    def loads(self, name: str, default: Any) -> Any:
+        """Return an attribute that is JSON text."""
+        text = self.attr(name)
+        return default if text is None else json.loads(text)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.attr("name", "study"))
+
+    @property
+    def m(self) -> int:
+        """Facilities named at each end."""
+        return int(self.attr("m"))
+
+    @property
+    def estimand(self) -> str:
+        """The estimand that is ranked."""
+        return str(self.attr("estimand"))
+
+    @property
+    def units(self) -> str:
+        """Units of the main estimand; a level in percent is not a difference."""
+        units = str(self.attr("units", ""))
+        return "%" if units == "pp" and self.estimand in ("level", "endline") else units
+
+    @property
+    def words(self) -> Words:
+        """The words for the main estimand."""
+        return words(self.estimand)
+
+    @property
+    def value_kind(self) -> Kind:
+        """How values of the main estimand are written."""
+        kinds: dict[str, Kind] = {"pp": "pp", "%": "percent"}
+        if self.units in kinds:
+            return kinds[self.units]
+        return kind_for(float(self.improvement["sd"].median()))
+
+    @property
+    def level_unit(self) -> str:
+        """Unit of a level: ``%``, or ``score``."""
+        return "%" if self.attr("kind", "counts") == "counts" else "score"
+
+    @property
+    def level_kind(self) -> Kind:
+        """How levels are written."""
+        if self.level_unit == "%":
+            return "percent"
+        return kind_for(float(self.group("levels")["mean"].std()) / 10.0)
+
+    def named(self, side: Side) -> str:
+        """Return ``the three most improved``, or ``the most improved`` where m is 1."""
+        label = str(getattr(self.words, side))
+        return f"the {label}" if self.m == 1 else f"the {in_words(self.m)} {label}"
+
+    def place(self, side: Side) -> str:
+        """Return ``among the three most improved``, or ``the most improved`` where m is 1."""
+        return self.named(side) if self.m == 1 else f"among {self.named(side)}"
+
+    @property
+    def failed(self) -> str:
+        """What failed of the convergence gates, or nothing."""
+        text = str(self.attr("convergence", "passed"))
+        return "" if text == "passed" else text
+
+    @property
+    def suppress_below(self) -> int | None:
+        """Counts above 0 and below this number are not printed."""
+        value = int(self.attr("suppress_below", -1))
+        return value if value > 0 else None
+
+    @property
+    def study_settings(self) -> dict[str, Any]:
+        """Everything of the study but its data."""
+        if not self.has("study"):
+            return {}
+        text = self.group("study").attrs.get("study")
+        return {} if text is None else cast(dict[str, Any], json.loads(text))
+
+    @property
+    def facilities(self) -> list[str]:
+        """Names of the facilities, in the order of the study."""
+        return labels(self.group("ranking")["facility"])
+
+    def called(self, facility: str) -> Name:
+        """Return what a sentence calls a facility: a bare number gets the word before it."""
+        return Name(f"facility {facility}" if self._numbered else facility)
+
+    @property
+    def _numbered(self) -> bool:
+        return all(name.strip().isdigit() for name in self.facilities)
+
+    def varied(self, group: str, dim: str) -> xr.Dataset:
+        """Return refits under other assumptions, with the analysis itself in its own place."""
+        data = self.group(group)
+        main = 1.0 if dim == "prior_factor" else float(self.attr("case_correlation", float("nan")))
+        ranking = self.group("ranking").sel(facility=labels(data["facility"]))
+        shared = [
+            name for name in data.data_vars if name in ranking and "facility" in data[name].dims
+        ]
+        return data.assign(
+            {name: xr.where(data[dim] == main, ranking[name], data[name]) for name in shared}
+        )
+
+    @property
+    def improvement(self) -> xr.Dataset:
+        """The improvement group at the main estimand, over facility."""
+        group = self.group("improvement")
+        if "estimand" in group.dims:
+            group = group.sel(estimand=self.estimand, drop=True)
+        return group
+
+    @property
+    def estimands(self) -> list[str]:
+        """Estimands with a posterior, the main one first."""
+        group = self.group("improvement")
+        return labels(group["estimand"]) if "estimand" in group.dims else [self.estimand]
+
+    @property
+    def order(self) -> list[str]:
+        """Names of the facilities, the highest posterior mean first."""
+        mean = self.improvement["mean"].to_numpy()
+        names = self.facilities
+        return [names[i] for i in np.argsort(-mean, kind="stable")]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The probabilities of the interval bounds."""
+        low, high = self.improvement["ci_bound"].to_numpy()
+        return float(low), float(high)
+
+    @property
+    def interval_percent(self) -> str:
+        """The probability of the intervals, such as ``95 %``."""
+        low, high = self.bounds
+        return f"{100 * (high - low):.4g} %"
+
+    def selected(self, side: Side) -> list[str]:
+        """Return the selected facilities of a side, the likeliest first."""
+        ranking = self.group("ranking")
+        chosen = ranking[f"selected_{side}"].to_numpy().astype(bool)
+        p = ranking[f"p_{side}"].to_numpy()
+        names = self.facilities
+        return [names[i] for i in np.argsort(-p, kind="stable") if chosen[i]]
+
+
+def labels(values: xr.DataArray) -> list[str]:
+    """Return labels as plain text, whatever string type holds them."""
+    return [str(value) for value in values.to_numpy().tolist()]
+
+
+def members(text: str) -> tuple[str, ...]:
+    """Return the names in the text of a set."""
+    return tuple(str(text).split(SEPARATOR))
+
+
+def read_results(tree: xr.DataTree) -> Results:
+    """Check that a tree holds what every report needs.
+
+    Raises
+    ------
+    InputError
+        If a group that no report can do without is missing.
+    """
+    missing = [name for name in _NEEDED if name not in tree.children]
+    missing += [name for name in ("m", "estimand") if name not in tree.attrs]
+    if missing:
+        raise InputError(
+            Problem(
+                rule=f"the results lack {', '.join(missing)}",
+                cure="make them with pdsim.analyse",
+            )
+        )
+    return Results(tree)
+
+
+SIDES: Final[tuple[Literal["top"], Literal["bottom"]]] = ("top", "bottom")
