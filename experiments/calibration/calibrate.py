@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
-from pdsim.model.data import Floats, ModelData
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData
 from pdsim.model.predictive import Parameters, draw_eta, draw_parameters
 from pdsim.priors import Priors
 

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 import pdsim
-from pdsim.model.data import Floats, ModelData, model_data
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 
 SD_BASELINE, SD_CHANGE = (0.35, 0.3, 0.3), (0.7, 0.3, 0.3)

@@ -21,7 +21,8 @@ import numpy as np
 from cases import change
 from scipy import stats
 
-from pdsim.model.data import Floats, ModelData
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData
 from pdsim.model.laplace import LaplaceResult, sample_laplace
 from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors

@@ -12,7 +12,16 @@ import pytest
 import pdsim
 
 ROOT = Path(pdsim.__file__).parent
-FOUNDATION = ("conventions", "errors", "files", "settings", "provenance", "priors", "jit")
+FOUNDATION = (
+    "conventions",
+    "errors",
+    "arraytypes",
+    "files",
+    "settings",
+    "provenance",
+    "priors",
+    "jit",
+)
 ORDER = (
     "terms",
     "study",
@@ -110,6 +119,17 @@ def test_public_names_are_documented_and_have_no_kwargs(name):
         assert inspect.Parameter.VAR_KEYWORD not in kinds
         for section in ("Parameters", "Examples"):
             assert f"{section}\n---" in text, f"{name} has no section {section}"
+
+
+def test_array_types_have_one_home():
+    others = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in MODULES
+        if path.name != "arraytypes.py"
+        for line in path.read_text().splitlines()
+        if line.startswith("type ") and "= NDArray[" in line
+    ]
+    assert not others
 
 
 def test_no_package_bears_the_name_of_a_public_function():

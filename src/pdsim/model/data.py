@@ -7,11 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.priors import Priors
 from pdsim.study import Study
-
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit
 
-from pdsim.model.data import Floats, ModelData, model_data
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData, model_data
 from pdsim.model.estimands import levels
 from pdsim.priors import MeanPrior, Priors, ScalePrior
 from pdsim.study import Study, study_from_dataset

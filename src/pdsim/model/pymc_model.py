@@ -15,7 +15,8 @@ import pytensor
 import pytensor.tensor as pt
 from scipy.special import logit
 
-from pdsim.model.data import Floats, ModelData
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData
 from pdsim.priors import MeanPrior, ScalePrior
 
 # With fastmath the same seed gives other draws on a cold and on a warm compile cache.

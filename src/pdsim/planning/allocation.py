@@ -5,14 +5,12 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.model import composite, levels
 from pdsim.planning.cases import NextCases, cases_of
 from pdsim.planning.value import Posterior, chance_right, outcomes
-
-type Floats = NDArray[np.float64]
 
 _SIDES: Final = ("top", "bottom", "both")
 _FINEST: Final = 50

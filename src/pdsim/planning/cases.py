@@ -6,16 +6,14 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pdsim.model.data import Ints, ModelData, model_data
+from pdsim.arraytypes import Floats, Ints
+from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 from pdsim.settings import from_mapping
 from pdsim.simulation.casewise import loading_table
 from pdsim.study import study_from_dataset
-
-type Floats = NDArray[np.float64]
 
 _GRID_STEP: Final = 1 / 64
 _EDGE: Final = 1e-12

@@ -2,13 +2,11 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.model import composite, levels
 from pdsim.planning.cases import cases_of
-
-type Floats = NDArray[np.float64]
 
 
 def check_allocation(

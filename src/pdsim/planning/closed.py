@@ -7,13 +7,12 @@ standard errors (the least favourable arrangement; Bechhofer 1954, doi 10.1214/a
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-
-type Floats = NDArray[np.float64]
 
 _REACH = 9.0
 _STEP = 0.02

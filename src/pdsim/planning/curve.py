@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import log_ndtr, ndtr, ndtri
 
-type Floats = NDArray[np.float64]
+from pdsim.arraytypes import Floats
+
 type Link = Literal["probit", "log", "identity"]
 
 BEND: Final = 0.6

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pdsim.conventions import CI_PROB
@@ -17,8 +16,6 @@ from pdsim.planning.question import Question, estimates_at, searching
 from pdsim.planning.sizes import Costs, resize, with_trials
 from pdsim.planning.solve import Root
 from pdsim.simulation import Scenario
-
-type Floats = NDArray[np.float64]
 
 _STREAM_RACE: Final = 1_000
 _STREAM_FRONTIER: Final = 2_000

@@ -10,15 +10,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.priors import CorrelationPrior, MeanPrior, Priors, ScalePrior
 from pdsim.simulation import Scenario
 
-type Floats = NDArray[np.float64]
 type Source = Literal["", "ranges", "priors", "pilot"]
 type Draw = Callable[[int], Mapping[str, Any]]
 """The settings of a scenario that draw number j replaces; the same j, the same settings."""

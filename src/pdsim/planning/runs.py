@@ -14,15 +14,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.planning.solve import Estimate, Reduce, Run, mean_of
 from pdsim.simulation import MEASURES, Scenario, run_block, summarise
 from pdsim.simulation.measures import PROBABILITIES
 
-type Floats = NDArray[np.float64]
 type Seed = int | tuple[int, ...]
 type Jobs = Callable[[int, range], Sequence[tuple[Scenario, range]]]
 type Task = tuple[Scenario, range]

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.planning.curve import Crossing, Curve, Link, crossing, fit_curve, lead_of
 
-type Floats = NDArray[np.float64]
 type Run = Callable[[int, range], Floats]
 type Status = Literal[
     "searching", "found", "always_reached", "not_reachable", "undecided", "replicates_used_up"

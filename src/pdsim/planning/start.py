@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.planning.closed import pcs_means
 from pdsim.planning.runs import measure_rows, reduce_rows
@@ -16,8 +16,6 @@ from pdsim.planning.target import Target
 from pdsim.simulation import Scenario
 from pdsim.simulation.estimands import target_weights, true_values
 from pdsim.simulation.truth import draw_truth
-
-type Floats = NDArray[np.float64]
 
 _TRUTHS: Final = 256
 _COARSE: Final = 0.3

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
 from scipy.stats import qmc
 
-type Floats = NDArray[np.float64]
+from pdsim.arraytypes import Floats
 
 _OUTCOMES: Final = 256
 _GRID: Final = 160

@@ -2,8 +2,8 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws
 from pdsim.ranking.ess import mean_and_error, never_seen
@@ -11,8 +11,6 @@ from pdsim.ranking.exact import average, labelled, pairwise
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.places import mean_places
 from pdsim.ranking.probability import proportion_error, series_summary
-
-type Floats = NDArray[np.float64]
 
 _SERIES_LIMIT = 40_000_000
 """Numbers in the indicator series of all pairs; above it, the ESS is that of the ranks."""

@@ -4,13 +4,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import CI_PROB, DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.correlated import as_covariance, draw_normal
 from pdsim.ranking.draws import check_m, check_probability, check_side
-
-type Floats = NDArray[np.float64]
-type Bools = NDArray[np.bool_]
 
 _RUN = 1000
 """Draws of the runs whose disagreement shows what another seed would change."""

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import CERTAIN, DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_probability
@@ -24,9 +24,6 @@ from pdsim.ranking.set_search import (
     see,
 )
 from pdsim.ranking.sets import set_probability
-
-type Floats = NDArray[np.float64]
-type Bools = NDArray[np.bool_]
 
 
 def likely_sets(

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_finite, check_m, check_side
@@ -17,9 +18,6 @@ from pdsim.ranking.probability import expected_rank, rank_probability, top_proba
 from pdsim.ranking.rules import RULES, Rule, rule_of
 from pdsim.ranking.selection import Ties, select
 from pdsim.ranking.sets import set_probability
-
-type Floats = NDArray[np.float64]
-type Bools = NDArray[np.bool_]
 
 _LOSSES = ("regret", "rank_regret", "misses", "not_exact")
 _NEEDS = {

@@ -6,11 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.ranking.selection import FLIP_ERRORS
-
-type Floats = NDArray[np.float64]
 
 _MOST_PAIRS = 6
 """Pairs of facilities of which sentences are made; the number of others is stated."""

@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import named_twice
 from pdsim.ranking.marginals import Marginals, as_components, normal_scores
-
-type Floats = NDArray[np.float64]
 
 _FIT = 1e-9
 """Largest covariance that factors may leave unexplained, relative to the largest variance."""

@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-
-type Floats = NDArray[np.float64]
 
 _SAMPLE_DIMS = ("chain", "draw", "sample")
 

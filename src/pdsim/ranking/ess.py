@@ -6,9 +6,8 @@ thousands, so here every step is an array operation over the series.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
+from pdsim.arraytypes import Floats
 
 _BLOCK = 400_000
 """Numbers of the series looked at together: few enough to stay in the cache."""

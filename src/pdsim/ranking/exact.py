@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals
 from pdsim.ranking.quadrature import rank_matrix, set_integrals
 
-type Floats = NDArray[np.float64]
 type Answer = tuple[Floats, Floats, float]
 
 _SETS = 50_000

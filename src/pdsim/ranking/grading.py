@@ -7,14 +7,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.comparison import pairwise_probability
 from pdsim.ranking.draws import Draws, as_draws, check_finite
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals, Score
 
-type Floats = NDArray[np.float64]
-type Longs = NDArray[np.int64]
 type Among = Literal["all", "separated"]
 
 _SUBSETS = 14
@@ -189,13 +188,13 @@ def _discordance(score: Score, draws: Draws, zone: float) -> tuple[Floats, float
     return cost, ess
 
 
-def _condorcet(cost: Floats) -> Longs:
+def _condorcet(cost: Floats) -> Ints:
     """Order facilities by how many others they beat, then by expected rank."""
     wins = (cost < cost.T).sum(axis=1) + 0.5 * (cost == cost.T).sum(axis=1)
     return np.lexsort((cost.sum(axis=1), -wins))
 
 
-def _search(cost: Floats, goal: _Goal) -> tuple[Longs, bool]:
+def _search(cost: Floats, goal: _Goal) -> tuple[Ints, bool]:
     """Return grades, 0 the best, of facilities in Condorcet order; and if all were searched."""
     from pdsim.ranking import grading_kernels as kernels
 
@@ -223,7 +222,7 @@ def _search(cost: Floats, goal: _Goal) -> tuple[Longs, bool]:
     return number - 1 - grade, whole
 
 
-def _by_price(cost: Floats, goal: _Goal) -> Longs:
+def _by_price(cost: Floats, goal: _Goal) -> Ints:
     """Find the price at which the best partition along the order just keeps the bound."""
     from pdsim.ranking.grading_kernels import priced
 

@@ -6,16 +6,13 @@ bound on the discordance, and every price of it.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints32
 from pdsim.jit import compiled
-
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int32]
 
 
 @compiled
-def over_subsets(cost: Floats) -> tuple[Floats, Ints]:
+def over_subsets(cost: Floats) -> tuple[Floats, Ints32]:
     """Search all ordered partitions.
 
     Returns
@@ -74,7 +71,7 @@ def _subset_sums(column: Floats, rest: int, added: Floats) -> None:
 
 
 @compiled
-def along_order(cost: Floats) -> tuple[Floats, Ints]:
+def along_order(cost: Floats) -> tuple[Floats, Ints32]:
     """Search the partitions into stretches of facilities in the order given.
 
     Returns
@@ -107,7 +104,7 @@ def along_order(cost: Floats) -> tuple[Floats, Ints]:
 
 
 @compiled
-def priced(cost: Floats, reward: float) -> Ints:
+def priced(cost: Floats, reward: float) -> Ints32:
     """Return the partition along the order that maximises reward * pairs separated - cost.
 
     Returns

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_KIND, CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_probability
@@ -11,8 +12,6 @@ from pdsim.ranking.ess import mean_and_error
 from pdsim.ranking.exact import of_ranks
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.places import counts_of_places, mean_places, places, rank_counts
-
-type Floats = NDArray[np.float64]
 
 _SLACK = 1e-12
 """Sums of shared ranks fall short of a bound by rounding; not by more than this."""

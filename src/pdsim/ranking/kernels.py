@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
-
-type Floats = NDArray[np.float64]
 
 _STRETCH = 512
 """Draws whose rows stay in the fast cache."""

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws
 from pdsim.ranking.quadrature import panel_rule
 
-type Floats = NDArray[np.float64]
 type Family = Literal["normal", "beta", "gridded"]
 type Score = xr.DataArray | Marginals
 

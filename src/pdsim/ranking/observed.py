@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 
-type Floats = NDArray[np.float64]
 type Observed = xr.Dataset | xr.DataArray
 
 _HALVINGS = 200

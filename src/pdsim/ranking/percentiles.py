@@ -2,7 +2,6 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import as_draws, check_finite
@@ -10,8 +9,6 @@ from pdsim.ranking.marginals import Score
 from pdsim.ranking.observed import between_variance
 from pdsim.ranking.places import mean_places, places
 from pdsim.ranking.probability import expected_rank, rank_probability
-
-type Floats = NDArray[np.float64]
 
 
 def sucra(score: Score) -> xr.Dataset:

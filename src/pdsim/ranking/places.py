@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int32]
+from pdsim.arraytypes import Floats, Ints32
 
 _KERNEL_FROM = 4_000_000
 """Ranks from which on importing and calling the compiled kernel is worth its while."""
@@ -16,7 +15,7 @@ _KERNEL_FACILITIES = 64
 """The kernel compares all pairs; above this, sorting is faster."""
 
 
-def places(values: Floats) -> tuple[Ints, Ints]:
+def places(values: Floats) -> tuple[Ints32, Ints32]:
     """Return how many are ahead of each, and how many share its place (itself included).
 
     Parameters
@@ -50,7 +49,7 @@ def places(values: Floats) -> tuple[Ints, Ints]:
     return ahead.reshape(values.shape), tied.reshape(values.shape)
 
 
-def _runs(fresh: NDArray[np.bool_], positions: Ints) -> tuple[Ints, Ints]:
+def _runs(fresh: NDArray[np.bool_], positions: Ints32) -> tuple[Ints32, Ints32]:
     """Return where the run of equal scores of each sorted place begins and ends."""
     begins, ends = np.ones((2, len(fresh), len(positions)), dtype=bool)
     begins[:, 1:] = fresh
@@ -61,12 +60,12 @@ def _runs(fresh: NDArray[np.bool_], positions: Ints) -> tuple[Ints, Ints]:
     return first.astype(np.int32), last.astype(np.int32)
 
 
-def membership(ahead: Ints, tied: Ints, m: int) -> Floats:
+def membership(ahead: Ints32, tied: Ints32, m: int) -> Floats:
     """Return the share of each facility in the m first places (ties split it equally)."""
     return np.asarray(np.clip((m - ahead) / tied, 0.0, 1.0))
 
 
-def mean_places(ahead: Ints, tied: Ints) -> Floats:
+def mean_places(ahead: Ints32, tied: Ints32) -> Floats:
     """Return the rank of each facility, tied ones sharing the mean of their ranks."""
     return np.asarray(ahead + 0.5 * (tied + 1))
 
@@ -96,7 +95,7 @@ def rank_counts(values: Floats) -> Floats:
     return counts
 
 
-def counts_of_places(ahead: Ints, tied: Ints) -> Floats:
+def counts_of_places(ahead: Ints32, tied: Ints32) -> Floats:
     """Return the counts of ranks (batch, facility, rank) from places (batch, draw, facility)."""
     batch, _, facilities = ahead.shape
     width = facilities + 1

@@ -4,22 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints32
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.exact import labelled, of_ranks
 from pdsim.ranking.marginals import Marginals, Score
-from pdsim.ranking.places import (
-    Ints,
-    mean_places,
-    membership,
-    places,
-    rank_counts,
-)
-
-type Floats = NDArray[np.float64]
+from pdsim.ranking.places import mean_places, membership, places, rank_counts
 
 _SERIES_LIMIT = 20_000_000
 """Numbers in all indicator series of a rank matrix; above it, batch means replace the ESS."""
@@ -129,7 +121,7 @@ def _error_by_batches(draws: Draws) -> tuple[Floats, float]:
 
 
 def series_summary(
-    draws: Draws, function: Callable[[Ints, Ints], Floats]
+    draws: Draws, function: Callable[[Ints32, Ints32], Floats]
 ) -> tuple[Floats, Floats, Floats]:
     """Return mean, error and effective size (batch, facility) of a function of the places.
 
@@ -239,7 +231,7 @@ def top_probability(score: Score, *, m: int = DEFAULT_M, side: Side = "top") -> 
         error, size = proportion_error(mean, draws.ess), np.asarray(draws.ess)
     else:
 
-        def share(ahead: Ints, tied: Ints) -> Floats:
+        def share(ahead: Ints32, tied: Ints32) -> Floats:
             if side == "bottom":
                 ahead = draws.facilities - ahead - tied
             return membership(ahead, tied, m)

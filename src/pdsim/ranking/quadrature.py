@@ -9,7 +9,7 @@ is built once, and the factor of each i is divided out again.
 import numpy as np
 from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
+from pdsim.arraytypes import Floats
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 """Gauss-Legendre rule of a panel, which spans two standard deviations: errors below 1e-8."""

@@ -2,13 +2,10 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_probability, named_twice
-
-type Floats = NDArray[np.float64]
 
 
 def joint_rank_region(

@@ -4,14 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.places import mean_places, membership, places
 
-type Floats = NDArray[np.float64]
 type Loss = Literal["regret", "rank_regret", "misses", "not_exact", "omission"]
 
 LOSSES = {

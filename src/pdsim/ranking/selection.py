@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.confidence import rank_confidence_set
@@ -19,8 +20,6 @@ from pdsim.ranking.quadrature import rank_matrix
 from pdsim.ranking.rules import Rule, rule_of
 from pdsim.ranking.sets import set_probability
 
-type Floats = NDArray[np.float64]
-type Bools = NDArray[np.bool_]
 type Ties = Literal["report", "lots"]
 
 FLIP_ERRORS = 3.0

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.conventions import Side
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.exact import of_sets
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.sets import seen_sets
-
-type Floats = NDArray[np.float64]
-type Longs = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 MOST_CANDIDATES = 18
 """Facilities of which all subsets are tried: 2^18 numbers for each leading element."""
@@ -41,15 +38,15 @@ class SeenSets:
     """
 
     draws: Draws
-    members: Longs
-    batch: Longs
-    code: Longs
+    members: Ints
+    batch: Ints
+    code: Ints
     weight: Floats
-    row: Longs | None
+    row: Ints | None
     share: Floats | None
     ess: float
 
-    def common(self, inside: Bools) -> Longs:
+    def common(self, inside: Bools) -> Ints:
         """Return how many members each seen set has in common with `inside` (batch, facility)."""
         here = inside[self.batch[:, np.newaxis], self.members[self.code]]
         return np.asarray(here.sum(axis=1), dtype=np.int64)
@@ -89,7 +86,7 @@ def see(score: Score, m: int, side: Side) -> SeenSets:
     )
 
 
-def best(seen: SeenSets, candidates: Longs, prob: float, *, holding: bool) -> tuple[Bools, Floats]:
+def best(seen: SeenSets, candidates: Ints, prob: float, *, holding: bool) -> tuple[Bools, Floats]:
     """Try all sets of candidates.
 
     Parameters
@@ -133,7 +130,7 @@ def best(seen: SeenSets, candidates: Longs, prob: float, *, holding: bool) -> tu
     return inside, other
 
 
-def _tables(seen: SeenSets, candidates: Longs, size: int) -> Iterator[tuple[int, Floats]]:
+def _tables(seen: SeenSets, candidates: Ints, size: int) -> Iterator[tuple[int, Floats]]:
     """Yield probabilities by the candidates in the set, as bits: (batch, 2^candidates)."""
     place = np.full(seen.draws.facilities, -1)
     place[candidates] = np.arange(len(candidates))

@@ -6,17 +6,14 @@ from math import comb
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.exact import mcse_method, of_sets
 from pdsim.ranking.marginals import Marginals, Score
-
-type Floats = NDArray[np.float64]
-type Longs = NDArray[np.int64]
 
 _TIED_SETS = 100_000
 """Most sets among which the draws with ties at the cut are shared out."""
@@ -96,7 +93,7 @@ def set_probability(
 
 def _labelled(
     draws: Draws,
-    members: Longs,
+    members: Ints,
     probability: Floats,
     error: Floats,
     attrs: Mapping[str, Hashable],
@@ -120,7 +117,7 @@ def _labelled(
     )
 
 
-def seen_sets(draws: Draws, m: int, side: Side) -> tuple[Longs, Longs, Longs, Floats]:
+def seen_sets(draws: Draws, m: int, side: Side) -> tuple[Ints, Ints, Ints, Floats]:
     """Return the distinct sets in the draws, and which draw saw which.
 
     Returns
@@ -130,7 +127,7 @@ def seen_sets(draws: Draws, m: int, side: Side) -> tuple[Longs, Longs, Longs, Fl
     row, code, share : ndarray (seen,)
         Draw (batch * draw), set, and the share of the draw that counts for the set.
     """
-    found: list[tuple[Longs, Longs, Floats]] = []
+    found: list[tuple[Ints, Ints, Floats]] = []
     flat = draws.flat.reshape(-1, draws.facilities)
     step = max(1, _SERIES // draws.facilities)
     for start in range(0, len(flat), step):
@@ -142,7 +139,7 @@ def seen_sets(draws: Draws, m: int, side: Side) -> tuple[Longs, Longs, Longs, Fl
     return members, row, code, np.concatenate([part[2] for part in found])
 
 
-def _distinct(sets: Longs, facilities: int) -> tuple[Longs, Longs]:
+def _distinct(sets: Ints, facilities: int) -> tuple[Ints, Ints]:
     """Return the distinct rows in rising order, and for each row its number among them."""
     if facilities ** sets.shape[1] >= 2**63:
         members, code = np.unique(sets, axis=0, return_inverse=True)
@@ -153,7 +150,7 @@ def _distinct(sets: Longs, facilities: int) -> tuple[Longs, Longs]:
     return sets[first], code
 
 
-def _sets_of_block(values: Floats, m: int, side: Side) -> list[tuple[Longs, Longs, Floats]]:
+def _sets_of_block(values: Floats, m: int, side: Side) -> list[tuple[Ints, Ints, Floats]]:
     facilities = values.shape[1]
     signed = values if side == "top" else -values
     chosen = np.argpartition(-signed, m - 1, axis=1)[:, :m]
@@ -190,7 +187,7 @@ def _sets_of_block(values: Floats, m: int, side: Side) -> list[tuple[Longs, Long
 
 
 def _errors(
-    draws: Draws, probability: Floats, row: Longs, code: Longs, share: Floats
+    draws: Draws, probability: Floats, row: Ints, code: Ints, share: Floats
 ) -> tuple[Floats, float]:
     """Return the errors (batch, set) and the smallest effective sample size."""
     if draws.ess is not None:

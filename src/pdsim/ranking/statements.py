@@ -14,13 +14,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools, Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.places import places
 
-type Floats = NDArray[np.float64]
-type Bools = NDArray[np.bool_]
 type Ranks = Mapping[str, NDArray[np.int64]]
 
 _WAYS = 10_000

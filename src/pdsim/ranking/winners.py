@@ -5,14 +5,13 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.correlated import as_covariance
 from pdsim.ranking.draws import check_m, check_probability, check_side
 
-type Floats = NDArray[np.float64]
 type Method = Literal["conditional", "hybrid"]
 
 _PROJECTION = 0.1

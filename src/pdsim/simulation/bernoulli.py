@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 from numba import types
 
+from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled, inlined, native
-from pdsim.simulation.arrays import Floats, Ints, Word, Words
-from pdsim.simulation.philox import philox, schedule
+from pdsim.simulation.philox import Word, philox, schedule
 
 _BLOCK: Final = 16
 _LANES: Final = 4

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from pdsim.simulation.arrays import Floats, Ints
+from pdsim.arraytypes import Floats, Ints
 from pdsim.simulation.bernoulli import count_successes
 from pdsim.simulation.casewise import count_case_by_case, loading_table
 from pdsim.simulation.philox import Seed, stream_key

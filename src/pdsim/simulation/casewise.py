@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, owens_t
 
+from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats, Ints, Words
 from pdsim.simulation.normal import expit, normal_quantile, to_normal
 from pdsim.simulation.philox import fill_uniform, philox, schedule, uniform
 

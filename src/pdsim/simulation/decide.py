@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.simulation.arrays import Floats
+from pdsim.arraytypes import Floats
 
 OK, WARNED, NOT_CONVERGED, ERROR = 1, 2, 3, 4
 """What can become of a replicate inside a block; the rest of the codes belong to executors."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, domain_of
 

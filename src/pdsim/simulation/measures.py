@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats, Ints
 from pdsim.simulation.ties import TIE, count_ways, mark_end, same_set, sets_meet
 
 BINS: Final = 10

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from numba import types
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, native
-from pdsim.simulation.arrays import Floats, Ints
 
 _LOG2_E: Final = 1.0 / math.log(2.0)
 _LN2_HIGH: Final = 0.6931471803691238  # 33 bits of log 2, so that k * _LN2_HIGH is exact

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats
 from pdsim.simulation.cases import Observed
 from pdsim.simulation.decide import ERROR, OK, Decision
 from pdsim.simulation.estimands import analysis_weights

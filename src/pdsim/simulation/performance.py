@@ -21,8 +21,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.arrays import Floats
 from pdsim.simulation.measures import BINS, MEASURES, PROBABILITIES
 from pdsim.simulation.slabs import Read, Squares, Sums, checked, divide, reader, slabs
 

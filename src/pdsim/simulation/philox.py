@@ -13,10 +13,12 @@ from typing import Any, Final
 import numpy as np
 from numba import types
 
+from pdsim.arraytypes import Floats, Words
 from pdsim.jit import compiled, inlined, native
-from pdsim.simulation.arrays import Floats, FourWords, Word, Words
 
 type Seed = int | Sequence[int]
+type Word = np.uint64
+type FourWords = tuple[Word, Word, Word, Word]
 
 STREAMS: Final = {
     name: number

@@ -5,23 +5,20 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bytes, Floats
 from pdsim.conventions import CI_PROB
 from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
-from pdsim.simulation.arrays import Floats
 from pdsim.simulation.cases import Observed
 from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.estimands import analysis_weights
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario, ScenarioEstimand
 from pdsim.simulation.study import study_of
-
-type Status = NDArray[np.uint8]
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +47,7 @@ def _sample_laplace(
     seeds: Sequence[int],
     weights: Floats,
     estimand: ScenarioEstimand,
-) -> tuple[Floats, Status]:
+) -> tuple[Floats, Bytes]:
     """Return draws (R, weighting, draw, F) and a status for each replicate."""
     if scenario.kind == "normal":
         return _sample_normal(scenario, observed, seeds)
@@ -61,7 +58,7 @@ def _sample_laplace(
 
 def _sample_normal(
     scenario: Scenario, observed: Observed, seeds: Sequence[int]
-) -> tuple[Floats, Status]:
+) -> tuple[Floats, Bytes]:
     """Standardise every data set by itself, as `pdsim.fit` does, and turn the draws back."""
     rows = len(seeds)
     sets = [model_data(study_of(scenario, observed, row=r), scenario.priors) for r in range(rows)]
@@ -94,7 +91,7 @@ def _fit_each(
     weights: Floats,
     estimand: ScenarioEstimand,
     draws: int,
-) -> tuple[Floats, Status]:
+) -> tuple[Floats, Bytes]:
     """Fit all data sets in one call, or one by one where the call fails."""
     try:
         result = fit_many(
@@ -136,7 +133,7 @@ def _sample_nuts(
     seeds: Sequence[int],
     weights: Floats,
     estimand: ScenarioEstimand,
-) -> tuple[Floats, Status]:
+) -> tuple[Floats, Bytes]:
     """Return draws (R, weighting, draw, F) by NUTS, study by study."""
     parts, status = [], []
     for row, one in enumerate(seeds):
@@ -153,7 +150,7 @@ def _sample_nuts(
     return np.array(parts), np.array(status, dtype=np.uint8)
 
 
-def _decide(scenario: Scenario, draws: Floats, status: Status) -> Decision:
+def _decide(scenario: Scenario, draws: Floats, status: Bytes) -> Decision:
     """Apply a rule to draws (R, draw, F)."""
     draws = np.ascontiguousarray(draws)
     count, facilities = draws.shape[1:]

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.arrays import Floats
 from pdsim.simulation.measures import MEASURES
 
 type Read = Callable[[int, int], tuple[Floats, NDArray[np.uint8]]]

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats, Ints
 
 TIE: Final = 1e-10
 """Scores that differ by less than this share of the largest are tied: rounding, not order."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.simulation.arrays import Floats, Ints, Words
 from pdsim.simulation.normal import expit, to_normal
 from pdsim.simulation.philox import Seed, fill_uniform, schedule, stream_key
 from pdsim.simulation.scenario import Scenario

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.conventions import CI_PROB
-
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Ints
 from pdsim.conventions import PERIODS
 from pdsim.errors import Problem
 from pdsim.study.frames import file_of
 from pdsim.study.names import Coded, coded
 from pdsim.study.problems import NOTHING, Findings, found, listed, quote
-
-type Positions = NDArray[np.int64]
 
 
 def stated_periods(periods: Sequence[str] | None) -> tuple[tuple[str, ...] | None, Findings]:
@@ -34,7 +32,7 @@ def stated_periods(periods: Sequence[str] | None) -> tuple[tuple[str, ...] | Non
 
 def period_positions(
     table: pd.DataFrame, periods: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], Positions, Findings]:
+) -> tuple[tuple[str, ...], Ints, Findings]:
     """Return the labels of the periods in order, and the position of every row's period.
 
     Parameters

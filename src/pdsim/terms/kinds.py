@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-
-type Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +39,14 @@ class Kind:
     name: str
     values: tuple[str, str]
     blank: tuple[float, float]
-    missing: Callable[[Array, Array], NDArray[np.bool_]]
-    level: Callable[[Array, Array, NDArray[np.bool_]], Array]
+    missing: Callable[[Floats, Floats], NDArray[np.bool_]]
+    level: Callable[[Floats, Floats, NDArray[np.bool_]], Floats]
     factor: float
     units: str
     proportion: bool
 
 
-def _share(successes: Array, trials: Array, lower: NDArray[np.bool_]) -> Array:
+def _share(successes: Floats, trials: Floats, lower: NDArray[np.bool_]) -> Floats:
     share = np.divide(successes, trials, out=np.full(np.shape(successes), np.nan), where=trials > 0)
     return np.where(lower, 1.0 - share, share)
 

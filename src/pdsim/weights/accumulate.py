@@ -6,12 +6,11 @@ probabilities and their errors need are kept.
 
 import numpy as np
 
+from pdsim.arraytypes import Floats, Ints32
 from pdsim.jit import compiled
 from pdsim.weights.kernels import (
     BLOCK,
     PAIRS_UP_TO,
-    Floats,
-    Ints,
     block_places,
     linear_scores,
     sort_descending,
@@ -172,7 +171,7 @@ def _one_score(turned: Floats, weights: Floats, w: int, out: Floats) -> None:
 @compiled
 def _add_tied(
     scores: Floats,
-    order: Ints,
+    order: Ints32,
     m: int,
     ranks: Floats,
     by_draw: Floats,

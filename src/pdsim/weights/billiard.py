@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
 from pdsim.ranking.ess import effective_size
 from pdsim.weights.constraints import Polytope, inner_point
-
-type Floats = NDArray[np.float64]
 
 _CHAINS: Final = 4
 _PILOT: Final = 400

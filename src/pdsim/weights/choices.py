@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
@@ -23,7 +24,7 @@ from pdsim.scoring import (
 from pdsim.scoring.aggregate import Aggregation, ScoreEstimand
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.grid import NONE_LEFT_OUT
-from pdsim.weights.samples import Floats, scaled_to_one
+from pdsim.weights.samples import scaled_to_one
 
 FACTORS: Final = (
     "source",

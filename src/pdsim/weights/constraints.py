@@ -9,9 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 
-type Floats = NDArray[np.float64]
 type Terms = Mapping[str, float]
 
 

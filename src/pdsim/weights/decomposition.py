@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.scoring.aggregate import Aggregation
 from pdsim.scoring.normalise import Normalisation
@@ -20,7 +21,6 @@ from pdsim.weights.grid import (
     subsets,
     sum_grid,
 )
-from pdsim.weights.samples import Floats
 
 JOIN: Final = " × "
 SET: Final = "set"

@@ -11,10 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled
-from pdsim.weights.kernels import Floats
-
-type Ints = NDArray[np.int64]
 
 NORMS: Final = ("l1", "l2", "linf")
 _STEPS: Final = 200

@@ -7,10 +7,11 @@ forgotten.
 
 import numpy as np
 
+from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.weights.kernels import BLOCK, Floats, block_places
+from pdsim.weights.kernels import BLOCK, block_places
 from pdsim.weights.schemes import scheme_scores
-from pdsim.weights.set_kernels import MOST_TIED, Ints, Keys, find_key, key_table, spread_sets
+from pdsim.weights.set_kernels import MOST_TIED, find_key, key_table, spread_sets
 
 
 @compiled
@@ -58,8 +59,8 @@ def add_cells(
     samples: Ints,
     weights: Floats,
     m: int,
-    keys: Keys,
-    known: Keys,
+    keys: Words,
+    known: Words,
     margins: Ints,
     by_draw: Floats,
     by_weight: Floats,
@@ -161,7 +162,7 @@ def _memberships(ahead: Floats, same: Floats, width: int, tied: bool, m: int, ou
 
 
 @compiled
-def _block_keys(ahead: Floats, width: int, m: int, keys: Keys, out: Keys) -> None:
+def _block_keys(ahead: Floats, width: int, m: int, keys: Words, out: Words) -> None:
     zero = np.uint64(0)
     out[:width] = zero
     for f in range(ahead.shape[0]):

@@ -8,13 +8,9 @@ included); ranks, memberships and their fractions at ties follow from these.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints32, Words32
 from pdsim.jit import compiled
-
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int32]
-type Keys = NDArray[np.uint32]
 
 BLOCK: Final = 64
 """Weight vectors taken together."""
@@ -112,7 +108,7 @@ def _places_by_sorting(scores: Floats, width: int, ahead: Floats, same: Floats) 
 
 
 @compiled
-def sorting_space(number: int) -> tuple[Ints, Ints, Keys, Ints, Ints]:
+def sorting_space(number: int) -> tuple[Ints32, Ints32, Words32, Ints32, Ints32]:
     """Return the work arrays of `sort_descending` for `number` values."""
     return (
         np.empty(number, np.int32),
@@ -125,7 +121,7 @@ def sorting_space(number: int) -> tuple[Ints, Ints, Keys, Ints, Ints]:
 
 @compiled
 def sort_descending(
-    values: Floats, order: Ints, spare: Ints, keys: Keys, fine: Ints, coarse: Ints
+    values: Floats, order: Ints32, spare: Ints32, keys: Words32, fine: Ints32, coarse: Ints32
 ) -> bool:
     """Fill `order` with the indices of the values, largest first; return whether any tie.
 
@@ -162,7 +158,7 @@ def sort_descending(
 
 
 @compiled
-def _insert(values: Floats, order: Ints) -> bool:
+def _insert(values: Floats, order: Ints32) -> bool:
     tied = False
     smallest = values[order[0]]
     for p in range(1, order.shape[0]):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.optimize import linprog, nnls
 
+from pdsim.arraytypes import Floats
 from pdsim.weights.constraints import Polytope
-from pdsim.weights.samples import Floats
 
 _NOWHERE = 1e-9
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import check_m, check_side
 from pdsim.ranking.places import membership, places
@@ -12,7 +13,7 @@ from pdsim.scoring import normalise, score_normalised
 from pdsim.scoring.aggregate import ScoreEstimand
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.choices import names_of, without
-from pdsim.weights.samples import Floats, as_nominal, as_values
+from pdsim.weights.samples import as_nominal, as_values
 
 
 def rank_reversal(

@@ -10,11 +10,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m
-
-type Floats = NDArray[np.float64]
 
 _TOLERANCE = 1e-9
 

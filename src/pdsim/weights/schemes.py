@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.jit import compiled
 from pdsim.scoring import indicator_values, is_defined, normalise
-from pdsim.weights.kernels import Floats, linear_scores
+from pdsim.weights.kernels import linear_scores
 from pdsim.weights.samples import Values, as_values
 
 LINEAR, GEOMETRIC, RATIO = 0, 1, 2

@@ -7,19 +7,16 @@ of facilities are compared by one integer.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.weights.kernels import BLOCK, Floats, block_places, linear_scores
-
-type Keys = NDArray[np.uint64]
-type Ints = NDArray[np.int64]
+from pdsim.weights.kernels import BLOCK, block_places, linear_scores
 
 MOST_TIED: Final = 256
 """Sets that one tie may be spread over; beyond, the tie counts as some other set."""
 
 
-def facility_keys(number: int) -> Keys:
+def facility_keys(number: int) -> Words:
     """Return a fixed 64-bit number per facility (the seed is part of the format of a set)."""
     return np.random.default_rng(20_260_101).integers(
         1, np.iinfo(np.uint64).max, size=number, dtype=np.uint64
@@ -28,7 +25,7 @@ def facility_keys(number: int) -> Keys:
 
 @compiled
 def spread_sets(
-    ahead: Floats, same: Floats, b: int, m: int, keys: Keys, found: Keys, which: Ints
+    ahead: Floats, same: Floats, b: int, m: int, keys: Words, found: Words, which: Ints
 ) -> int:
     """Fill `found` with the keys of the sets that column b may be; return how many.
 
@@ -78,7 +75,7 @@ def spread_sets(
 
 
 @compiled
-def key_table(known: Keys) -> Ints:
+def key_table(known: Words) -> Ints:
     """Return a hash table of the places of the known keys, for `find_key`."""
     size = 16
     while size < 4 * known.shape[0]:
@@ -93,7 +90,7 @@ def key_table(known: Keys) -> Ints:
 
 
 @compiled
-def find_key(table: Ints, known: Keys, key: np.uint64) -> int:
+def find_key(table: Ints, known: Words, key: np.uint64) -> int:
     """Return the place of `key` among the known keys, or their number if it is absent."""
     last = table.shape[0] - 1
     cell = np.int64(key & np.uint64(last))
@@ -105,7 +102,7 @@ def find_key(table: Ints, known: Keys, key: np.uint64) -> int:
 
 
 @compiled
-def sample_keys(values: Floats, weights: Floats, m: int, keys: Keys, out: Keys) -> None:
+def sample_keys(values: Floats, weights: Floats, m: int, keys: Words, out: Words) -> None:
     """Fill out (sample, weight) with the key of the set, one of them where sets tie."""
     samples, facilities, _ = values.shape
     number = weights.shape[1]
@@ -128,8 +125,8 @@ def count_sets(
     values: Floats,
     weights: Floats,
     m: int,
-    keys: Keys,
-    known: Keys,
+    keys: Words,
+    known: Words,
     by_draw: Floats,
     by_weight: Floats,
 ) -> None:

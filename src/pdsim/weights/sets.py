@@ -9,21 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import comb
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.ranking.draws import check_side
 from pdsim.ranking.ess import mean_and_error, never_seen
 from pdsim.ranking.places import membership, places
 from pdsim.weights.acceptability import two_way
 from pdsim.weights.kernels import linear_scores
-from pdsim.weights.samples import (
-    Floats,
-    Values,
-    as_values,
-    as_weights,
-    blocks,
-    in_threads,
-    resolve_m,
-)
+from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m
 from pdsim.weights.set_kernels import count_sets, facility_keys, sample_keys
 
 _CELLS: Final = 4_000_000

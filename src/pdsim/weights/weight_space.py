@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.weights.billiard import sample_polytope
 from pdsim.weights.constraints import as_polytope, constraints
 from pdsim.weights.samples import check_simplex, scaled_to_one
-
-type Floats = NDArray[np.float64]
 
 __all__ = ["bounded", "box", "dirichlet", "flat", "ordered", "polytope", "tree"]
 

@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
-from pdsim.model.data import Floats, ModelData, model_data
+from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace.problem import two_periods
 from pdsim.model.laplace.sample import draw_posterior
 from pdsim.model.laplace.scores import composite_draws, estimands_of

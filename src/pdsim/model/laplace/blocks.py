@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, kernel
-from pdsim.model.data import Floats, Ints
 from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import settle
 from pdsim.model.laplace.draws import (

@@ -19,8 +19,8 @@ Normal means have a constant curvature, the known precision.
 
 from typing import Final
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log, logistic, softplus
 from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
 from pdsim.model.laplace.problem import Problem

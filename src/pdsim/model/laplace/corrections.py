@@ -22,8 +22,8 @@ from typing import Final
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import linearise, own_scale, shock_terms
 from pdsim.model.laplace.elementary import (
     exp_minus,

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import bounded_exp
 from pdsim.model.laplace.elementary import log

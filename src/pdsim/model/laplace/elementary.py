@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import compiled, kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.lanes import (
     LANES,
     Lanes,

@@ -28,8 +28,8 @@ from typing import Final
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import compiled, kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.corrections import correct
 from pdsim.model.laplace.hyper import Hyper, covariances, natural
 from pdsim.model.laplace.lanes import LANES, store

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from pdsim.model.data import Floats
+from pdsim.arraytypes import Floats
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import Hyper
 from pdsim.model.laplace.importance import (

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, kernel
-from pdsim.model.data import Floats, Ints, ModelData
+from pdsim.model.data import ModelData
 from pdsim.model.laplace.lanes import clear
 from pdsim.priors import ScalePrior
 

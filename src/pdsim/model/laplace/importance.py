@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri, gammaln, ndtri
 
-from pdsim.model.data import Floats, Ints
+from pdsim.arraytypes import Floats, Ints
 
 _BITS: Final = 20
 _LATTICE: Final = np.array(

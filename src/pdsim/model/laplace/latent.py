@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.work import Work
 

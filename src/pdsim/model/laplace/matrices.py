@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.lanes import Lanes, choose, fill, fma, load, square_root, store
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from pdsim.model.data import Floats
+from pdsim.arraytypes import Floats
 from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import CORRELATION, Hyper
 from pdsim.model.laplace.latent import allocate_latent

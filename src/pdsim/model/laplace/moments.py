@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import third_derivatives
 from pdsim.model.laplace.elementary import logistic
 from pdsim.model.laplace.lanes import LANES, Lanes, fill, fma, load, store

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.model.convergence import LAPLACE_ESS_LIMIT, PARETO_K_LIMIT
-from pdsim.model.data import Floats, ModelData
+from pdsim.model.data import ModelData
 from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.explore import Points, evaluate_points, most_kept, stages, weigh_grid
 from pdsim.model.laplace.hyper import Hyper

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pdsim.model.data import Floats, Ints, ModelData
+from pdsim.arraytypes import Floats, Ints
+from pdsim.model.data import ModelData
 from pdsim.priors import MeanPrior
 
 

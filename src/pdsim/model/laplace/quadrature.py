@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from pdsim.model.data import Floats
+from pdsim.arraytypes import Floats
 from pdsim.model.laplace.mode import Mode
 
 MOST_DIMENSIONS: Final = 3

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from pdsim.arraytypes import Floats
 from pdsim.model.convergence import Gate
-from pdsim.model.data import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Ints
 from pdsim.model.convergence import (
     LAPLACE_SHARE_LIMIT,
     PARETO_K_LIMIT,
@@ -11,7 +12,7 @@ from pdsim.model.convergence import (
     laplace_draws_limit,
     laplace_gates,
 )
-from pdsim.model.data import Ints, ModelData
+from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws, fill_draws
 from pdsim.model.laplace.hyper import hyper_names, natural
 from pdsim.model.laplace.importance import normalise, pareto_k, systematic

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pdsim.model.data import Floats, ModelData
+from pdsim.arraytypes import Floats
+from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import build_hyper, expected_variance

@@ -18,8 +18,8 @@ from typing import Final
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.data import Floats
 from pdsim.model.laplace.cells import linearise, log_likelihood
 from pdsim.model.laplace.eliminate import factor
 from pdsim.model.laplace.lanes import (

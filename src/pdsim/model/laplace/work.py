@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pdsim.model.data import Floats
+from pdsim.arraytypes import Floats
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.problem import Problem
 

@@ -5,11 +5,9 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.reports.plots.style import short
-
-type Floats = NDArray[np.float64]
 
 _SIZE: Final = 8.5
 _LETTER: Final = 0.6

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.reports.plots.annotate import name_points
 from pdsim.reports.plots.forest import ends
@@ -27,8 +27,6 @@ from pdsim.reports.plots.style import (
     width_for,
 )
 from pdsim.reports.study.view import labels
-
-type Floats = NDArray[np.float64]
 
 
 def acceptability_bars(

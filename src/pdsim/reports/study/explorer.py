@@ -10,11 +10,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
 from pdsim.conventions import CERTAIN, Side
 from pdsim.reports.study.view import SIDES, Results, labels
 from pdsim.scoring import indicator_values, normalise
-
-type Floats = NDArray[np.float64]
 
 NORMALISATIONS: Final = {
     "pp": "as they are",
