@@ -43,17 +43,38 @@ def test_observed_change_uses_indicators_seen_in_both_periods():
 
 
 @pytest.mark.parametrize("r", [0.0, 0.3])
-def test_stated_variance(r):
+def test_stated_variance_is_that_of_price_and_bonett(r):
     scenario = replace(SCENARIO, missing=0.0, assumed_case_correlation=r)
     observed = observed_of(scenario)
-    p = observed.value / observed.size
-    v = p * (1 - p) / observed.size / 16
+    # 8 proportions: 2 / 8 successes and failures each, more where fewer of them are independent
+    added = (1 + 3 * r) / 4
+    n = observed.size + 2 * added
+    p = (observed.value + added) / n
+    v = p * (1 - p) / n / 16
     total = (1 - r) * v.sum(axis=(2, 3)) + r * (np.sqrt(v).sum(axis=2) ** 2).sum(axis=2)
     decision = decide_observed(scenario, observed)
     assert decision.sd == pytest.approx(100 * np.sqrt(total))
     half = stats.norm.ppf(0.975) * decision.sd
-    assert decision.upper - decision.estimate == pytest.approx(half)
-    assert decision.estimate - decision.lower == pytest.approx(half)
+    centre = 100 * np.diff(p, axis=3)[..., 0].mean(axis=2)
+    assert decision.upper == pytest.approx(centre + half)
+    assert decision.lower == pytest.approx(centre - half)
+
+
+def test_the_interval_of_one_indicator_is_that_of_agresti_and_caffo():
+    # 0 of 10 and 10 of 10: (11 - 1) / 12, standard error sqrt(2 x 11 / 12^3)
+    scenario = Scenario(facilities=2, indicators=1, m=1)
+    value = np.array([0.0, 10.0, 5.0, 5.0]).reshape(1, 2, 1, 2)
+    size = np.full(value.shape, 10.0)
+    decision = decide_observed(scenario, Observed(value=value, size=size, trials=size.astype(int)))
+    assert decision.estimate[0, 0] == 100
+    assert decision.sd[0, 0] == pytest.approx(100 * np.sqrt(22 / 12**3))
+    half = stats.norm.ppf(0.975) * decision.sd[0, 0]
+    assert decision.lower[0, 0] == pytest.approx(100 * 10 / 12 - half)
+
+
+def decide_level(scenario):
+    """Return the adherence at baseline and endline, alike in every cell."""
+    return draw_truth(scenario, range(1), 1).level[0, 0, 0]
 
 
 def test_stated_variance_is_the_true_one():
@@ -65,8 +86,13 @@ def test_stated_variance_is_the_true_one():
     decision = decide_observed(alike, observed_of(alike, 3000))
     error = np.sqrt(2 / decision.estimate.size)
     ratio = decision.estimate.var() / (decision.sd**2).mean()
-    # the variance of a proportion is understated by 1 / n
-    assert ratio == pytest.approx(60 / 59, abs=4.5 * error)
+    # p (1 - p) / n is understated by 1 / n, and 2 a more cases of which a are met make it smaller
+    # still: n^2 / (n + 2 a)^2, and larger by that of the shrinking towards a half
+    added = (1 + 7 * 0.3) / 8
+    p = decide_level(alike)
+    stated = ((60 * p + added) * (60 * (1 - p) + added) - 60 * p * (1 - p)) / (60 + 2 * added) ** 3
+    expected = (p * (1 - p) / 60).sum() / stated.sum()
+    assert ratio == pytest.approx(expected, abs=4.5 * error)
 
 
 def test_a_facility_without_a_usable_indicator_is_an_error():
@@ -125,7 +151,7 @@ def test_shrunken_mean_against_the_formulas():
         assert spread < np.ptp(y)
 
 
-def test_shrinking_what_was_seen_without_error():
+def test_shrinking_what_was_seen_without_a_failure():
     scenario = Scenario(facilities=6, rule="shrunken_mean", trials=10)
     value = np.zeros((1, 6, 1, 2))
     value[0, :, 0, 1] = [0, 10, 0, 10, 10, 10]
@@ -133,8 +159,9 @@ def test_shrinking_what_was_seen_without_error():
     decision = decide_observed(
         scenario, Observed(value=value, size=size, trials=np.full((1, 6, 1, 2), 10))
     )
-    assert np.isfinite(decision.estimate).all()
-    assert decision.estimate[0, 1] == pytest.approx(100, abs=1e-3)
+    # 0 and 10 of 10 say less than one would think: the sure ones are shrunken like the others
+    assert (np.sort(decision.estimate[0, [1, 3, 4, 5]]) == decision.estimate[0, 1]).all()
+    assert 0 < decision.estimate[0, 0] < decision.estimate[0, 1] < 100
 
 
 def test_flag_of_two_facilities_is_the_two_sample_t_test():

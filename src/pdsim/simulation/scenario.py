@@ -20,7 +20,7 @@ type ScenarioEstimand = Literal["change", "endline", "change_logit", "gap_closed
 POSTERIOR_RULES: Final = ("posterior_mean", "expected_rank", "p_top")
 """Rules that need a fitted model; the others work on the observed proportions."""
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = 2
 """Part of every key: raised when the same scenario would give other numbers."""
 
 _EFFECTS = tuple(
