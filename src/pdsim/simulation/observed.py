@@ -51,8 +51,7 @@ def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
 
 
 def _observed_change(scenario: Scenario, observed: Observed) -> tuple[Floats, Floats, Floats]:
-    """Return the observed change in pp (normal data: the value), the centre of its interval and
-    its variance, (R, F)."""
+    """Return the change in pp (normal data: the value), its interval's centre, its variance."""
     if scenario.kind == "normal":
         value = observed.value[:, :, 0, 0]
         return value, value, observed.size[:, :, 0, 0] ** 2
