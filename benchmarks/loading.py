@@ -58,14 +58,15 @@ def row_by_row(path: Path) -> int:
 
 def cms(folder: Path) -> None:
     table, indicators = folder / "cms_2021_2023.csv.gz", folder / "cms_indicators.csv"
+    options = pdsim.StudyOptions(indicators=str(indicators), periods=PERIODS)
 
     def load() -> pdsim.Study:
-        return pdsim.read_study(table, indicators=indicators, periods=PERIODS)
+        return pdsim.read_study(table, options=options)
 
     print("CMS, 48,392 rows, 2,201 hospitals, 14 indicators")
     code = (
-        "import pdsim.study, sys; pdsim.study.read_study(sys.argv[1], indicators=sys.argv[2], "
-        "periods=('2021', '2023'))"
+        "import sys, pdsim; options = pdsim.StudyOptions(indicators=sys.argv[2], "
+        "periods=('2021', '2023')); pdsim.read_study(sys.argv[1], options=options)"
     )
     fresh = [sys.executable, "-c", code, str(table), str(indicators)]
     show(
@@ -83,7 +84,7 @@ def cms(folder: Path) -> None:
 
     def refused() -> None:
         with suppress(InputError):
-            pdsim.Study.from_long(broken, periods=PERIODS)
+            pdsim.Study.from_long(broken, options=pdsim.StudyOptions(periods=PERIODS))
 
     show("  refuse it with every row wrong", seconds(refused))
 
@@ -111,7 +112,7 @@ def sizes(folder: Path) -> None:
     cases.insert(0, "facility", np.repeat([f"F{i}" for i in range(200)], 1000))
     path = folder / "cases.csv"
     cases.to_csv(path, index=False)
-    taken = seconds(lambda: pdsim.read_study(path, format="cases"))
+    taken = seconds(lambda: pdsim.read_study(path, options=pdsim.StudyOptions(format="cases")))
     show("  200,000 cases of 14 items in 200 facilities, with correlation", taken)
 
 

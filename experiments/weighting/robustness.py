@@ -42,9 +42,9 @@ def arguments() -> argparse.Namespace:
 def study_of(name: str, data: Path) -> pdsim.Study:
     if not STUDIES[name]:
         return pdsim.load_example(name)
-    return pdsim.read_study(
-        data / STUDIES[name], indicators=data / "cms_indicators.csv", periods=["2021", "2023"]
-    )
+    indicators = str(data / "cms_indicators.csv")
+    options = pdsim.StudyOptions(indicators=indicators, periods=("2021", "2023"))
+    return pdsim.read_study(data / STUDIES[name], options=options)
 
 
 def kept_tables(tables: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         top_probability,
     )
     from pdsim.simulation import Scenario, simulate
-    from pdsim.study import Study, load_example, read_study
+    from pdsim.study import Study, StudyOptions, load_example, read_study
     from pdsim.sweeps import open_sweep, replay, sweep
     from pdsim.weights import (
         acceptability,
@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Study": "pdsim.study",
+    "StudyOptions": "pdsim.study",
     "read_study": "pdsim.study",
     "load_example": "pdsim.study",
     "Priors": "pdsim.priors",
@@ -66,6 +67,7 @@ _HOME = {
 
 __all__ = [  # noqa: RUF022 - in the order of use
     "Study",
+    "StudyOptions",
     "read_study",
     "load_example",
     "Priors",

@@ -1,22 +1,25 @@
 """The command line: arguments in, one call of the library, text out."""
 
+import functools
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
+from pdsim.study import StudyOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pdsim.reports.formats.document import Document
-    from pdsim.study import Study
 
 app = typer.Typer(
     name="pdsim",
@@ -50,13 +53,6 @@ Correlation = Annotated[
 ]
 Trials = Annotated[int | None, typer.Option(help="Assumed number of cases behind percentages.")]
 ItemCount = Annotated[int | None, typer.Option(help="Items scored on every case, for composites.")]
-Indicators = Annotated[Path | None, typer.Option(help="Indicator table.")]
-Baseline = Annotated[str | None, typer.Option(help="Label of the baseline period.")]
-Endline = Annotated[str | None, typer.Option(help="Label of the endline period.")]
-NamedCount = Annotated[int | None, typer.Option("--m", help="Facilities to name at each end.")]
-Suppress = Annotated[
-    int | None, typer.Option(help="Do not print counts above 0 and below this number.")
-]
 Formats = Annotated[list[str], typer.Option("--format", "-f", help="Format of the report.")]
 
 
@@ -103,81 +99,66 @@ def _console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
-def _study(
-    path: Path,
-    *,
-    indicators: Path | None,
-    baseline: str | None,
-    endline: str | None,
-    m: int | None,
-    case_correlation: float | None,
-    trials: int | None,
-    items: int | None,
-    suppress_below: int | None,
-) -> "Study":
-    from pdsim.study import read_study
+def with_study_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command that takes `options` the flags of `StudyOptions`, from their definition."""
+    flags = {item.name: item for item in fields(StudyOptions) if "help" in item.metadata}
+    hints = get_type_hints(StudyOptions)
+    periods = {"baseline": str | None, "endline": str | None}
+    helps = {name: item.metadata["help"] for name, item in flags.items()}
+    helps |= {name: f"Label of the {name} period." for name in periods}
+    kinds = {name: hints[name] for name in flags} | periods
+    defaults = {name: item.default for name, item in flags.items()} | dict.fromkeys(periods)
+    signature = inspect.signature(command, eval_str=True)
+    own = [item for name, item in signature.parameters.items() if name != "options"]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults[name],
+            annotation=Annotated[kinds[name], typer.Option(help=text)],
+        )
+        for name, text in helps.items()
+    ]
 
-    periods = [label for label in (baseline, endline) if label is not None]
-    return read_study(
-        path,
-        indicators=indicators,
-        periods=periods or None,
-        m=m,
-        case_correlation=case_correlation,
-        trials=trials,
-        items=items,
-        suppress_below=suppress_below,
-    )
+    @functools.wraps(command)
+    def run(**given: Any) -> R:
+        labels = [given.pop(name) for name in periods]
+        stated = {name: given.pop(name) for name in flags}
+        chosen = tuple(label for label in labels if label is not None)
+        return command(**given, options=StudyOptions(periods=chosen or None, **stated))
+
+    own = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
+    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    return run
 
 
 @app.command()
-def check(
-    study: Source,
-    indicators: Indicators = None,
-    baseline: Baseline = None,
-    endline: Endline = None,
-    m: NamedCount = None,
-    case_correlation: Correlation = None,
-    trials: Trials = None,
-    items: ItemCount = None,
-    suppress_below: Suppress = None,
-) -> None:
+@with_study_options
+def check(study: Source, options: StudyOptions) -> None:
     """Read a study, say what was read and what it assumes; write nothing."""
     from pdsim.reports.formats.terminal import study_lines
+    from pdsim.study import read_study
 
-    found = _study(
-        study, indicators=indicators, baseline=baseline, endline=endline, m=m,
-        case_correlation=case_correlation, trials=trials, items=items,
-        suppress_below=suppress_below,
-    )  # fmt: skip
-    _say("\n".join(study_lines(found)))
+    _say("\n".join(study_lines(read_study(study, options=options))))
 
 
 @app.command()
+@with_study_options
 def analyse(
     study: Source,
     out: Out,
+    options: StudyOptions,
     engine: Annotated[EngineName | None, typer.Option(help="Inference engine.")] = None,
     seed: Seed = None,
     delta: Annotated[
         float, typer.Option(help="State the probability of an improvement above this too.")
     ] = 0.0,
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
-    indicators: Indicators = None,
-    baseline: Baseline = None,
-    endline: Endline = None,
-    m: NamedCount = None,
-    case_correlation: Correlation = None,
-    trials: Trials = None,
-    items: ItemCount = None,
-    suppress_below: Suppress = None,
 ) -> None:
     """Fit a study, rank its facilities, and write tables, figures and sentences to a folder."""
-    found = _study(
-        study, indicators=indicators, baseline=baseline, endline=endline, m=m,
-        case_correlation=case_correlation, trials=trials, items=items,
-        suppress_below=suppress_below,
-    )  # fmt: skip
+    from pdsim.study import read_study
+
+    found = read_study(study, options=options)
     with _bar() as advance:
         from pdsim.analysis import AnalysisProgress
         from pdsim.analysis import analyse as analyse_study

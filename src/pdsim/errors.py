@@ -72,7 +72,3 @@ class PdsimWarning(UserWarning):
 
 class ConvergenceWarning(PdsimWarning):
     """A convergence gate failed: every number downstream carries the label."""
-
-
-class AssumptionWarning(PdsimWarning):
-    """A result rests on an assumption that the data cannot check."""

@@ -26,7 +26,9 @@ def study(**options):
             "case_group": ["g", "g", ""],
         }
     )
-    return pdsim.Study.from_long(table, indicators=indicators, **options), table
+    return pdsim.Study.from_long(
+        table, indicators=indicators, options=pdsim.StudyOptions(**options)
+    ), table
 
 
 def test_counts_are_turned_and_missing_cells_are_empty():
@@ -64,7 +66,7 @@ def test_a_case_group_of_one_shares_nothing():
 def test_composite_only_studies_have_their_correlation_in_the_trials():
     made = pdsim.load_example("lake_zone", trials=20, case_correlation=0.3)
     data = model_data(made)
-    items = made.items
+    items = made.options.items
     np.testing.assert_allclose(data.size, 20 * items / (1 + (items - 1) * 0.3))
     assert data.case_correlation == 0.0
     assert data.levels == ("facility",)
@@ -84,7 +86,7 @@ def test_scores_are_standardised_turned_and_weighted_by_precision(with_sd):
     if with_sd:
         table = table.rename(columns={"se": "sd"}).assign(sd=90.0, n=1296)  # se = 90 / 36 = 2.5
     indicators = pd.DataFrame({"indicator": ["math"], "direction": ["lower"]})
-    made = pdsim.Study.from_long(table, indicators=indicators, m=1)
+    made = pdsim.Study.from_long(table, indicators=indicators, options=pdsim.StudyOptions(m=1))
     data = model_data(made)
     baseline = -table[table.period == "baseline"]["mean"].to_numpy()
     scale = 90.0 if with_sd else baseline.std(ddof=1)

@@ -179,7 +179,7 @@ def test_observed_change_turns_directions_and_names_a_missing_policy():
         "trials": [10] * 7,
     }
     indicators = {"indicator": ["good", "bad"], "direction": ["higher", "lower"]}
-    study = pdsim.Study.from_long(table, indicators=indicators, m=1)
+    study = pdsim.Study.from_long(table, indicators=indicators, options=pdsim.StudyOptions(m=1))
     change = observed_change(study)
     assert float(change.sel(facility="A")) == pytest.approx(50.0)
     assert np.isnan(change.sel(facility="B"))

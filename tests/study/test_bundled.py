@@ -36,7 +36,7 @@ def test_lake_zone_says_what_was_assumed() -> None:
         "1 + (14 - 1) r = 4.9",
     ):
         assert fragment in text
-    assert load_example("lake_zone", trials=5, items=1, case_correlation=0.0).items == 1
+    assert load_example("lake_zone", trials=5, items=1, case_correlation=0.0).options.items == 1
 
 
 def test_surgical_ranks_levels_of_deaths_with_its_own_priors() -> None:
@@ -46,8 +46,8 @@ def test_surgical_ranks_levels_of_deaths_with_its_own_priors() -> None:
     assert int(study.data["successes"].sum()) == 208
     assert int(study.data["trials"].sum()) == 2814
     assert float(study.data["successes"].sel(facility="H")[0, 0]) == 31
-    assert study.priors is not None
-    alpha, scale = study.priors.alpha, study.priors.sd_baseline_facility
+    assert study.options.priors is not None
+    alpha, scale = study.options.priors.alpha, study.options.priors.sd_baseline_facility
     assert np.hypot(alpha.mean_sd, alpha.sd) == pytest.approx(1000, rel=1e-9)
     assert (scale.family, scale.shape, scale.scale) == ("inverse_gamma_variance", 0.001, 0.001)
 
@@ -81,7 +81,10 @@ def test_files_of_an_example_are_ready_to_use(name: str, tmp_path: Path) -> None
         example.m,
         example.assumptions,
     )
-    assert (study.priors, study.items) == (example.priors, example.items)
+    assert (study.options.priors, study.options.items) == (
+        example.options.priors,
+        example.options.items,
+    )
 
 
 def test_files_of_lake_zone_ask_for_the_number_of_cases(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from pdsim.study import Study, read_study
+from pdsim.study import Study, StudyOptions, read_study
 from pdsim.study.correlation import estimate_case_correlation
 
 
@@ -129,7 +129,8 @@ def cases_table(r: float, *, seed: int = 1) -> pd.DataFrame:
 def write(table: pd.DataFrame, folder: Path, **options: object) -> Study:
     path = folder / "cases.csv"
     table.to_csv(path, index=False)
-    return read_study(path, format="cases", ignore=["case"], periods=["before", "after"], **options)
+    stated = {"format": "cases", "ignore": ("case",), "periods": ("before", "after")}
+    return read_study(path, options=StudyOptions(**stated, **options))
 
 
 def test_cases_give_the_counts_of_the_long_table(tmp_path: Path) -> None:
@@ -142,11 +143,11 @@ def test_cases_give_the_counts_of_the_long_table(tmp_path: Path) -> None:
         .reset_index()
         .rename(columns={"sum": "successes", "count": "trials"})
     )
-    expected = Study.from_long(counts, periods=["before", "after"])
+    expected = Study.from_long(counts, options=StudyOptions(periods=["before", "after"]))
     xr.testing.assert_identical(study.data, expected.data)
     assert study.case_correlation_source == "estimated"
-    assert study.case_correlation_limits is not None
-    low, high = study.case_correlation_limits
+    assert study.estimated is not None
+    low, high = study.estimated.limits
     assert study.case_correlation is not None
     assert 0 <= low < study.case_correlation < high <= 0.9
     assert f"{study.case_correlation:.3f} (95 % jackknife limits" in " ".join(study.assumptions)
@@ -166,7 +167,8 @@ def test_negative_estimates_are_truncated_and_said_so(tmp_path: Path) -> None:
     table["K1"] = 1 - table["K0"]
     study = write(table[["facility", "period", "case", "K0", "K1"]], tmp_path)
     assert study.case_correlation == 0.0
-    assert study.case_correlation_limits == (0.0, 0.0)
+    assert study.estimated is not None
+    assert study.estimated.limits == (0.0, 0.0)
     assert any("-1.000 (-1.000 to -1.000), is truncated" in note for note in study.notes)
 
 
@@ -201,9 +203,11 @@ def test_words_for_met_and_an_indicator_table(tmp_path: Path) -> None:
     indicators.write_text("indicator,case_group\nteam,\nhand,\n")
     study = read_study(
         path,
-        format="cases",
-        indicators=indicators,
-        columns={"facility": "Site", "period": "when"},
+        options=StudyOptions(
+            format="cases",
+            indicators=str(indicators),
+            columns={"facility": "Site", "period": "when"},
+        ),
     )
     data = study.data
     assert data["indicator"].to_numpy().tolist() == ["team", "hand"]
@@ -216,6 +220,6 @@ def test_words_for_met_and_an_indicator_table(tmp_path: Path) -> None:
 def test_one_period_of_cases(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
     cases_table(0.3).drop(columns=["period", "case"]).to_csv(path, index=False)
-    study = read_study(path, format="cases")
+    study = read_study(path, options=StudyOptions(format="cases"))
     assert study.data.sizes["period"] == 1
     assert study.case_correlation is not None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pdsim
 from pdsim.errors import InputError
 from pdsim.priors import Priors
-from pdsim.study import SamplerSettings, Study
+from pdsim.study import SamplerSettings, Study, StudyOptions
 
 
 def long_table(facilities: int = 6, indicators: int = 2, seed: int = 1) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def problems_of(**arguments: Any) -> str:
 
 def test_from_long_lays_rows_out() -> None:
     table = long_table()
-    study = Study.from_long(table, name="six")
+    study = Study.from_long(table, options=StudyOptions(name="six"))
     assert study.data["trials"].dims == ("facility", "indicator", "period")
     for row in table.itertuples():
         cell = study.data.sel(facility=row.facility, indicator=row.indicator, period=row.period)
@@ -82,6 +82,20 @@ def test_missing_cells_have_no_trials_and_are_said_to_be_missing() -> None:
     assert any(text.startswith("4 of 24 cells are missing") for text in study.assumptions)
 
 
+def test_facilities_and_indicators_without_data_are_left_out_and_named() -> None:
+    table = long_table(indicators=3)
+    gone = (table["facility"] == "F2") | (table["indicator"] == "K1")
+    table.loc[gone, ["successes", "trials"]] = 0
+    study = Study.from_long(table, options=StudyOptions(weights={"K0": 0.2, "K1": 0.5, "K2": 0.3}))
+    assert study.data["facility"].to_numpy().tolist() == ["F0", "F1", "F3", "F4", "F5"]
+    assert study.data["weight"].to_numpy().tolist() == [0.4, 0.6]
+    text = " ".join(study.assumptions)
+    assert "nothing was observed there: facility 'F2'" in text
+    assert "nothing was observed there: indicator 'K1'" in text
+    with pytest.raises(InputError, match="all indicators with data have weight 0"):
+        Study.from_long(table, options=StudyOptions(weights={"K0": 0, "K1": 1, "K2": 0}))
+
+
 def test_facility_without_a_period_is_named() -> None:
     table = long_table()
     gone = (table["facility"] == "F2") & (table["period"] == "endline")
@@ -113,13 +127,13 @@ def test_one_period_is_endline() -> None:
     table = long_table().query("period == 'baseline'")
     assert Study.from_long(table).data["period"].to_numpy().tolist() == ["endline"]
     assert Study.from_long(table).period_labels == ("baseline",)
-    study = Study.from_long(table.drop(columns="period"), periods=["2021"])
+    study = Study.from_long(table.drop(columns="period"), options=StudyOptions(periods=["2021"]))
     assert study.period_labels == ("2021",)
 
 
 def test_labels_of_periods_are_mapped_in_the_stated_order() -> None:
     table = long_table().replace({"baseline": "after", "endline": "before"})
-    study = Study.from_long(table, periods=("before", "after"))
+    study = Study.from_long(table, options=StudyOptions(periods=("before", "after")))
     plain = Study.from_long(long_table())
     swapped = plain.data.isel(period=[1, 0]).assign_coords(period=["baseline", "endline"])
     xr.testing.assert_equal(study.data, swapped)
@@ -128,7 +142,7 @@ def test_labels_of_periods_are_mapped_in_the_stated_order() -> None:
 
 def test_periods_of_numbers_and_facilities_of_numbers() -> None:
     table = long_table().assign(period=[2021, 2023] * 12, facility=np.repeat(np.arange(6), 4))
-    study = Study.from_long(table, periods=["2021", "2023"])
+    study = Study.from_long(table, options=StudyOptions(periods=["2021", "2023"]))
     assert study.data["facility"].to_numpy().tolist() == ["0", "1", "2", "3", "4", "5"]
 
 
@@ -137,7 +151,9 @@ def test_default_m_is_three_or_half() -> None:
 
 
 def test_effective_data_divides_by_the_design_effect() -> None:
-    study = Study.from_long(long_table(), design_effect=1.6, case_correlation=0.3)
+    study = Study.from_long(
+        long_table(), options=StudyOptions(design_effect=1.6, case_correlation=0.3)
+    )
     effective = study.effective_data()
     for name in ("successes", "trials"):
         np.testing.assert_allclose(effective[name], study.data[name] / 1.6)
@@ -146,13 +162,15 @@ def test_effective_data_divides_by_the_design_effect() -> None:
 
 def test_effective_data_of_scores_inflates_the_variance() -> None:
     table = long_table().rename(columns={"successes": "mean", "trials": "se"})
-    study = Study.from_long(table, design_effect=4.0)
+    study = Study.from_long(table, options=StudyOptions(design_effect=4.0))
     np.testing.assert_allclose(study.effective_data()["se"], 2 * study.data["se"])
 
 
 def test_effective_data_of_a_composite() -> None:
     table = {"facility": ["A", "B"], "percent": [19.0, 95.0]}
-    study = Study.from_long(table, trials=20, items=14, case_correlation=0.1, design_effect=2.0)
+    study = Study.from_long(
+        table, options=StudyOptions(trials=20, items=14, case_correlation=0.1, design_effect=2.0)
+    )
     assert study.data["trials"].to_numpy().ravel().tolist() == [280, 280]
     np.testing.assert_allclose(study.data["successes"].to_numpy().ravel(), [53.2, 266.0])
     np.testing.assert_allclose(study.effective_data()["trials"], 280 / (2.3 * 2))
@@ -171,7 +189,9 @@ def test_design_effect_of_a_composite_is_the_variance_of_a_mean_of_items() -> No
     copies = rng.random((sets, cases, items)) < np.sqrt(r)
     met = np.where(copies, coin, rng.random((sets, cases, items)) < p)
     table = {"facility": ["A", "B"], "percent": [30.0, 30.0]}
-    study = Study.from_long(table, trials=cases, items=items, case_correlation=r)
+    study = Study.from_long(
+        table, options=StudyOptions(trials=cases, items=items, case_correlation=r)
+    )
     expected = p * (1 - p) / float(study.effective_data()["trials"][0, 0, 0])
     observed = met.mean(axis=(1, 2)).var(ddof=1)
     assert abs(observed / expected - 1) < 4 * np.sqrt(2 / sets)
@@ -196,10 +216,10 @@ def test_unequal_trials_of_shared_cases_are_an_assumption_only_with_a_correlatio
     table.loc[table["indicator"] == "K1", "trials"] = 20
     unequal = "unequal trials (up to 2 to 1)"
     for r, said in ((None, False), (0.0, False), (0.2, True)):
-        study = Study.from_long(table, case_correlation=r)
+        study = Study.from_long(table, options=StudyOptions(case_correlation=r))
         assert any(unequal in text for text in study.assumptions) is said
     apart = {"indicator": ["K0", "K1"], "case_group": ["a", "b"]}
-    study = Study.from_long(table, indicators=apart, case_correlation=0.2)
+    study = Study.from_long(table, indicators=apart, options=StudyOptions(case_correlation=0.2))
     assert not any("unequal" in text for text in study.assumptions)
     assert not study.shares_cases
 
@@ -209,7 +229,7 @@ def test_case_correlation_is_moot_for_one_indicator_and_for_scores() -> None:
     assert not single.shares_cases
     assert not any("correlation" in text for text in single.assumptions)
     scores = long_table().rename(columns={"successes": "mean", "trials": "se"})
-    study = Study.from_long(scores, case_correlation=0.2)
+    study = Study.from_long(scores, options=StudyOptions(case_correlation=0.2))
     assert not study.shares_cases
     assert any("taken as independent" in text for text in study.assumptions)
 
@@ -236,10 +256,12 @@ def test_indicator_table_orders_and_describes() -> None:
 
 def test_rounded_weights_are_made_to_sum_to_one() -> None:
     weights = {"K0": 0.333, "K1": 0.333, "K2": 0.333}
-    data = Study.from_long(long_table(indicators=3), weights=weights).data
+    data = Study.from_long(long_table(indicators=3), options=StudyOptions(weights=weights)).data
     assert float(data["weight"].sum()) == pytest.approx(1.0, abs=1e-15)
     with pytest.raises(InputError, match=r"they sum to 0\.99"):
-        Study.from_long(long_table(indicators=3), weights=dict.fromkeys(weights, 0.33))
+        Study.from_long(
+            long_table(indicators=3), options=StudyOptions(weights=dict.fromkeys(weights, 0.33))
+        )
 
 
 def test_hostile_names_are_kept_as_they_are() -> None:
@@ -257,9 +279,7 @@ def test_all_problems_of_table_and_options_come_together() -> None:
         Study.from_long(
             pd.concat([table, table.iloc[[7]]]),
             indicators={"indicator": ["K0", "K1"], "direction": ["up", "higher"]},
-            m=4,
-            case_correlation=2.0,
-            name="",
+            options=StudyOptions(m=4, case_correlation=2.0, name=""),
         )
     message = str(caught.value)
     for fragment in (
@@ -278,19 +298,17 @@ def test_all_problems_of_table_and_options_come_together() -> None:
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ({"m": 4}, "m = 4 is too large"),
-        ({"m": True}, "m must be a whole number"),
-        ({"m": 2.0}, "m must be a whole number"),
-        ({"design_effect": np.inf}, "design_effect must be"),
-        ({"case_correlation": "0.1"}, "case_correlation must be between"),
-        ({"case_correlation_source": "estimated"}, "does not agree with its source"),
-        ({"case_correlation_limits": (0.0, 0.2)}, "only an estimated"),
-        ({"items": 3}, "items is for studies of one composite percentage"),
+        ({"options": StudyOptions(m=4)}, "m = 4 is too large"),
+        ({"options": StudyOptions(m=True)}, "m must be a whole number"),
+        ({"options": StudyOptions(m=2.0)}, "m must be a whole number"),
+        ({"options": StudyOptions(design_effect=np.inf)}, "design_effect must be"),
+        ({"options": StudyOptions(case_correlation="0.1")}, "case_correlation must be between"),
+        ({"options": StudyOptions(items=3)}, "items is for studies of one composite percentage"),
         ({"period_labels": ("2021",)}, "2 periods but 1 period_labels"),
-        ({"priors": {"alpha": 1}}, "priors must be Priors"),
-        ({"sampler": "nuts"}, "sampler must be SamplerSettings"),
-        ({"notes": "one"}, "notes must be a list of sentences"),
-        ({"suppress_below": 1.5}, "suppress_below must be"),
+        ({"options": StudyOptions(priors={"alpha": 1})}, "priors must be Priors"),
+        ({"options": StudyOptions(sampler="nuts")}, "sampler must be SamplerSettings"),
+        ({"options": StudyOptions(notes="one")}, "notes must be a list of sentences"),
+        ({"options": StudyOptions(suppress_below=1.5)}, "suppress_below must be"),
         ({"data": xr.Dataset()}, "data must hold either successes and trials, or mean and se"),
         ({"data": dataset().drop_vars("weight")}, "coordinate 'weight' on indicator is missing"),
         ({"data": dataset().transpose("period", ...)}, "in this order"),
@@ -316,8 +334,10 @@ def test_constructor_refuses(arguments: dict[str, Any], fragment: str) -> None:
 
 
 def test_constructor_takes_what_it_made() -> None:
-    study = Study.from_long(long_table(), priors=Priors(), sampler=SamplerSettings(seed=0))
-    again = Study(data=study.data, priors=study.priors, sampler=study.sampler)
+    study = Study.from_long(
+        long_table(), options=StudyOptions(priors=Priors(), sampler=SamplerSettings(seed=0))
+    )
+    again = Study(data=study.data, options=study.options)
     xr.testing.assert_identical(study.data, again.data)
     assert again.period_labels == ("baseline", "endline")
 
@@ -347,7 +367,7 @@ def test_columns_of_a_mapping_must_make_a_table(columns: dict[str, Any]) -> None
 def test_assumed_trials_must_be_whole(trials: Any) -> None:
     table = {"facility": ["A", "B"], "percent": [19.0, 95.0]}
     with pytest.raises(InputError, match="trials must be a whole number of 1 or more"):
-        Study.from_long(table, trials=trials)
+        Study.from_long(table, options=StudyOptions(trials=trials))
 
 
 def test_named_index_is_a_column() -> None:
@@ -375,7 +395,9 @@ def test_nullable_columns_with_half_a_cell() -> None:
 
 
 def test_study_can_be_sent_to_another_process() -> None:
-    study = Study.from_long(long_table(), priors=Priors(), case_correlation=0.1)
+    study = Study.from_long(
+        long_table(), options=StudyOptions(priors=Priors(), case_correlation=0.1)
+    )
     sent = pickle.loads(pickle.dumps(study))
     xr.testing.assert_identical(sent.data, study.data)
-    assert (sent.priors, sent.assumptions) == (study.priors, study.assumptions)
+    assert (sent.options, sent.assumptions) == (study.options, study.assumptions)

@@ -1,6 +1,5 @@
 """A study survives files and JSON."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,12 @@ from pdsim.priors import MeanPrior, Priors, ScalePrior
 from pdsim.study import (
     SamplerSettings,
     Study,
+    StudyOptions,
     load_example,
     study_from_dataset,
     study_to_dataset,
-    study_to_mapping,
 )
-from pdsim.study.netcdf import fingerprint
+from pdsim.study.correlation import CaseCorrelation
 
 
 def full_study(table: pd.DataFrame) -> Study:
@@ -27,17 +26,19 @@ def full_study(table: pd.DataFrame) -> Study:
     return Study.from_long(
         table.assign(facility=np.repeat(hostile, 4), tier="high"),
         indicators=indicators,
-        name="ünïcode",
-        m=2,
-        case_correlation=0.1,
-        design_effect=1.5,
-        priors=Priors(
-            alpha=MeanPrior(mean_sd=1000.0, sd=0.001),
-            sd_change_facility=ScalePrior(family="half_t", df=3.0, scale=0.5),
+        options=StudyOptions(
+            name="ünïcode",
+            m=2,
+            case_correlation=0.1,
+            design_effect=1.5,
+            priors=Priors(
+                alpha=MeanPrior(mean_sd=1000.0, sd=0.001),
+                sd_change_facility=ScalePrior(family="half_t", df=3.0, scale=0.5),
+            ),
+            sampler=SamplerSettings(engine="laplace", seed=0),
+            notes=("one", "two"),
+            suppress_below=5,
         ),
-        sampler=SamplerSettings(engine="laplace", seed=0),
-        notes=["one", "two"],
-        suppress_below=5,
     )
 
 
@@ -74,9 +75,7 @@ def test_round_trip_of_scores_with_missing_cells_and_limits(table: pd.DataFrame)
     assert_same(study_from_dataset(study_to_dataset(study)), study)
     estimated = Study(
         data=full_study(table).data,
-        case_correlation=0.1,
-        case_correlation_source="estimated",
-        case_correlation_limits=(0.05, 0.2),
+        estimated=CaseCorrelation(estimate=0.1, limits=(0.05, 0.2)),
     )
     assert_same(study_from_dataset(study_to_dataset(estimated)), estimated)
 
@@ -91,26 +90,3 @@ def test_other_variables_are_ignored(table: pd.DataFrame) -> None:
 def test_other_datasets_are_refused(dataset: xr.Dataset) -> None:
     with pytest.raises(InputError, match="holds no study"):
         study_from_dataset(dataset)
-
-
-def test_mapping_is_json_and_complete(table: pd.DataFrame) -> None:
-    study = full_study(table)
-    mapping = json.loads(json.dumps(study_to_mapping(study), allow_nan=False))
-    assert mapping["name"] == "ünïcode"
-    assert mapping["sizes"] == {"facility": 6, "indicator": 2, "period": 2}
-    assert mapping["indicators"][1]["label"] == "é"
-    assert mapping["assumptions"] == list(study.assumptions)
-    assert mapping["sampler"]["seed"] == 0
-
-
-def test_fingerprint_tells_data_apart(table: pd.DataFrame) -> None:
-    data = Study.from_long(table).data
-    assert fingerprint(data) == fingerprint(Study.from_long(table, m=1, name="other").data)
-    changed = [
-        table.assign(successes=table["successes"].where(table.index != 5, 0)),
-        table.replace({"F0": "F9"}),
-        table.replace({"K0": "K9"}),
-    ]
-    prints = {fingerprint(data), *(fingerprint(Study.from_long(t).data) for t in changed)}
-    assert len(prints) == 4
-    assert fingerprint(data) == fingerprint(data.assign(extra=1.0))

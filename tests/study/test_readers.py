@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pdsim.errors import InputError
-from pdsim.study import Study, read_study
+from pdsim.study import Study, StudyOptions, read_study
 
 
 def wide(table: pd.DataFrame, name: Callable[[str, str, str], str]) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def wide(table: pd.DataFrame, name: Callable[[str, str, str], str]) -> pd.DataFr
 
 
 def assert_same(path: Path, table: pd.DataFrame, **options: object) -> None:
-    study = read_study(path, **options)
+    study = read_study(path, options=StudyOptions(**options))
     xr.testing.assert_identical(study.data, Study.from_long(table).data)
 
 
@@ -46,7 +46,7 @@ def test_delimiters_and_encodings(
     table = table.assign(facility=lambda t: "É" + t["facility"])
     table.to_csv(path, index=False, sep=delimiter, encoding=encoding)
     stated = {"encoding": encoding} if encoding == "utf-16-le" else {}
-    study = read_study(path, **stated)
+    study = read_study(path, options=StudyOptions(**stated))
     xr.testing.assert_identical(study.data, Study.from_long(table).data)
     guessed = any("read as Windows-1252" in note for note in study.notes)
     assert guessed is (encoding == "cp1252")
@@ -93,7 +93,10 @@ def test_excel(tmp_path: Path, table: pd.DataFrame) -> None:
         described = pd.DataFrame({"indicator": ["K0", "K1"], "direction": "lower"})
         described.to_excel(book, sheet_name="Indicators", index=False)
     assert_same(path, table, sheet="Data")
-    study = read_study(path, sheet="Data", indicators=path, indicators_sheet="Indicators")
+    study = read_study(
+        path,
+        options=StudyOptions(sheet="Data", indicators=str(path), indicators_sheet="Indicators"),
+    )
     assert study.data["direction"].to_numpy().tolist() == ["lower", "lower"]
 
 
@@ -106,7 +109,7 @@ def test_excel_keeps_leading_zeros_of_text_and_reads_numbers_as_labels(
         facility=np.repeat([f"0{k}0013" for k in range(6)], 4), period=[2021, 2023] * 12
     )
     table.to_excel(path, index=False)
-    study = read_study(path, periods=["2021", "2023"])
+    study = read_study(path, options=StudyOptions(periods=["2021", "2023"]))
     assert study.data["facility"].to_numpy().tolist()[:2] == ["000013", "010013"]
 
 
@@ -164,9 +167,11 @@ def test_wide_with_trials_of_both_periods_and_extra_columns(tmp_path: Path) -> N
     )
     study = read_study(
         path,
-        columns={"facility": "hospital", "percent": "%", "trials": "n"},
-        periods=["before", "after"],
-        ignore=["mean_age"],
+        options=StudyOptions(
+            columns={"facility": "hospital", "percent": "%", "trials": "n"},
+            periods=["before", "after"],
+            ignore=["mean_age"],
+        ),
     )
     assert study.data["trials"].to_numpy().ravel().tolist() == [20, 20, 40, 40]
     assert study.data["successes"].to_numpy().ravel().tolist() == [2, 12, 8, 20]
@@ -199,7 +204,9 @@ def test_ambiguous_commas_need_a_statement(tmp_path: Path) -> None:
     path.write_text("facility;indicator;mean;se\nA;x;1,250;2\nB;x;2,500;2\n")
     with pytest.raises(InputError, match="may be a decimal comma or divide thousands"):
         read_study(path)
-    assert read_study(path, decimal=",").data["mean"].to_numpy().ravel().tolist() == [1.25, 2.5]
+    assert read_study(path, options=StudyOptions(decimal=",")).data[
+        "mean"
+    ].to_numpy().ravel().tolist() == [1.25, 2.5]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
@@ -211,7 +218,9 @@ def test_numbers_survive_text_with_either_decimal_sign(tmp_path: Path, values: n
     path = tmp_path / "scores.csv"
     for decimal in (".", ","):
         table.to_csv(path, index=False, sep=";", decimal=decimal)
-        xr.testing.assert_identical(read_study(path, decimal=decimal).data, expected)
+        xr.testing.assert_identical(
+            read_study(path, options=StudyOptions(decimal=decimal)).data, expected
+        )
 
 
 def test_leading_zeros_survive(tmp_path: Path) -> None:
@@ -263,15 +272,20 @@ def test_keywords_replace_keys(tmp_path: Path, table: pd.DataFrame) -> None:
         "[priors]\nalpha = {sd = 1.5}\n"
     )
     study = read_study(tmp_path / "study.toml")
-    assert (study.m, study.case_correlation, study.design_effect) == (2, 0.2, 1.5)
-    assert (study.suppress_below, study.period_labels) == (5, ("2021", "2023"))
-    assert (study.sampler.seed, study.sampler.engine, study.sampler.chains) == (0, "laplace", 4)
-    assert study.priors is not None
-    assert study.priors.alpha.sd == 1.5
+    assert (study.m, study.case_correlation, study.options.design_effect) == (2, 0.2, 1.5)
+    assert (study.options.suppress_below, study.period_labels) == (5, ("2021", "2023"))
+    assert (
+        study.options.sampler.seed,
+        study.options.sampler.engine,
+        study.options.sampler.chains,
+    ) == (0, "laplace", 4)
+    assert study.options.priors is not None
+    assert study.options.priors.alpha.sd == 1.5
     assert study.notes[0] == "one"
     assert study.data["weight"].to_numpy().tolist() == [0.25, 0.75]
     other = read_study(
-        tmp_path / "study.toml", m=1, case_correlation=0.0, indicators=indicators, name="other"
+        tmp_path / "study.toml",
+        options=StudyOptions(m=1, case_correlation=0.0, indicators=str(indicators), name="other"),
     )
     assert (other.m, other.case_correlation, other.name) == (1, 0.0, "other")
     assert other.data["direction"].to_numpy().tolist() == ["lower", "higher"]
@@ -300,8 +314,9 @@ def test_largest_study_reads(tmp_path: Path) -> None:
 def test_cms_ten(shared_data: Path) -> None:
     study = read_study(
         shared_data / "cms_ten.csv",
-        indicators=shared_data / "cms_indicators.csv",
-        periods=["2021", "2023"],
+        options=StudyOptions(
+            indicators=str(shared_data / "cms_indicators.csv"), periods=["2021", "2023"]
+        ),
     )
     table = pd.read_csv(shared_data / "cms_ten.csv", dtype={"facility": str})
     assert study.data["facility"].to_numpy().tolist() == table["facility"].unique().tolist()
@@ -315,8 +330,9 @@ def test_cms_ten(shared_data: Path) -> None:
 def test_cms_in_full(shared_data: Path) -> None:
     study = read_study(
         shared_data / "cms_2021_2023.csv.gz",
-        indicators=shared_data / "cms_indicators.csv",
-        periods=["2021", "2023"],
+        options=StudyOptions(
+            indicators=str(shared_data / "cms_indicators.csv"), periods=["2021", "2023"]
+        ),
     )
     assert dict(study.data.sizes) == {"facility": 2201, "indicator": 14, "period": 2}
     assert int((study.data["trials"] > 0).sum()) == 48_392
@@ -333,7 +349,9 @@ def test_columns_of_the_indicator_table_are_mapped_too(tmp_path: Path, table: pd
         wide_path, index=False
     )
     for path in (plain, measures, wide_path):
-        data = read_study(path, indicators=indicators, columns=columns).data
+        data = read_study(
+            path, options=StudyOptions(indicators=str(indicators), columns=columns)
+        ).data
         assert data["direction"].to_numpy().tolist() == ["lower", "higher"]
     with pytest.raises(InputError, match="no column 'Measuer', stated as 'indicator'"):
-        read_study(measures, columns={"indicator": "Measuer"})
+        read_study(measures, options=StudyOptions(columns={"indicator": "Measuer"}))

@@ -7,13 +7,13 @@ import re
 import pytest
 
 from pdsim.errors import Problem
-from pdsim.study import SamplerSettings, StudyFile
-from pdsim.study.frames import KEYS, METADATA, VALUES, Columns
-from pdsim.study.problems import LISTED, Findings, found, refuse
-from pdsim.study.settings import parse_settings
+from pdsim.study import Columns, SamplerSettings, StudyOptions
+from pdsim.study.frames import KEYS, METADATA, VALUES
+from pdsim.study.options import parse_options
+from pdsim.study.problems import LISTED, Findings
 
 
-@pytest.mark.parametrize("settings", [StudyFile, SamplerSettings])
+@pytest.mark.parametrize("settings", [StudyOptions, SamplerSettings])
 def test_every_key_is_documented(settings: type) -> None:
     documented = " ".join(
         line for line in (inspect.getdoc(settings) or "").splitlines() if re.match(r"\w.* : ", line)
@@ -33,19 +33,27 @@ def test_columns_can_all_be_renamed() -> None:
 
 def test_harmless_wrong_keys_do_not_hide_the_table() -> None:
     mapping = {"data": "a.csv", "m": "many", "periods": ["1", "2"], "colour": 1}
-    settings, findings = parse_settings(mapping, file="study.toml")
-    assert settings == StudyFile(data="a.csv", periods=("1", "2"))
-    assert findings.count == 2
+    options, problems = parse_options(mapping, file="study.toml")
+    assert options == StudyOptions(data="a.csv", periods=("1", "2"))
+    assert len(problems) == 2
     for key in ("format", "columns", "periods"):
-        assert parse_settings({"data": "a.csv", key: 1}, file=None)[0] is None
+        assert parse_options({"data": "a.csv", key: 1}, file=None)[0] is None
+
+
+def test_options_that_are_stated_are_those_that_are_not_their_defaults() -> None:
+    assert StudyOptions().stated() == {}
+    assert StudyOptions(m=2, design_effect=1.0).stated() == {"m": 2}
 
 
 def test_findings_count_what_they_do_not_list() -> None:
-    many = found([Problem(rule=f"rule {k}") for k in range(LISTED + 5)])
-    both = many + found(Problem(rule="one more"))
-    assert (len(both.shown), both.count) == (LISTED, LISTED + 6)
+    found = Findings()
+    found.refuse()
+    found.take([Problem(rule=f"rule {k}") for k in range(LISTED + 5)])
+    found.add("one more")
+    assert (len(found.problems), found.count) == (LISTED, LISTED + 6)
     with pytest.raises(ValueError, match="6 more problems are not listed"):
-        refuse(both)
+        found.refuse()
+    one = Findings()
+    one.take([Problem(rule="x")] * (LISTED + 1))
     with pytest.raises(ValueError, match="1 more problem is not listed"):
-        refuse(found([Problem(rule="x")] * (LISTED + 1)))
-    refuse(Findings())
+        one.refuse()

@@ -204,7 +204,7 @@ def _facts(
         "case_correlation_source": study.case_correlation_source,
         "assumptions": json.dumps(study.assumptions),
         "period_labels": json.dumps(study.period_labels),
-        "suppress_below": -1 if study.suppress_below is None else study.suppress_below,
+        "suppress_below": study.options.suppress_below or -1,
     }
     names = (
         "engine",

@@ -21,11 +21,11 @@ def observed_se(study: Study) -> xr.DataArray:
     data = study.data
     weight = data["weight"].to_numpy().astype(float)
     r = study.case_correlation or 0.0
-    factor = study.design_effect
+    factor = study.options.design_effect
     if "trials" in data:
         trials = data["trials"].transpose("facility", "indicator", "period").to_numpy()
         successes = data["successes"].transpose("facility", "indicator", "period").to_numpy()
-        factor *= 1.0 + ((study.items or 1) - 1) * r
+        factor *= 1.0 + ((study.options.items or 1) - 1) * r
         share = (successes + 0.5) / (trials + 1.0)
         with np.errstate(divide="ignore"):
             sd = 100.0 * np.sqrt(share * (1.0 - share) * factor / trials)

@@ -97,7 +97,7 @@ def prior_sensitivity(
     >>> table.sizes["prior_factor"]
     2
     """
-    base = priors or study.priors or Priors()
+    base = priors or study.options.priors or Priors()
     scores = {
         factor: _refit(study, engine=engine, priors=base.scaled(factor), seed=seed)
         for factor in factors

@@ -49,7 +49,7 @@ def analyse(
         Folder to make. A folder with an earlier analysis of the same study is renewed; any
         other folder with files in it is refused.
     engine, seed : optional
-        Instead of the study's own (``study.sampler``).
+        Instead of the study's own (``study.options.sampler``).
     delta : float
         Improvement above which a probability is stated as well, in units of the estimand.
     formats : tuple of str
@@ -80,7 +80,7 @@ def analyse(
     folder = Path(out)
     _check_folder(folder, study)
     started = time.perf_counter()
-    settings = study.sampler
+    settings = study.options.sampler
     engine = engine or settings.engine
     seed = settings.seed if seed is None else seed
     stage = "fitting with the fast engine"

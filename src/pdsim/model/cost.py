@@ -28,7 +28,7 @@ def nuts_seconds(study: Study) -> float:
         Right within a factor of about three on a machine of 2025.
     """
     cells = float(np.prod([study.data.sizes[dim] for dim in ("facility", "indicator", "period")]))
-    settings = study.sampler
+    settings = study.options.sampler
     leapfrogs = _LEAPFROGS * max(1.0, (cells / 280.0) ** 0.25)
     rounds = -(-settings.chains // (os.cpu_count() or 1))
     return (

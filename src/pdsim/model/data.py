@@ -102,7 +102,7 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         size = np.where(missing, 0.0, precision)
     case_group = _case_groups(data["case_group"].to_numpy())
     # a composite-only study has its case correlation in its effective trials already
-    shock = study.kind == "counts" and study.items is None and (case_group >= 0).any()
+    shock = study.kind == "counts" and study.options.items is None and (case_group >= 0).any()
     return ModelData(
         kind=study.kind,
         observed=observed.astype(float),
@@ -113,7 +113,7 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         weight=data["weight"].to_numpy().astype(float),
         center=center,
         scale=scale,
-        priors=priors or study.priors or Priors(),
+        priors=priors or study.options.priors or Priors(),
     )
 
 

@@ -88,15 +88,15 @@ def cases_of(fit: xr.DataTree) -> NextCases:
     study = study_from_dataset(fit["constant_data"].to_dataset())
     data = model_data(study, from_mapping(Priors, json.loads(fit.attrs["priors"])))
     correlation, group, worth = data.case_correlation, data.case_group, 1.0
-    if study.items is not None:
+    if study.options.items is not None:
         # a composite of equally likely items, whose effective trials hold the correlation
         correlation = float(study.case_correlation or 0.0)
-        group = np.zeros(study.items, dtype=np.int64)
-        worth = study.items / (1 + (study.items - 1) * correlation)
+        group = np.zeros(study.options.items, dtype=np.int64)
+        worth = study.options.items / (1 + (study.options.items - 1) * correlation)
     return NextCases(
         data=data,
         m=study.m,
         correlation=correlation,
         group=group,
-        trials=worth / study.design_effect,
+        trials=worth / study.options.design_effect,
     )

@@ -8,7 +8,7 @@ from pdsim.simulation.cases import Observed
 from pdsim.simulation.estimands import analysis_weights
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import domain_of
-from pdsim.study import SamplerSettings, Study
+from pdsim.study import SamplerSettings, Study, StudyOptions
 
 
 def study_of(
@@ -35,12 +35,14 @@ def study_of(
     )
     return Study(
         data=data,
-        name=name,
-        m=scenario.m,
-        case_correlation=scenario.analysed_case_correlation if counts else None,
-        priors=scenario.priors,
-        sampler=SamplerSettings(engine=scenario.engine),
-        notes=("The data are simulated.",),
+        options=StudyOptions(
+            name=name,
+            m=scenario.m,
+            case_correlation=scenario.analysed_case_correlation if counts else None,
+            priors=scenario.priors,
+            sampler=SamplerSettings(engine=scenario.engine),
+            notes=("The data are simulated.",),
+        ),
     )
 
 

@@ -1,25 +1,48 @@
 """What was observed: tables become a checked `Study`.
 
-Everything public is imported from here. A study is read once, checked once, and never
-changed: later stages ask it for `data`, `effective_data` and `assumptions`.
+Everything public is imported from here, on first use. A study is read once, checked once, and
+never changed: later stages ask it for `data`, `effective_data` and `assumptions`.
 """
 
-from pdsim.study.bundled import EXAMPLES, example_files, load_example
-from pdsim.study.core import Study
-from pdsim.study.netcdf import study_from_dataset, study_to_dataset, study_to_mapping
-from pdsim.study.read import read_study
-from pdsim.study.sampler import SamplerSettings
-from pdsim.study.settings import StudyFile
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pdsim.study.bundled import EXAMPLES, example_files, load_example
+    from pdsim.study.core import Study
+    from pdsim.study.netcdf import study_from_dataset, study_to_dataset
+    from pdsim.study.options import Columns, SamplerSettings, StudyOptions
+    from pdsim.study.read import read_study
+
+_HOME = {
+    "EXAMPLES": "bundled",
+    "Columns": "options",
+    "SamplerSettings": "options",
+    "Study": "core",
+    "StudyOptions": "options",
+    "example_files": "bundled",
+    "load_example": "bundled",
+    "read_study": "read",
+    "study_from_dataset": "netcdf",
+    "study_to_dataset": "netcdf",
+}
 
 __all__ = [
     "EXAMPLES",
+    "Columns",
     "SamplerSettings",
     "Study",
-    "StudyFile",
+    "StudyOptions",
     "example_files",
     "load_example",
     "read_study",
     "study_from_dataset",
     "study_to_dataset",
-    "study_to_mapping",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'pdsim.study' has no attribute {name!r}")
+    return getattr(import_module(f"pdsim.study.{_HOME[name]}"), name)

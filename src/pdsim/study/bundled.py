@@ -7,8 +7,7 @@ from typing import Final
 from pdsim.errors import InputError, Problem
 from pdsim.study.core import Study
 from pdsim.study.problems import listed
-from pdsim.study.read import study_of
-from pdsim.study.settings import parse_settings
+from pdsim.study.read import study_from
 
 EXAMPLES: Final = ("lake_zone", "surgical", "safe_surgery_like")
 """Names of the examples."""
@@ -92,8 +91,7 @@ def load_example(
         raise InputError(problems)
     content = example_files(name, trials=trials, items=items, case_correlation=case_correlation)
     mapping = tomllib.loads(content["study.toml"].decode())
-    settings, findings = parse_settings(mapping, file=f"{name}/study.toml")
-    return study_of(settings, findings, load=content.__getitem__, default_name=name)
+    return study_from(mapping, load=content.__getitem__, name=name, file=f"{name}/study.toml")
 
 
 def example_files(

@@ -1,18 +1,22 @@
 """`Study`: what was observed, checked once, and how it is to be analysed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pdsim.conventions import DEFAULT_M
-from pdsim.priors import Priors
-from pdsim.study.assumptions import derived_assumptions, shared_groups
-from pdsim.study.check import option_findings, study_findings
-from pdsim.study.problems import refuse
-from pdsim.study.sampler import SamplerSettings
+from pdsim.study.correlation import CaseCorrelation
+from pdsim.study.frames import frame_of
+from pdsim.study.longtable import Observed, observed_from_long
+from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
+from pdsim.study.problems import PLURAL, Findings, listed
+from pdsim.study.validity import data_findings, items_findings
+from pdsim.terms.kinds import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,28 +40,14 @@ class Study:
         Coordinates on ``indicator``: ``direction`` ("higher" or "lower" is better), ``weight``
         (sums to 1), ``domain``, ``label``, ``case_group`` (indicators scored on the same cases
         share one; "" shares no cases). On ``facility``, optional: ``tier``, a published label.
-    name : str
-    m : int
-        Facilities to name at each end; at most half of them.
-    case_correlation : float or None
-        Correlation of two indicators of one case, 0 to 0.9; None where it is not known.
-    case_correlation_source : {"stated", "estimated", "unset"}
-    case_correlation_limits : tuple of float or None
-        95 % jackknife limits of an estimated `case_correlation`, within 0 to 0.9.
-    design_effect : float
-        Variance inflation by clustering of cases (day, team, observer); divides the trials.
-    items : int or None
-        Composite-only studies: number of items behind one percentage; trials are then cases
-        times items.
-    priors : Priors or None
-        The study's own priors; None leaves them to `fit`.
-    sampler : SamplerSettings
-    notes : tuple of str
-        Sentences of the source, part of `assumptions`.
+    options : StudyOptions
+        How it was read and is to be analysed.
+    estimated : CaseCorrelation or None
+        The within-case correlation that the cases themselves give, truncated to 0 to 0.9.
+    read_notes : tuple of str
+        Sentences on what was assumed when it was read, part of `assumptions`.
     period_labels : tuple of str
         The labels of the periods in the source, such as ("2021", "2023").
-    suppress_below : int or None
-        Counts above 0 and under this number are not printed in reports.
 
     Raises
     ------
@@ -76,32 +66,27 @@ class Study:
     ...         "trials": [20, 20, 20, 18],
     ...     }
     ... )
-    >>> study = Study.from_long(table, name="Two hospitals")
+    >>> study = Study.from_long(table, options=StudyOptions(name="Two hospitals"))
     >>> study
     <Study 'Two hospitals': counts, 2 facilities x 1 indicator x 2 periods, m = 1>
     """
 
     data: xr.Dataset
-    name: str = "study"
-    m: int = DEFAULT_M
-    case_correlation: float | None = None
-    case_correlation_source: CaseCorrelationSource = "unset"
-    case_correlation_limits: tuple[float, float] | None = None
-    design_effect: float = 1.0
-    items: int | None = None
-    priors: Priors | None = None
-    sampler: SamplerSettings = field(default_factory=SamplerSettings)
-    notes: tuple[str, ...] = ()
+    options: StudyOptions = field(default_factory=StudyOptions)
+    estimated: CaseCorrelation | None = None
+    read_notes: tuple[str, ...] = ()
     period_labels: tuple[str, ...] = ()
-    suppress_below: int | None = None
 
     def __post_init__(self) -> None:
-        if self.case_correlation is not None and self.case_correlation_source == "unset":
-            object.__setattr__(self, "case_correlation_source", "stated")
         if not self.period_labels and "period" in self.data.coords:
             labels = tuple(str(label) for label in self.data["period"].to_numpy())
             object.__setattr__(self, "period_labels", labels)
-        refuse(study_findings(self))
+        found = Findings()
+        facilities = int(self.data.sizes.get("facility", 0))
+        found.take(option_problems(self.options, facilities=facilities))
+        data_findings(self.data, self.period_labels, found)
+        items_findings(self.data, self.options, found)
+        found.refuse()
 
     @classmethod
     def from_long(
@@ -109,18 +94,7 @@ class Study:
         table: "pd.DataFrame | Mapping[str, Sequence[Any]]",
         *,
         indicators: "pd.DataFrame | Mapping[str, Sequence[Any]] | None" = None,
-        weights: Mapping[str, float] | None = None,
-        periods: Sequence[str] | None = None,
-        name: str = "study",
-        m: int | None = None,
-        case_correlation: float | None = None,
-        design_effect: float = 1.0,
-        trials: int | None = None,
-        items: int | None = None,
-        priors: Priors | None = None,
-        sampler: SamplerSettings | None = None,
-        notes: Sequence[str] = (),
-        suppress_below: int | None = None,
+        options: StudyOptions | None = None,
     ) -> "Study":
         """Make a study of a long table: one row per facility, indicator and period.
 
@@ -128,7 +102,7 @@ class Study:
         ----------
         table : DataFrame or mapping of columns
             Columns ``facility``, ``indicator``, ``period`` and either ``successes, trials``, or
-            ``percent, trials`` (with `trials` stated, ``percent`` alone), or ``mean, se``, or
+            ``percent, trials`` (with ``options.trials``, ``percent`` alone), or ``mean, se``, or
             ``mean, sd, n``; optional ``tier``. Without a column ``period`` all rows are of one
             period; composite percentages (``percent``) may do without ``indicator``. A missing
             cell has no row, or both values missing, or trials 0.
@@ -136,21 +110,8 @@ class Study:
             One row per indicator: ``indicator`` and any of ``domain``, ``direction`` ("higher",
             "lower"), ``weight``, ``label``, ``case_group``. Default: one domain, higher is
             better, equal weights.
-        weights : mapping of indicator to float, optional
-            Instead of a column ``weight``; must sum to 1.
-        periods : sequence of str, optional
-            The labels of baseline and endline in `table`; one label for a study of one period.
-        name, design_effect, items, priors, suppress_below
-            As the attributes of `Study`.
-        m : int, optional
-            Default: 3, or half of the facilities when there are fewer than 6.
-        case_correlation : float, optional
-            0 to 0.9; stated, since a long table cannot tell it.
-        trials : int, optional
-            Assumed number of cases behind every percentage.
-        sampler : SamplerSettings, optional
-        notes : sequence of str
-            Sentences to print with every result.
+        options : StudyOptions, optional
+            Everything else, such as ``StudyOptions(periods=("2021", "2023"), m=2)``.
 
         Returns
         -------
@@ -173,44 +134,45 @@ class Study:
         >>> Study.from_long(table, indicators=lower)
         <Study 'study': counts, 3 facilities x 1 indicator x 1 period, m = 1>
         """
-        from pdsim.study.frames import frame_of
-        from pdsim.study.longtable import observed_from_long
-
-        sampler = sampler or SamplerSettings()
-        observed, facilities, findings = observed_from_long(
+        options, found = options or StudyOptions(), Findings()
+        observed = observed_from_long(
             frame_of(table),
-            indicators=None if indicators is None else frame_of(indicators, file="indicators"),
-            weights=weights,
-            periods=periods,
-            trials=trials,
-            items=items,
+            None if indicators is None else frame_of(indicators, file="indicators"),
+            options.columns,
+            options,
+            found,
         )
-        findings += option_findings(
-            facilities=facilities,
-            name=name,
-            m=m,
-            case_correlation=case_correlation,
-            design_effect=design_effect,
-            suppress_below=suppress_below,
-            priors=priors,
-            sampler=sampler,
-            notes=notes,
-        )
-        refuse(findings)
-        assert observed is not None  # there are no findings
-        return cls(
-            data=observed.data,
-            name=name,
-            m=default_m(observed.data) if m is None else m,
-            case_correlation=case_correlation,
-            design_effect=design_effect,
-            items=items,
-            priors=priors,
-            sampler=sampler,
-            notes=(*notes, *observed.notes),
-            period_labels=observed.period_labels,
-            suppress_below=suppress_below,
-        )
+        return study_of(observed, options, found)
+
+    @property
+    def name(self) -> str:
+        """What the study is called."""
+        return self.options.name or "study"
+
+    @property
+    def m(self) -> int:
+        """Facilities to name at each end; at most half of them."""
+        half = max(1, self.data.sizes["facility"] // 2)
+        return min(DEFAULT_M, half) if self.options.m is None else self.options.m
+
+    @property
+    def case_correlation(self) -> float | None:
+        """Correlation of two indicators of one case, stated or estimated; None if not known."""
+        if self.options.case_correlation is not None:
+            return self.options.case_correlation
+        return None if self.estimated is None else self.estimated.estimate
+
+    @property
+    def case_correlation_source(self) -> CaseCorrelationSource:
+        """Where the within-case correlation comes from."""
+        if self.options.case_correlation is not None:
+            return "stated"
+        return "unset" if self.estimated is None else "estimated"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences of the study's own, and on what was assumed when it was read."""
+        return (*self.options.notes, *self.read_notes)
 
     @property
     def kind(self) -> Literal["counts", "scores"]:
@@ -222,30 +184,31 @@ class Study:
         """Whether the within-case correlation matters: some indicators (or items) share cases."""
         if self.kind == "scores":
             return False
-        return (self.items or 1) > 1 or bool(shared_groups(self.data))
+        return (self.options.items or 1) > 1 or bool(_shared_groups(self.data))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Sentences on what the results rest on; printed with every result."""
-        return (*self.notes, *derived_assumptions(self))
+        sentences = (
+            _correlation(self),
+            _composite(self),
+            _clustering(self),
+            *_missing(self),
+            _unequal(self),
+        )
+        return (*self.notes, *(sentence for sentence in sentences if sentence))
 
     def with_case_correlation(self, r: float | None) -> "Study":
         """Return the study with the within-case correlation stated as `r`, or unset (None)."""
-        source: CaseCorrelationSource = "unset" if r is None else "stated"
-        return replace(
-            self,
-            case_correlation=r,
-            case_correlation_source=source,
-            case_correlation_limits=None,
-        )
+        return replace(self, options=replace(self.options, case_correlation=r), estimated=None)
 
     def effective_data(self) -> xr.Dataset:
         """Return the data with trials (or precision) divided by the design effects.
 
-        Counts are divided by `design_effect`, and for composite-only studies also by
+        Counts are divided by ``options.design_effect``, and for composite-only studies also by
         1 + (items - 1) r, the exact variance inflation of a mean of equally likely items with
         within-case correlation r [1]_; an unset r counts as 0. The effective counts need not
-        be whole. Standard errors of scores are multiplied by the root of `design_effect`.
+        be whole. Standard errors of scores are multiplied by the root of the design effect.
 
         Returns
         -------
@@ -257,9 +220,7 @@ class Study:
         .. [1] Rao JNK, Scott AJ (1992), A simple method for the analysis of clustered binary
            data, doi:10.2307/2532311
         """
-        factor = self.design_effect
-        if self.items is not None:
-            factor *= 1.0 + (self.items - 1) * (self.case_correlation or 0.0)
+        factor = self.options.design_effect * _inflation(self)
         if self.kind == "counts":
             return self.data.assign(
                 successes=self.data["successes"] / factor, trials=self.data["trials"] / factor
@@ -269,16 +230,159 @@ class Study:
     def __repr__(self) -> str:
         """Describe the study in one line."""
         sizes = " x ".join(
-            f"{self.data.sizes[dim]:,} {plural if self.data.sizes[dim] != 1 else one}"
-            for dim, one, plural in (
-                ("facility", "facility", "facilities"),
-                ("indicator", "indicator", "indicators"),
-                ("period", "period", "periods"),
-            )
+            f"{self.data.sizes[dim]:,} {plural if self.data.sizes[dim] != 1 else dim}"
+            for dim, plural in PLURAL.items()
         )
         return f"<Study {self.name!r}: {self.kind}, {sizes}, m = {self.m}>"
 
 
-def default_m(data: xr.Dataset) -> int:
-    """Return the number of facilities to name at each end when none is stated."""
-    return max(1, min(DEFAULT_M, data.sizes["facility"] // 2))
+def study_of(
+    observed: Observed, options: StudyOptions, found: Findings, *, file: str | None = None
+) -> Study:
+    """Return the study of what a table holds, or refuse everything that was found.
+
+    Parameters
+    ----------
+    observed : Observed
+    options : StudyOptions
+    found : Findings
+        What was found on the way.
+    file : str, optional
+        Where the options were stated.
+
+    Raises
+    ------
+    InputError
+    """
+    found.take(option_problems(options, facilities=observed.facilities, file=file))
+    found.refuse()
+    assert observed.data is not None  # there are no problems
+    estimated = observed.estimated
+    if estimated is not None:
+        estimated = _truncated(estimated, options, found)
+    return Study(
+        data=observed.data,
+        options=options,
+        estimated=estimated,
+        read_notes=tuple(found.notes),
+        period_labels=observed.period_labels,
+    )
+
+
+def _truncated(whole: CaseCorrelation, options: StudyOptions, found: Findings) -> CaseCorrelation:
+    """Return the estimate within its range, and say what was done with it."""
+    within = whole.truncated(MAX_CASE_CORRELATION)
+    if within != whole:
+        low, high = whole.limits
+        found.notes.append(
+            f"The within-case correlation estimated from the cases, {whole.estimate:.3f} "
+            f"({low:.3f} to {high:.3f}), is truncated to the range 0 to {MAX_CASE_CORRELATION}."
+        )
+    if options.case_correlation is not None:
+        low, high = within.limits
+        found.notes.append(
+            f"The cases themselves give a within-case correlation of {within.estimate:.3f} "
+            f"({low:.3f} to {high:.3f}); the stated one is used."
+        )
+    return within
+
+
+def _inflation(study: Study) -> float:
+    """Return the variance inflation of a composite of items scored on the same cases."""
+    return 1.0 + ((study.options.items or 1) - 1) * (study.case_correlation or 0.0)
+
+
+def _shared_groups(data: xr.Dataset) -> list[NDArray[np.intp]]:
+    """Return the positions of the indicators of every case group that holds two or more."""
+    labels = data["case_group"].to_numpy()
+    sizes = Counter(labels.tolist())
+    return [np.flatnonzero(labels == name) for name, n in sizes.items() if name and n > 1]
+
+
+def _correlation(study: Study) -> str:
+    r = study.case_correlation
+    if study.kind == "scores":
+        several = study.data.sizes["indicator"] > 1
+        unused = "" if r is None else f" (the stated within-case correlation {r:g} is not used)"
+        return (
+            f"The errors of the scores of one facility are taken as independent{unused}."
+            if several or unused
+            else ""
+        )
+    if not study.shares_cases:
+        return ""
+    if r is None:
+        return (
+            "The within-case correlation is not known: results are for r = 0 unless they name "
+            "another value, and should be read beside those for r = 0.1 and 0.3."
+        )
+    if study.case_correlation_source == "stated" or study.estimated is None:
+        return f"A within-case correlation of {r:g} is assumed, not estimated."
+    low, high = study.estimated.limits
+    return (
+        f"The within-case correlation, {r:.3f} (95 % jackknife limits {low:.3f} to {high:.3f}), "
+        "was estimated from the cases."
+    )
+
+
+def _composite(study: Study) -> str:
+    items = study.options.items or 1
+    if items == 1:
+        return ""
+    return (
+        f"Each percentage counts as {items} items scored on every case; the trials (cases "
+        f"times items) are divided by 1 + ({items} - 1) r = {_inflation(study):.3g}, which is "
+        "exact for items met equally often and conservative otherwise."
+    )
+
+
+def _clustering(study: Study) -> str:
+    effect = study.options.design_effect
+    if effect == 1.0:
+        return ""
+    divided = (
+        "Trials are divided" if study.kind == "counts" else "Squared standard errors are multiplied"
+    )
+    return f"{divided} by a stated design effect of {effect:g}."
+
+
+def _missing(study: Study) -> list[str]:
+    kind = KINDS[study.kind]
+    value, size = (study.data[name].to_numpy() for name in kind.values)
+    observed = ~kind.missing(value, size)
+    missing = int((~observed).sum())
+    if not missing:
+        return []
+    sentences = [
+        f"{missing:,} of {observed.size:,} cells are missing; the model predicts them as if they "
+        "were missing at random."
+    ]
+    names = study.data["facility"].to_numpy()
+    for position, period in enumerate(study.data["period"].to_numpy().tolist()):
+        empty = names[~observed[:, :, position].any(axis=1)].tolist()
+        if empty:
+            sentences.append(
+                f"Nothing was observed at {period} in {listed(empty)}: the level there is "
+                "predicted from the other facilities."
+            )
+    return sentences
+
+
+def _unequal(study: Study) -> str:
+    """Say what unequal trials within a case group mean for the covariance."""
+    if study.kind == "scores" or not study.case_correlation:
+        return ""
+    trials = study.data["trials"].to_numpy()
+    largest = 1.0
+    for group in _shared_groups(study.data):
+        some = trials[:, group, :]
+        most = some.max(axis=1)
+        least = np.where(some > 0, some, np.inf).min(axis=1)
+        largest = max(largest, float(np.max(most / least, where=most > 0, initial=1.0)))
+    if largest == 1.0:
+        return ""
+    return (
+        "Indicators taken as scored on the same cases have unequal trials (up to "
+        f"{largest:,.3g} to 1), and how many cases they share is not known: the covariance of two "
+        "proportions is taken at its upper limit, r sqrt(p q p' q' / (n n'))."
+    )

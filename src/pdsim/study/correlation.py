@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pdsim.arraytypes import Floats, Ints
+from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.conventions import CI_PROB
 
 
@@ -17,17 +16,24 @@ class CaseCorrelation:
     Attributes
     ----------
     estimate : float
-        Not truncated; NaN where no two indicators vary among shared cases.
+        NaN where no two indicators vary among shared cases.
     limits : tuple of float
-        95 % jackknife limits over facilities, not truncated.
+        95 % jackknife limits over facilities.
     """
 
     estimate: float
     limits: tuple[float, float]
 
+    def truncated(self, most: float) -> "CaseCorrelation":
+        """Return the estimate and its limits within 0 and `most`."""
+        low, high = (float(np.clip(value, 0.0, most)) for value in self.limits)
+        return CaseCorrelation(
+            estimate=float(np.clip(self.estimate, 0.0, most)), limits=(low, high)
+        )
+
 
 def estimate_case_correlation(
-    scores: Floats, facility: Ints, period: Ints, pairs: NDArray[np.bool_]
+    scores: Floats, facility: Ints, period: Ints, pairs: Bools
 ) -> CaseCorrelation:
     """Estimate the correlation of two indicators of one case by pooled moments.
 

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.study.tabulate import tabulated
+from pdsim.study.frames import tabulated
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
@@ -23,8 +23,13 @@ _SPARE: Final = 3
 
 
 def read_delimited(
-    content: bytes, *, file: str, delimiter: str | None, encoding: str | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    content: bytes,
+    *,
+    file: str,
+    delimiter: str | None,
+    encoding: str | None,
+    notes: list[str],
+) -> pd.DataFrame:
     """Read delimited text.
 
     Parameters
@@ -34,19 +39,19 @@ def read_delimited(
         Named in messages.
     delimiter, encoding : str, optional
         Default: recognised. A text that is not UTF-8 is read as Windows-1252, and said so.
+    notes : list of str
+        Takes sentences on what was guessed.
 
     Returns
     -------
     DataFrame
         Raw table of text.
-    tuple of str
-        Sentences on what was guessed.
 
     Raises
     ------
     InputError
     """
-    text, notes = _decoded(content, file, encoding)
+    text = _decoded(content, file, encoding, notes)
     skipped = 0
     directive = re.match(r"sep=(.)\r?\n", text)
     if directive:
@@ -64,8 +69,7 @@ def read_delimited(
         cells = _cells(stream, delimiter, names=list(range(width)), rows=None)
     except pd.errors.ParserError as error:
         raise InputError(_unparsed(str(error), file, skipped)) from None
-    table = tabulated(cells, file=file, first_row=1 + skipped)
-    return table, notes
+    return tabulated(cells, file=file, first_row=1 + skipped)
 
 
 def _cells(
@@ -86,10 +90,10 @@ def _cells(
     )
 
 
-def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:
+def _decoded(content: bytes, file: str, encoding: str | None, notes: list[str]) -> str:
     if encoding is not None:
         try:
-            return content.decode(encoding), ()
+            return content.decode(encoding)
         except LookupError:
             rule, cure = f"the encoding {encoding!r:.60} is unknown", "state one such as 'utf-8'"
         except UnicodeDecodeError as error:
@@ -99,7 +103,7 @@ def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tupl
     for bom, name in _BOMS:
         if content.startswith(bom):
             try:
-                return content.decode(name), ()
+                return content.decode(name)
             except UnicodeDecodeError:
                 rule = f"the file begins like {name} text but is not"
             raise InputError(Problem(file=file, rule=rule, cure="save it as UTF-8"))
@@ -112,7 +116,7 @@ def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tupl
             )
         )
     try:
-        return content.decode("utf-8"), ()
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         place = content[: error.start].count(b"\n") + 1
     try:
@@ -125,9 +129,10 @@ def _decoded(content: bytes, file: str, encoding: str | None) -> tuple[str, tupl
             cure='save it as UTF-8, or state its encoding: encoding = "cp1250"',
         )
         raise InputError(problem) from None
-    return text, (
-        f"{file} is not UTF-8 (row {place}) and was read as Windows-1252: check the names.",
+    notes.append(
+        f"{file} is not UTF-8 (row {place}) and was read as Windows-1252: check the names."
     )
+    return text
 
 
 def _delimiter(header: str) -> str:

@@ -4,17 +4,20 @@ A raw table is a DataFrame with the hidden columns ``file`` and ``row``, which s
 comes from. Its cells are text, or typed when the source was typed (Parquet, DataFrames).
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from pdsim.arraytypes import Ints
 from pdsim.errors import InputError, Problem
-from pdsim.settings import FORBID_EXTRA
-from pdsim.study.problems import NOTHING, Findings, found, listed, quote
+from pdsim.study.names import MAX_NAME, broken_name, sight_key
+from pdsim.study.options import Columns
+from pdsim.study.problems import Findings, listed, quote
 
 VALUES: Final = ("successes", "trials", "percent", "mean", "sd", "n", "se")
 """Columns of numbers."""
@@ -27,31 +30,8 @@ METADATA: Final = ("domain", "direction", "weight", "label", "case_group")
 
 HIDDEN: Final = ("file", "row")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """What the columns are called in the files; the table ``[columns]`` of a study.toml.
-
-    A column that is not named here is found by its own name, whatever its case.
-    """
-
-    __pydantic_config__: ClassVar = FORBID_EXTRA
-    facility: str | None = None
-    indicator: str | None = None
-    period: str | None = None
-    tier: str | None = None
-    successes: str | None = None
-    trials: str | None = None
-    percent: str | None = None
-    mean: str | None = None
-    sd: str | None = None
-    n: str | None = None
-    se: str | None = None
-    domain: str | None = None
-    direction: str | None = None
-    weight: str | None = None
-    label: str | None = None
-    case_group: str | None = None
+MAX_CELL: Final = 32_767
+"""Characters of a cell, the limit of Excel."""
 
 
 def frame_of(
@@ -64,27 +44,91 @@ def frame_of(
     InputError
         If `table` is not a table, or two columns share a name.
     """
-    if not isinstance(table, pd.DataFrame | Mapping):
-        raise InputError(
-            Problem(
-                file=file,
-                rule="a table must be a DataFrame or a mapping of columns, not "
-                f"{type(table).__name__}",
-            )
-        )
+    given: Any = table
+    if not isinstance(given, pd.DataFrame | Mapping):
+        rule = f"a table must be a DataFrame or a mapping of columns, not {type(table).__name__}"
+        raise InputError(Problem(file=file, rule=rule))
     try:
         frame = pd.DataFrame(table)
     except (TypeError, ValueError) as error:
-        problem = Problem(
-            file=file,
-            rule=f"the columns do not make a table ({error})",
-            cure="give every column one value per row",
-        )
+        rule = f"the columns do not make a table ({error})"
+        problem = Problem(file=file, rule=rule, cure="give every column one value per row")
         raise InputError(problem) from None
     # an index with a name is a column, such as the facilities of a pivoted table
     frame = frame.reset_index(drop=frame.index.names == [None])
     frame.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
     return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
+
+
+def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame:
+    """Return the raw table of a sheet of text.
+
+    Parameters
+    ----------
+    cells : DataFrame of str
+        All rows as they stand, the header among them; blank cells are empty text.
+    file : str
+    first_row : int
+        Line of the file in which the first row stands.
+
+    Raises
+    ------
+    InputError
+        If there is no header or no row below it, a column has cells but no name, a row is
+        longer than the header, or a cell is too long.
+    """
+    filled = (cells != "").to_numpy(dtype=bool)
+    rows = np.flatnonzero(filled.any(axis=1))
+    if not rows.size:
+        raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
+    found = Findings()
+    _long_cells(cells, file, first_row, found)
+    found.refuse()
+    top = int(rows[0])
+    header = [str(name).strip() for name in cells.iloc[top]]
+    body, lines = cells.iloc[rows[1:]], rows[1:] + first_row
+    width = max(k + 1 for k, name in enumerate(header) if name)
+    beyond = filled[rows[1:], width:].any(axis=1)
+    if beyond.sum() > 0.5 * beyond.size:
+        found.add(
+            f"the header has {width} cells, most rows below it have more",
+            "put the names of the columns in the first row, with no title above them",
+            file=file,
+            row=top + first_row,
+        )
+    else:
+        found.rows(
+            pd.DataFrame({"file": file, "row": lines}),
+            beyond,
+            rule=f"the row has more cells than the header, which has {width}",
+            cure="remove the extra cells, or put names that hold the delimiter in double quotes",
+        )
+    for k in range(width):
+        if not header[k] and filled[rows[1:], k].any():
+            found.add(
+                f"column {k + 1} has cells but no name",
+                "name the column, or remove it",
+                file=file,
+                row=top + first_row,
+            )
+    found.refuse()
+    kept = [k for k in range(width) if header[k]]
+    body = body.iloc[:, kept].set_axis([header[k] for k in kept], axis=1)
+    return numbered(body.reset_index(drop=True), file=file, rows=lines)
+
+
+def _long_cells(cells: pd.DataFrame, file: str, first_row: int, found: Findings) -> None:
+    for k in range(cells.shape[1]):
+        size = cells.iloc[:, k].str.len().to_numpy()
+        if size.max(initial=0) <= MAX_CELL:
+            continue
+        places = pd.DataFrame({"file": file, "row": np.arange(len(size)) + first_row})
+        found.rows(
+            places.assign(size=size),
+            size > MAX_CELL,
+            rule=f"a cell of column {k + 1} has {{size}} characters, at most {MAX_CELL} fit",
+            cure="check for a quote that is never closed",
+        )
 
 
 def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> pd.DataFrame:
@@ -95,36 +139,29 @@ def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> p
     InputError
         If two columns share a name, or there is no row.
     """
+    found = Findings()
     names = [str(name).strip() for name in frame.columns]
     seen: dict[str, str] = {}
-    problems = []
     for name in names:
         if name.casefold() in seen:
-            problems.append(
-                Problem(
-                    file=file,
-                    rule=f"two columns are called {quote(seen[name.casefold()])} and {quote(name)}",
-                    cure="give every column its own name",
-                )
+            found.add(
+                f"two columns are called {quote(seen[name.casefold()])} and {quote(name)}",
+                "give every column its own name",
+                file=file,
             )
         seen.setdefault(name.casefold(), name)
     if not len(frame):
-        problems.append(
-            Problem(
-                file=file, rule="the table has no rows of data", cure="add them below the header"
-            )
-        )
-    hidden = [name for name in names if name in HIDDEN]
+        found.add("the table has no rows of data", "add them below the header", file=file)
+    found.refuse()
     # a user's own columns called file or row mean nothing here and would hide the places
-    if problems:
-        raise InputError(problems)
+    hidden = [name for name in names if name in HIDDEN]
     frame = frame.set_axis(names, axis=1).drop(columns=hidden)
     return frame.assign(file=file, row=np.fromiter(rows, dtype=np.int64, count=len(frame)))
 
 
 def named(
-    table: pd.DataFrame, columns: Columns, names: Sequence[str]
-) -> tuple[pd.DataFrame, Findings]:
+    table: pd.DataFrame, columns: Columns, names: Sequence[str], found: Findings
+) -> pd.DataFrame:
     """Return `table` with the columns that `names` lists under these canonical names.
 
     A column stated in `columns` is taken by that name; the others by their canonical name,
@@ -133,7 +170,6 @@ def named(
     present = {name: name for name in table.columns if name not in HIDDEN}
     folded = {name.casefold(): name for name in present}
     renames: dict[str, str] = {}
-    findings = NOTHING
     for name in names:
         stated = getattr(columns, name)
         if stated is None:
@@ -145,13 +181,11 @@ def named(
             # it stands in two tables, and may have the stated name in the other one only
             source = folded[name]
         if source is None:
-            findings += found(
-                Problem(
-                    file=file_of(table),
-                    rule=f"there is no column {quote(stated)}, stated as {name!r}; the file has "
-                    + listed(list(present)),
-                    cure=f"correct [columns] {name}{suggestion(stated, present)}",
-                )
+            found.add(
+                f"there is no column {quote(stated)}, stated as {name!r}; the file has "
+                + listed(list(present)),
+                f"correct [columns] {name}{suggestion(stated, present)}",
+                file=file_of(table),
             )
             continue
         renames = {old: new for old, new in renames.items() if new != name}
@@ -159,7 +193,7 @@ def named(
     displaced = [
         name for name in present if name not in renames and name.casefold() in set(renames.values())
     ]
-    return table.drop(columns=displaced).rename(columns=renames), findings
+    return table.drop(columns=displaced).rename(columns=renames)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -206,3 +240,60 @@ def _text(value: Any) -> str:
     if isinstance(value, pd.Timestamp) and value == value.normalize():
         return value.date().isoformat()
     return str(value).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """A column of names as numbers.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In order of first appearance.
+    codes : ndarray of int (rows,)
+        Position in `names`; -1 where the cell is blank.
+    """
+
+    names: tuple[str, ...]
+    codes: Ints
+
+
+def coded(table: pd.DataFrame, column: str, found: Findings) -> Coded:
+    """Code a column of names and check them.
+
+    Blank cells are problems, and so are names that are too long or hold control characters,
+    and pairs of names that differ only in case, spaces or leading zeros.
+    """
+    codes, uniques = pd.factorize(text_column(table[column]))
+    cleaned = [unicodedata.normalize("NFC", str(name)) for name in uniques]
+    names = tuple(dict.fromkeys(name for name in cleaned if name))
+    position = {name: code for code, name in enumerate(names)} | {"": -1}
+    recoded = np.array([*(position[name] for name in cleaned), -1], dtype=np.int64)[codes]
+    noun = column.replace("_", " ")
+    found.rows(
+        table,
+        recoded < 0,
+        rule=f"the {noun} is blank",
+        cure=f"give the {noun} in every row",
+    )
+    first = np.full(len(names), -1, dtype=np.int64)
+    rows = np.flatnonzero(recoded >= 0)[::-1]
+    first[recoded[rows]] = rows
+    alike: dict[str, int] = {}
+    for code, name in enumerate(names):
+        rule = broken_name(name)
+        twin = alike.setdefault(sight_key(name), code)
+        cure = f"give a plain name of at most {MAX_NAME} characters"
+        if rule is not None:
+            rule = f"the {noun} {quote(name)} {rule}"
+        elif twin != code:
+            rule = (
+                f"the {noun} names {quote(names[twin])} and {quote(name)} differ only in case, "
+                "spaces, invisible characters or leading zeros"
+            )
+            cure = "write one name in one way, or make two names differ visibly"
+        else:
+            continue
+        place = table.iloc[int(first[code])]
+        found.add(rule, cure, file=place["file"] or None, row=int(place["row"]))
+    return Coded(names=names, codes=recoded)

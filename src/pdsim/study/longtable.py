@@ -1,6 +1,5 @@
 """A long table, one row per facility, indicator and period, becomes a checked Dataset."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,16 +8,26 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Ints
 from pdsim.conventions import PERIODS
-from pdsim.errors import Problem
 from pdsim.study.cells import Source, Values, read_values, source_of
-from pdsim.study.check import empty_findings, is_whole, size_findings
-from pdsim.study.frames import KEYS, METADATA, VALUES, Columns, file_of, named, text_column, visible
+from pdsim.study.correlation import CaseCorrelation
+from pdsim.study.frames import (
+    KEYS,
+    METADATA,
+    VALUES,
+    Coded,
+    coded,
+    file_of,
+    named,
+    text_column,
+    visible,
+)
 from pdsim.study.indicators import Indicators, indicators_of
-from pdsim.study.names import Coded, coded
-from pdsim.study.numbers import Decimal
+from pdsim.study.options import Columns, StudyOptions, whole_from_1
 from pdsim.study.periods import period_positions, stated_periods
-from pdsim.study.problems import LISTED, NOTHING, Findings, found, listed, rows_where
+from pdsim.study.problems import LISTED, Findings, listed
+from pdsim.terms.kinds import COUNTS, SCORES
 
 COMPOSITE: Final = "composite"
 """Name of the one indicator of a table of composite percentages."""
@@ -32,201 +41,157 @@ class Observed:
 
     Attributes
     ----------
-    data : xr.Dataset (facility, indicator, period)
+    data : xr.Dataset (facility, indicator, period) or None
+        None where there are problems.
+    facilities : int
+        0 where the number is not known.
     period_labels : tuple of str
-    notes : tuple of str
-        What was assumed on the way.
-    case_correlation : float or None
-        Estimated from cases, within 0 to 0.9.
-    case_correlation_limits : tuple of float or None
+    estimated : CaseCorrelation or None
+        From cases, not truncated.
     """
 
-    data: xr.Dataset
-    period_labels: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    case_correlation: float | None = None
-    case_correlation_limits: tuple[float, float] | None = None
+    data: xr.Dataset | None = None
+    facilities: int = 0
+    period_labels: tuple[str, ...] = ()
+    estimated: CaseCorrelation | None = None
 
 
 def observed_from_long(
     table: pd.DataFrame,
-    *,
-    indicators: pd.DataFrame | None = None,
-    weights: Mapping[str, float] | None = None,
-    periods: Sequence[str] | None = None,
-    trials: int | None = None,
-    items: int | None = None,
-    decimal: Decimal | None = None,
-    columns: Columns | None = None,
-) -> tuple[Observed | None, int, Findings]:
+    indicators: pd.DataFrame | None,
+    columns: Columns,
+    options: StudyOptions,
+    found: Findings,
+) -> Observed:
     """Return what a raw long table holds.
 
     Parameters
     ----------
     table : DataFrame
         Raw table, see `pdsim.study.frames`.
-    indicators : DataFrame, optional
+    indicators : DataFrame or None
         Raw indicator table.
-    weights, periods, trials, items
-        As in `Study.from_long`.
-    decimal : {".", ","}, optional
-    columns : Columns, optional
-        Names of the columns in both tables.
-
-    Returns
-    -------
-    Observed or None
-        None when there are findings.
-    int
-        Number of facilities; 0 where that is unknown.
-    Findings
+    columns : Columns
+        Names of the columns in both tables, as far as they are not canonical by now.
+    options : StudyOptions
+    found : Findings
     """
-    columns = columns or Columns()
-    table, findings = named(table, columns, (*KEYS, "tier", *VALUES))
-    source = None
-    if not findings:
-        # a column that is mapped wrongly has its own message
-        source, findings = source_of(table)
+    before, file = found.count, file_of(table)
+    table = named(table, columns, (*KEYS, "tier", *VALUES), found)
+    # a column that is mapped wrongly has its own message
+    source = source_of(table, found) if found.count == before else None
     if source == "percent" and "indicator" not in table:
         table = table.assign(indicator=COMPOSITE)
     absent = [name for name in ("facility", "indicator") if name not in table]
-    findings += found(
-        [
-            Problem(
-                file=file_of(table),
-                rule=f"there is no column {name!r}; the file has {listed(visible(table))}",
-                cure=f'add or rename it, or map it in [columns]: {name} = "..."',
-            )
-            for name in absent
-        ]
-    )
-    findings += _purpose(source, trials=trials, items=items)
+    for name in absent:
+        found.add(
+            f"there is no column {name!r}; the file has {listed(visible(table))}",
+            f'add or rename it, or map it in [columns]: {name} = "..."',
+            file=file,
+        )
+    _purpose(source, options, found)
     if absent:
-        return None, 0, findings
-    facility, more = coded(table, "facility")
-    findings += more
-    indicator, more = coded(table, "indicator")
-    findings += more
-    stated, more = stated_periods(periods)
-    findings += more
-    values: Values = {}
-    if source is not None:
-        values, more = read_values(table, source, decimal=decimal, trials=trials)
-        findings += more
-    findings += size_findings("facility", len(facility.names), file=file_of(table))
-    findings += size_findings("indicator", len(indicator.names), file=file_of(table))
-    if values and not more:
-        findings += _empty(values, facility, "facility", file_of(table))
-        findings += _empty(values, indicator, "indicator", file_of(table))
-    labels, position, more = (
-        period_positions(table, stated)
-        if stated is not None or periods is None
-        else (PERIODS, np.full(len(table), -1), NOTHING)
-    )
-    findings += more
-    tier, more = _tier(table, facility)
-    findings += more
-    findings += _repeated(table, facility, indicator, position, labels)
+        return Observed()
+    facility, indicator = coded(table, "facility", found), coded(table, "indicator", found)
+    values = {} if source is None else read_values(table, source, options, found)
+    stated = stated_periods(options, found)
+    labels: tuple[str, ...] = PERIODS
+    position = np.full(len(table), -1)
+    if stated is not None or options.periods is None:
+        labels, position = period_positions(table, stated, found)
+    tier = _tier(table, facility, found)
+    _repeated(table, facility, indicator, position, labels, found)
     if indicators is not None:
-        indicators, more = named(indicators, columns, ("indicator", *METADATA))
-        findings += more
-    meta, more = indicators_of(indicators, indicator.names, weights=weights)
-    findings += more
-    if findings or meta is None:
-        return None, len(facility.names), findings
+        indicators = named(indicators, columns, ("indicator", *METADATA), found)
+    meta = indicators_of(indicators, indicator.names, options, found)
+    if found.count > before or meta is None:
+        # in a table with problems, names stand for facilities
+        for dim, names in (("facility", facility.names), ("indicator", indicator.names)):
+            found.size(dim, len(names), file=file)
+        return Observed(facilities=len(facility.names))
     if source == "percent":
-        values = {name: column * (items or 1) for name, column in values.items()}
+        values = {name: column * (options.items or 1) for name, column in values.items()}
+        _rebuilt(options, found)
     data = _dataset(values, facility, indicator, position, meta, periods=len(labels), tier=tier)
-    notes = (*_rebuilt(source, values, trials, items), *meta.notes)
-    return Observed(data=data, period_labels=labels, notes=notes), len(facility.names), NOTHING
+    data = _without_empty(data, found)
+    for dim in ("facility", "indicator"):
+        found.size(dim, data.sizes[dim], file=file)
+    if found.count > before:
+        return Observed(facilities=data.sizes["facility"])
+    return Observed(data=data, facilities=data.sizes["facility"], period_labels=labels)
 
 
-def _empty(values: Values, names: Coded, dim: str, file: str | None) -> Findings:
-    """Report facilities or indicators whose cells are all missing."""
-    has = values["trials"] > 0 if "trials" in values else ~np.isnan(values["mean"])
-    seen = np.bincount(names.codes[has & (names.codes >= 0)], minlength=len(names.names))
-    return empty_findings(dim, names.names, seen > 0, file=file)
-
-
-def _purpose(source: Source | None, *, trials: int | None, items: int | None) -> Findings:
+def _purpose(source: Source | None, options: StudyOptions, found: Findings) -> None:
     """Report assumed cases and items beside a table that is not of percentages."""
-    problems = [
-        Problem(
-            rule=f"{name} = {value} is stated, but the table does not hold percentages",
-            cure=f"remove {name}",
-        )
-        for name, value in (("trials", trials), ("items", items))
-        if value is not None and source in ("counts", "scores")
-    ]
-    problems += [
-        Problem(
-            rule=f"{name} must be a whole number of 1 or more (received {value!r:.60})",
-            cure=f"correct {name}",
-        )
-        for name, value in (("trials", trials), ("items", items))
-        if value is not None and not (is_whole(value) and value >= 1)
-    ]
-    return found(problems)
+    for name in ("trials", "items"):
+        value = getattr(options, name)
+        if value is not None and source in ("counts", "scores"):
+            found.add(
+                f"{name} = {value} is stated, but the table does not hold percentages",
+                f"remove {name}",
+            )
+        if value is not None and not whole_from_1(value):
+            found.add(
+                f"{name} must be a whole number of 1 or more (received {value!r:.60})",
+                f"correct {name}",
+            )
 
 
-def _tier(table: pd.DataFrame, facility: Coded) -> tuple[NDArray[np.str_] | None, Findings]:
+def _tier(table: pd.DataFrame, facility: Coded, found: Findings) -> NDArray[np.str_] | None:
     """Return the published label of every facility."""
     if "tier" not in table:
-        return None, NOTHING
+        return None
     text = text_column(table["tier"])
-    tier, findings = coded(table.assign(tier=text.mask(text == "", _NO_TIER)), "tier")
+    tier = coded(table.assign(tier=text.mask(text == "", _NO_TIER)), "tier", found)
     first = np.full(len(facility.names), -1, dtype=np.int64)
     rows = np.flatnonzero(facility.codes >= 0)[::-1]
     first[facility.codes[rows]] = tier.codes[rows]
-    findings += rows_where(
+    found.rows(
         table,
         (facility.codes >= 0) & (first[facility.codes] != tier.codes),
         rule="the tier {tier} differs from the one in an earlier row of the facility",
         cure="give a facility one tier",
     )
     names = np.array([name if name != _NO_TIER else "" for name in tier.names], dtype=str)
-    return names[first], findings
+    return names[first]
 
 
 def _repeated(
     table: pd.DataFrame,
     facility: Coded,
     indicator: Coded,
-    position: NDArray[np.int64],
+    position: Ints,
     labels: tuple[str, ...],
-) -> Findings:
+    found: Findings,
+) -> None:
     """Report cells that stand in more than one row."""
     known = (facility.codes >= 0) & (indicator.codes >= 0) & (position >= 0)
     cell = (facility.codes * len(indicator.names) + indicator.codes) * len(labels) + position
     cell = np.where(known, cell, -1 - np.arange(len(cell)))
-    repeated = pd.Series(cell).duplicated().to_numpy()
-    if not repeated.any():
-        return NOTHING
+    again = np.flatnonzero(pd.Series(cell).duplicated().to_numpy())
+    if not again.size:
+        return
     first = pd.Series(np.arange(len(table))).groupby(cell, sort=False).transform("first").to_numpy()
-    again = np.flatnonzero(repeated)
-    problems = []
     for place in again[:LISTED]:
         row, earlier = table.iloc[int(place)], table.iloc[int(first[place])]
         elsewhere = f" of {earlier['file']}" if earlier["file"] != row["file"] else ""
-        problems.append(
-            Problem(
-                file=row["file"] or None,
-                row=int(row["row"]),
-                facility=facility.names[facility.codes[place]],
-                indicator=indicator.names[indicator.codes[place]],
-                period=labels[position[place]],
-                rule=f"the cell is given twice (first in row {earlier['row']}{elsewhere})",
-                cure="keep one row per facility, indicator and period",
-            )
+        found.add(
+            f"the cell is given twice (first in row {earlier['row']}{elsewhere})",
+            "keep one row per facility, indicator and period",
+            file=row["file"] or None,
+            row=int(row["row"]),
+            facility=facility.names[facility.codes[place]],
+            indicator=indicator.names[indicator.codes[place]],
+            period=labels[position[place]],
         )
-    return Findings(shown=tuple(problems), count=again.size)
+    found.count += max(0, again.size - LISTED)
 
 
 def _dataset(
     values: Values,
     facility: Coded,
     indicator: Coded,
-    position: NDArray[np.int64],
+    position: Ints,
     meta: Indicators,
     *,
     periods: int,
@@ -237,9 +202,11 @@ def _dataset(
     order = np.array([place[name] for name in indicator.names], dtype=np.int64)
     shape = (len(facility.names), len(meta.names), periods)
     at = (facility.codes, order[indicator.codes], position)
+    kind = COUNTS if "successes" in values else SCORES
+    blank = dict(zip(kind.values, kind.blank, strict=True))
     arrays = {}
     for name, column in values.items():
-        array = np.full(shape, 0.0 if name in ("successes", "trials") else np.nan)
+        array = np.full(shape, blank.get(name, np.nan))
         array[at] = column
         arrays[name] = (("facility", "indicator", "period"), array)
     coords = {
@@ -253,15 +220,34 @@ def _dataset(
     return xr.Dataset(arrays, coords=coords)
 
 
-def _rebuilt(
-    source: Source | None, values: Values, trials: int | None, items: int | None
-) -> tuple[str, ...]:
+def _without_empty(data: xr.Dataset, found: Findings) -> xr.Dataset:
+    """Leave out facilities and indicators without an observed cell, and say so."""
+    kind = COUNTS if "successes" in data else SCORES
+    value, size = (data[name].to_numpy() for name in kind.values)
+    seen = ~kind.missing(value, size)
+    kept = {"facility": seen.any(axis=(1, 2)), "indicator": seen.any(axis=(0, 2))}
+    for dim, has in kept.items():
+        if not has.all():
+            names = data[dim].to_numpy()[~has].tolist()
+            found.notes.append(
+                f"Left out, since nothing was observed there: {dim} {listed(names)}."
+            )
+    data = data.isel({dim: np.flatnonzero(has) for dim, has in kept.items()})
+    weight = data["weight"].to_numpy()
+    if kept["indicator"].all() or not weight.size:
+        return data
+    if weight.sum() == 0:
+        found.add("all indicators with data have weight 0", "state other weights")
+        return data
+    return data.assign_coords(weight=("indicator", weight / weight.sum()))
+
+
+def _rebuilt(options: StudyOptions, found: Findings) -> None:
     """Say what was assumed about the cases behind percentages."""
-    if source != "percent":
-        return ()
+    trials, items = options.trials, options.items
     cases = f"an assumed {trials:,} cases" if trials is not None else "the stated numbers of cases"
     scored = f", each scored on {items} items" if items is not None and items > 1 else ""
-    return (
+    found.notes.append(
         f"Counts were rebuilt from percentages with {cases} behind each{scored}; "
-        "they need not be whole.",
+        "they need not be whole."
     )

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.study.frames import numbered
+from pdsim.study.frames import MAX_CELL, numbered
 from pdsim.study.problems import quote
-from pdsim.study.tabulate import MAX_CELL
 
 
 def read_parquet(content: bytes, *, file: str, max_bytes: int, max_cells: int) -> pd.DataFrame:

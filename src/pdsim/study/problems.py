@@ -1,122 +1,153 @@
-"""Broken rules are collected, counted and refused together."""
+"""Broken rules are collected on the way from a table to a study, and refused together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools
 from pdsim.errors import InputError, Problem
 
 LISTED: Final = 50
 """Problems that one message lists; the rest are counted."""
 
+_SIZES: Final = {"facility": (2, 10_000), "indicator": (1, 500)}
+PLURAL: Final = {"facility": "facilities", "indicator": "indicators", "period": "periods"}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Findings:
-    """Problems found in an input: the first few of them, and how many there are.
+    """What was found in an input: problems, and notes on what was assumed.
 
-    A table may break a rule in millions of rows, of which nobody reads more than a screenful.
+    One is made where an input comes in and handed down to everything that reads it. A table may
+    break a rule in millions of rows, of which nobody reads more than a screenful: the first
+    ``LISTED`` problems are kept, all of them are counted.
 
     Attributes
     ----------
-    shown : tuple of Problem
+    problems : list of Problem
         At most ``LISTED``.
     count : int
-        All of them.
+        All problems.
+    notes : list of str
+        Sentences on what was assumed or guessed.
+
+    Examples
+    --------
+    >>> found = Findings()
+    >>> found.add("trials must be whole (received '19.5')", "correct the count", row=4)
+    >>> found.count, str(found.problems[0])
+    (1, "row 4: trials must be whole (received '19.5'); correct the count.")
     """
 
-    shown: tuple[Problem, ...] = ()
-    count: int = 0
+    __slots__ = ("count", "notes", "problems")
 
-    def __add__(self, other: "Findings") -> "Findings":
-        """Join two findings."""
-        return Findings(
-            shown=(self.shown + other.shown)[:LISTED],
-            count=self.count + other.count,
-        )
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.count = 0
+        self.notes: list[str] = []
 
     def __bool__(self) -> bool:
-        """Tell whether anything was found."""
+        """Tell whether there is a problem."""
         return self.count > 0
 
+    def add(
+        self,
+        rule: str,
+        cure: str = "",
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        facility: str | None = None,
+        indicator: str | None = None,
+        period: str | None = None,
+    ) -> None:
+        """Add one problem; see `pdsim.errors.Problem`."""
+        problem = Problem(
+            rule=rule, cure=cure, file=file, row=row,
+            facility=facility, indicator=indicator, period=period,
+        )  # fmt: skip
+        self.take([problem])
 
-NOTHING: Final = Findings()
+    def take(self, problems: Iterable[Problem], *, more: int = 0) -> None:
+        """Add the problems, and `more` that are counted only."""
+        given = list(problems)
+        self.problems += given[: LISTED - len(self.problems)]
+        self.count += len(given) + more
 
+    def rows(
+        self,
+        table: pd.DataFrame,
+        mask: Bools,
+        *,
+        rule: str,
+        cure: str,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add one problem for every row of `table` where `mask` holds.
 
-def found(problems: Problem | Iterable[Problem]) -> Findings:
-    """Return findings of the given problems."""
-    listed = (problems,) if isinstance(problems, Problem) else tuple(problems)
-    return Findings(shown=listed[:LISTED], count=len(listed))
-
-
-def refuse(findings: Findings) -> None:
-    """Raise `InputError` with every finding; do nothing when there is none.
-
-    Raises
-    ------
-    InputError
-        At most ``LISTED`` problems are listed; one more says how many are left.
-    """
-    if not findings:
-        return
-    problems = list(findings.shown)
-    rest = findings.count - len(problems)
-    if rest:
-        problems.append(
-            Problem(
-                rule=f"{rest:,} more problem{'s are' if rest > 1 else ' is'} not listed",
-                cure="mend the ones above and check again",
-            )
-        )
-    raise InputError(problems)
-
-
-def rows_where(
-    table: pd.DataFrame,
-    mask: NDArray[np.bool_],
-    *,
-    rule: str,
-    cure: str,
-    fields: Mapping[str, str] | None = None,
-) -> Findings:
-    """Return one problem for every row of `table` where `mask` holds.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the columns ``file`` and ``row`` that say where a row comes from, and any of
-        ``facility``, ``indicator`` and ``period``.
-    mask : ndarray of bool (rows,)
-    rule : str
-        May name columns in braces: ``"trials must be whole, got {trials}"``.
-    cure : str
-    fields : mapping of str to str, optional
-        Column that holds ``facility``, ``indicator`` or ``period`` under another name.
-    """
-    bad = np.flatnonzero(mask)
-    if not bad.size:
-        return NOTHING
-    rows = [
-        {str(name): value for name, value in row.items()}
-        for row in table.iloc[bad[:LISTED]].to_dict(orient="records")
-    ]
-    problems = [
-        Problem(
-            rule=rule.format_map({name: quote(value) for name, value in row.items()}),
-            cure=cure,
-            file=_text(row.get("file")),
-            row=_whole(row.get("row")),
-            **{
+        Parameters
+        ----------
+        table : DataFrame
+            With the columns ``file`` and ``row`` that say where a row comes from, and any of
+            ``facility``, ``indicator`` and ``period``.
+        mask : ndarray of bool (rows,)
+        rule : str
+            May name columns in braces: ``"trials must be whole, got {trials}"``.
+        cure : str
+        fields : mapping of str to str, optional
+            Column that holds ``facility``, ``indicator`` or ``period`` under another name.
+        """
+        bad = np.flatnonzero(mask)
+        records = table.iloc[bad[:LISTED]].to_dict(orient="records")
+        for record in records:
+            row = {str(name): value for name, value in record.items()}
+            places = {
                 name: _text(row.get((fields or {}).get(name, name)))
                 for name in ("facility", "indicator", "period")
-            },
-        )
-        for row in rows
-    ]
-    return Findings(shown=tuple(problems), count=bad.size)
+            }
+            self.add(
+                rule.format_map({name: quote(value) for name, value in row.items()}),
+                cure,
+                file=_text(row.get("file")),
+                row=None if is_missing(row.get("row")) else int(row["row"]),
+                facility=places["facility"],
+                indicator=places["indicator"],
+                period=places["period"],
+            )
+        self.count += bad.size - len(records)
+
+    def size(self, dim: str, size: int, *, file: str | None = None) -> None:
+        """Add a problem where there are too few or too many facilities or indicators."""
+        least, most = _SIZES[dim]
+        if size < least:
+            few = f"is one {dim}" if size == 1 else f"are no {PLURAL[dim]}"
+            self.add(
+                f"there {few}: a study needs at least {least}", f"add {PLURAL[dim]}", file=file
+            )
+        if size > most:
+            self.add(
+                f"there are {size:,} {PLURAL[dim]}, at most {most:,} are possible",
+                "check that the columns facility and indicator are the right ones",
+                file=file,
+            )
+
+    def refuse(self) -> None:
+        """Raise `InputError` with every problem; do nothing when there is none.
+
+        Raises
+        ------
+        InputError
+            At most ``LISTED`` problems are listed; one more says how many are left.
+        """
+        if not self:
+            return
+        problems = list(self.problems)
+        rest = self.count - len(problems)
+        if rest:
+            rule = f"{rest:,} more problem{'s are' if rest > 1 else ' is'} not listed"
+            problems.append(Problem(rule=rule, cure="mend the ones above and check again"))
+        raise InputError(problems)
 
 
 def quote(value: Any) -> str:
@@ -138,17 +169,18 @@ def listed(values: Sequence[str], *, limit: int = 8) -> str:
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
-def _text(value: Any) -> str | None:
-    text = "" if is_missing(value) else str(value).strip()
-    if not text:
-        return None
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _whole(value: Any) -> int | None:
-    return None if is_missing(value) else int(value)
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number by its type."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def is_missing(value: Any) -> bool:
     """Tell whether a cell holds nothing, in any of the ways to say so."""
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _text(value: Any) -> str | None:
+    text = "" if is_missing(value) else str(value).strip()
+    if not text:
+        return None
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,52 +1,26 @@
 """`read_study`: a study.toml or a table becomes a `Study`."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.priors import Priors
 from pdsim.settings import read_toml
-from pdsim.study.cases import observed_from_cases
-from pdsim.study.check import option_findings
-from pdsim.study.core import Study, default_m
-from pdsim.study.frames import KEYS, METADATA, VALUES, Columns, named, suggestion, visible
+from pdsim.study.caselevel import observed_from_cases
+from pdsim.study.core import Study, study_of
+from pdsim.study.frames import KEYS, METADATA, VALUES, named, suggestion, visible
 from pdsim.study.longtable import Observed, observed_from_long
-from pdsim.study.problems import NOTHING, Findings, found, quote, refuse
-from pdsim.study.sampler import SamplerSettings
-from pdsim.study.settings import Format, StudyFile, parse_settings
+from pdsim.study.options import Columns, StudyOptions, parse_options
+from pdsim.study.problems import Findings, quote
 from pdsim.study.sources import Load, Reading, read_source, refuse_size
 from pdsim.study.widetable import long_from_wide, valued, wide_columns
 
 
-def read_study(
-    path: str | os.PathLike[str],
-    *,
-    indicators: str | os.PathLike[str] | None = None,
-    format: Format | None = None,
-    columns: Mapping[str, str] | None = None,
-    ignore: Sequence[str] | None = None,
-    periods: Sequence[str] | None = None,
-    name: str | None = None,
-    m: int | None = None,
-    weights: Mapping[str, float] | None = None,
-    case_correlation: float | None = None,
-    design_effect: float | None = None,
-    trials: int | None = None,
-    items: int | None = None,
-    suppress_below: int | None = None,
-    priors: Priors | None = None,
-    sampler: SamplerSettings | None = None,
-    delimiter: str | None = None,
-    decimal: Literal[".", ","] | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    indicators_sheet: str | None = None,
-    allow_outside: bool = False,
-) -> Study:
+def read_study(path: str | os.PathLike[str], *, options: StudyOptions | None = None) -> Study:
     """Read a study from its study.toml, or from a table.
 
     Parameters
@@ -54,15 +28,9 @@ def read_study(
     path : path
         A study.toml, a folder that holds one, or a table (``.csv``, ``.tsv``, ``.txt``, also
         ``.gz``; ``.xlsx``; ``.parquet``).
-    indicators : path, optional
-        File of the indicator table.
-    format, columns, ignore, periods, name, m, weights, case_correlation, design_effect, trials
-        See `pdsim.study.StudyFile`; each replaces the key of a study.toml.
-    items, suppress_below, priors, sampler, delimiter, decimal, encoding, sheet
-    indicators_sheet
-        Likewise.
-    allow_outside : bool
-        Let a study.toml name files outside its folder.
+    options : StudyOptions, optional
+        Each option that is not its default replaces the key of a study.toml. A file of
+        indicators may then lie anywhere.
 
     Returns
     -------
@@ -78,222 +46,126 @@ def read_study(
     --------
     >>> from tempfile import TemporaryDirectory
     >>> rows = ["facility,baseline_percent,endline_percent", "A,20,60", "B,30,50"]
+    >>> options = StudyOptions(trials=20, items=14, case_correlation=0.1)
     >>> with TemporaryDirectory() as folder:
     ...     table = Path(folder) / "published.csv"
     ...     _ = table.write_text(chr(10).join(rows))
-    ...     study = read_study(table, trials=20, items=14, case_correlation=0.1)
+    ...     study = read_study(table, options=options)
     >>> study
     <Study 'published': counts, 2 facilities x 1 indicator x 2 periods, m = 1>
     >>> study.effective_data()["trials"].values[0, 0].round(1)
     array([121.7, 121.7])
     """
-    source = Path(path)
+    source, given = Path(path), {} if options is None else options.stated()
     if source.is_dir():
         source = source / "study.toml"
-    stated: dict[str, Any] = {
-        "indicators": None if indicators is None else os.fspath(indicators),
-        "format": format,
-        "columns": None if columns is None else dict(columns),
-        "ignore": None if ignore is None else tuple(ignore),
-        "periods": periods,
-        "name": name,
-        "m": m,
-        "weights": None if weights is None else dict(weights),
-        "case_correlation": case_correlation,
-        "design_effect": design_effect,
-        "trials": trials,
-        "items": items,
-        "suppress_below": suppress_below,
-        "priors": priors,
-        "sampler": sampler,
-        "delimiter": delimiter,
-        "decimal": decimal,
-        "encoding": encoding,
-        "sheet": sheet,
-        "indicators_sheet": indicators_sheet,
-    }
-    stated = {key: value for key, value in stated.items() if value is not None}
-    if source.suffix.lower() == ".toml":
-        mapping = read_toml(source) | stated
-        load = _within(source.parent, allow_outside, given=stated.get("indicators"))
-        file, default_name = source.name, source.resolve().parent.name
-    else:
-        mapping = {"data": os.fspath(source)} | stated
-        load = _any
-        file, default_name = None, source.name.split(".")[0]
-    settings, findings = parse_settings(mapping, file=file)
-    return study_of(settings, findings, load=load, default_name=default_name or "study", file=file)
+    if source.suffix.lower() != ".toml":
+        mapping = {"data": source.name} | given
+        load = _within(source.parent, True, given=given.get("indicators"))
+        return study_from(mapping, load=load, name=source.name.split(".")[0] or "study")
+    mapping = read_toml(source) | given
+    outside = bool(mapping.get("allow_outside"))
+    load = _within(source.parent, outside, given=given.get("indicators"))
+    name = source.resolve().parent.name or "study"
+    return study_from(mapping, load=load, name=name, file=source.name)
 
 
-def study_of(
-    settings: StudyFile | None,
-    findings: Findings,
-    *,
-    load: Load,
-    default_name: str,
-    file: str | None = None,
-) -> Study:
-    """Return the study of parsed settings.
+def study_from(mapping: dict[str, Any], *, load: Load, name: str, file: str | None = None) -> Study:
+    """Return the study of the keys of a study.toml.
 
     Parameters
     ----------
-    settings : StudyFile or None
-        None where they cannot be used; `findings` then say why.
-    findings : Findings
-        What is wrong in the settings; reported together with what is wrong in the tables.
+    mapping : dict
     load : callable
         Returns the bytes of a file of the study.
-    default_name : str
+    name : str
+        What the study is called where it is not stated.
     file : str, optional
-        Where the settings were stated.
+        Where the keys were stated.
 
     Raises
     ------
     InputError
     """
-    if settings is None:
-        refuse(findings)
-        raise AssertionError("unusable settings have findings")
-    observed, facilities, notes, more = _observed(settings, load)
-    name = settings.name or default_name
-    options = option_findings(
-        facilities=facilities,
-        name=name,
-        m=settings.m,
-        case_correlation=settings.case_correlation,
-        design_effect=settings.design_effect,
-        suppress_below=settings.suppress_below,
-        priors=settings.priors,
-        sampler=settings.sampler,
-        notes=settings.notes,
-        file=file,
-    )
-    refuse(findings + more + options)
-    assert observed is not None  # there are no findings
-    estimated = settings.case_correlation is None and observed.case_correlation is not None
-    if observed.case_correlation is not None and not estimated:
-        low, high = observed.case_correlation_limits or (0.0, 0.0)
-        notes += (
-            f"The cases themselves give a within-case correlation of "
-            f"{observed.case_correlation:.3f} ({low:.3f} to {high:.3f}); the stated one is used.",
-        )
-    return Study(
-        data=observed.data,
-        name=name,
-        m=default_m(observed.data) if settings.m is None else settings.m,
-        case_correlation=observed.case_correlation if estimated else settings.case_correlation,
-        case_correlation_source="estimated" if estimated else "unset",
-        case_correlation_limits=observed.case_correlation_limits if estimated else None,
-        design_effect=settings.design_effect,
-        items=settings.items,
-        priors=settings.priors,
-        sampler=settings.sampler,
-        notes=(*settings.notes, *notes, *observed.notes),
-        period_labels=observed.period_labels,
-        suppress_below=settings.suppress_below,
-    )
+    found = Findings()
+    options, problems = parse_options(mapping, file=file)
+    found.take(problems)
+    if options is None:
+        found.refuse()
+        raise AssertionError("unusable options have problems")
+    if options.name is None:
+        options = replace(options, name=name)
+    observed = _observed(options, load, found)
+    return study_of(observed, options, found, file=file)
 
 
-def _observed(
-    settings: StudyFile, load: Load
-) -> tuple[Observed | None, int, tuple[str, ...], Findings]:
+def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
     """Read the tables and lay them out."""
-    reading = Reading(
-        delimiter=settings.delimiter, encoding=settings.encoding, sheet=settings.sheet
-    )
-    findings = NOTHING
-    tables: list[pd.DataFrame] = []
-    notes: list[str] = []
-    sources = [(name, reading) for name in settings.files]
-    if settings.indicators:
-        apart = Reading(encoding=settings.encoding, sheet=settings.indicators_sheet)
-        sources.append((settings.indicators, apart))
-    for name, how in sources:
-        try:
-            table, guessed = read_source(name, load, how)
-            tables.append(table)
-            notes += guessed
-        except InputError as error:
-            findings += found(error.problems)
-    if not settings.files:
-        findings += found(Problem(rule="data names no file", cure='state data = "table.csv"'))
-    if findings:
-        return None, 0, (), findings
-    indicators = tables.pop() if settings.indicators else None
-    table, findings = _joined(tables)
-    if findings:
-        return None, 0, (), findings
-    periods = None if settings.periods is None else tuple(str(label) for label in settings.periods)
-    if settings.format == "cases":
-        observed, facilities, findings = observed_from_cases(
-            table,
-            indicators=indicators,
-            weights=settings.weights,
-            periods=periods,
-            ignore=settings.ignore,
-            columns=settings.columns,
-        )
-        return observed, facilities, tuple(notes), findings
-    table = table.drop(columns=[name for name in settings.ignore if name in visible(table)])
-    columns = settings.columns
-    if settings.format == "wide" or (
-        settings.format == "auto" and _is_wide(table, columns, periods)
-    ):
-        table, findings = long_from_wide(table, columns=columns, periods=periods)
-        if findings:
-            return None, 0, (), findings
+    before = found.count
+    if not options.files:
+        found.add("data names no file", 'state data = "table.csv"')
+    reading = Reading(delimiter=options.delimiter, encoding=options.encoding, sheet=options.sheet)
+    tables = [_table(name, load, reading, found) for name in options.files]
+    indicators = None
+    if options.indicators:
+        reading = Reading(encoding=options.encoding, sheet=options.indicators_sheet)
+        indicators = _table(options.indicators, load, reading, found)
+    if found.count > before:
+        return Observed()
+    table = _joined([table for table in tables if table is not None], found)
+    if found.count > before:
+        return Observed()
+    if options.format == "cases":
+        return observed_from_cases(table, indicators, options, found)
+    table = table.drop(columns=[name for name in options.ignore if name in visible(table)])
+    columns, periods = options.columns, None
+    if options.periods is not None:
+        periods = tuple(str(label) for label in options.periods)
+    if options.format == "wide" or (options.format == "auto" and _is_wide(table, columns, periods)):
+        laid_out = long_from_wide(table, columns, periods, found)
+        if laid_out is None:
+            return Observed()
         # the long table has canonical names by now
-        columns = Columns(**{name: getattr(columns, name) for name in ("indicator", *METADATA)})
-    observed, facilities, findings = observed_from_long(
-        table,
-        indicators=indicators,
-        weights=settings.weights,
-        periods=periods,
-        trials=settings.trials,
-        items=settings.items,
-        decimal=settings.decimal,
-        columns=columns,
-    )
-    return observed, facilities, tuple(notes), findings
+        table, columns = laid_out, columns.only("indicator", *METADATA)
+    return observed_from_long(table, indicators, columns, options, found)
+
+
+def _table(name: str, load: Load, reading: Reading, found: Findings) -> pd.DataFrame | None:
+    try:
+        return read_source(name, load, reading, found.notes)
+    except InputError as error:
+        found.take(error.problems)
+        return None
 
 
 def _is_wide(table: pd.DataFrame, columns: Columns, periods: Sequence[str] | None) -> bool:
     """Tell a wide table from a long one, which has a column for a value itself."""
-    table, _ = named(table, columns, (*KEYS, *VALUES))
+    table = named(table, columns, (*KEYS, *VALUES), Findings())
     names = visible(table)
     if "period" in names or {"successes", "mean", "percent"} & set(names):
         return False
     return bool(wide_columns(names, columns, periods) or valued(names, columns))
 
 
-def _joined(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, Findings]:
+def _joined(tables: list[pd.DataFrame], found: Findings) -> pd.DataFrame:
     """Join files with the same columns."""
     first = tables[0]
     names = {name.casefold(): name for name in visible(first)}
-    findings = NOTHING
     aligned = [first]
     for table in tables[1:]:
         theirs = {name.casefold(): name for name in visible(table)}
         for name in sorted(set(names) ^ set(theirs)):
             lacking, having = (table, first) if name in names else (first, table)
             shown = names.get(name, theirs.get(name, name))
-            findings += found(
-                Problem(
-                    file=str(lacking["file"].iloc[0]) if len(lacking) else None,
-                    rule=f"there is no column {quote(shown)}, which "
-                    f"{having['file'].iloc[0] if len(having) else 'another file'} has",
-                    cure="give all files the same columns" + suggestion(shown, visible(lacking)),
-                )
+            found.add(
+                f"there is no column {quote(shown)}, which {having['file'].iloc[0]} has",
+                "give all files the same columns" + suggestion(shown, visible(lacking)),
+                file=str(lacking["file"].iloc[0]),
             )
         aligned.append(
             table.rename(columns={theirs[key]: names[key] for key in theirs if key in names})
         )
-    return pd.concat(aligned, ignore_index=True) if len(aligned) > 1 else first, findings
-
-
-def _any(name: str) -> bytes:
-    """Read a file that the caller named."""
-    return _bytes(Path(name))
+    return pd.concat(aligned, ignore_index=True) if len(aligned) > 1 else first
 
 
 def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
@@ -301,7 +173,7 @@ def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
 
     def load(name: str) -> bytes:
         if name == given:
-            return _any(name)
+            return _bytes(Path(name))
         path = folder / name
         inside = path.resolve().is_relative_to(folder.resolve())
         if not inside and not allow_outside:
@@ -309,8 +181,8 @@ def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
                 Problem(
                     file=name,
                     rule="the file lies outside the folder of the study.toml",
-                    cure="copy it into the folder and name it relative to the study.toml (or say "
-                    "allow_outside=True to read_study)",
+                    cure="copy it into the folder and name it relative to the study.toml (or state "
+                    "allow_outside = true)",
                 )
             )
         return _bytes(path)

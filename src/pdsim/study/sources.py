@@ -43,7 +43,7 @@ class Reading:
     sheet: str | None = None
 
 
-def read_source(name: str, load: Load, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_source(name: str, load: Load, reading: Reading, notes: list[str]) -> pd.DataFrame:
     """Read one file of the study.
 
     Parameters
@@ -53,13 +53,13 @@ def read_source(name: str, load: Load, reading: Reading) -> tuple[pd.DataFrame, 
     load : callable
         Returns the bytes of `name`.
     reading : Reading
+    notes : list of str
+        Takes sentences on what was guessed.
 
     Returns
     -------
     DataFrame
         Raw table.
-    tuple of str
-        Sentences on what was guessed.
 
     Raises
     ------
@@ -79,14 +79,13 @@ def read_source(name: str, load: Load, reading: Reading) -> tuple[pd.DataFrame, 
         raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
     _refuse_mismatch(content, file, suffix)
     if suffix == ".xlsx":
-        table = read_workbook(
+        return read_workbook(
             content, file=file, sheet=reading.sheet, max_bytes=MAX_BYTES, max_cells=MAX_CELLS
         )
-        return table, ()
     if suffix == ".parquet":
-        return read_parquet(content, file=file, max_bytes=MAX_BYTES, max_cells=MAX_CELLS), ()
+        return read_parquet(content, file=file, max_bytes=MAX_BYTES, max_cells=MAX_CELLS)
     return read_delimited(
-        content, file=file, delimiter=reading.delimiter, encoding=reading.encoding
+        content, file=file, delimiter=reading.delimiter, encoding=reading.encoding, notes=notes
     )
 
 

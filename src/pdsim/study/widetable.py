@@ -8,10 +8,10 @@ from typing import Final
 import pandas as pd
 
 from pdsim.conventions import PERIODS
-from pdsim.errors import Problem
-from pdsim.study.frames import VALUES, Columns, file_of, named, visible
+from pdsim.study.frames import VALUES, file_of, named, visible
 from pdsim.study.longtable import COMPOSITE
-from pdsim.study.problems import NOTHING, Findings, found, listed, quote
+from pdsim.study.options import Columns
+from pdsim.study.problems import Findings, listed, quote
 
 _SEPARATORS: Final = " _.-:/|"
 
@@ -46,7 +46,7 @@ def wide_columns(
     """
     labels = tuple(periods) if periods else PERIODS
     words = _words(columns)
-    return [found for name in names if (found := _split(name, words, labels)) is not None]
+    return [item for name in names if (item := _split(name, words, labels)) is not None]
 
 
 def valued(names: Sequence[str], columns: Columns) -> list[str]:
@@ -92,9 +92,9 @@ def _rests(text: str, word: str) -> Iterator[str]:
 
 
 def long_from_wide(
-    table: pd.DataFrame, *, columns: Columns, periods: Sequence[str] | None
-) -> tuple[pd.DataFrame, Findings]:
-    """Return the long table of a wide one.
+    table: pd.DataFrame, columns: Columns, periods: Sequence[str] | None, found: Findings
+) -> pd.DataFrame | None:
+    """Return the raw long table of a raw wide one; None where that is not possible.
 
     A row of the wide table is a facility, or a facility and an indicator. Its columns are
     named by value and period and, in tables without a column ``indicator``, by the indicator:
@@ -107,24 +107,28 @@ def long_from_wide(
         Raw wide table.
     columns : Columns
     periods : sequence of str, optional
-
-    Returns
-    -------
-    DataFrame
-        Raw long table.
-    Findings
+    found : Findings
     """
+    before = found.count
     # a stated indicator may be the column of the indicator table
     indicator = columns.indicator if columns.indicator in table else None
     keys_only = Columns(facility=columns.facility, indicator=indicator, tier=columns.tier)
-    table, findings = named(table, keys_only, ("facility", "indicator", "tier"))
+    table = named(table, keys_only, ("facility", "indicator", "tier"), found)
     keys = [name for name in ("facility", "indicator", "tier") if name in table]
     rest = [name for name in visible(table) if name not in keys]
     wide = wide_columns(rest, columns, periods)
     common = _common(rest, columns, wide)
-    findings += _layout_findings(table, wide, [*(common.values())], rest, columns, periods)
-    if findings or not wide:
-        return table, findings
+    parsed = {item.column for item in wide} | set(common.values())
+    lost = [name for name in valued(rest, columns) if name not in parsed]
+    _layout_findings(table, wide, lost, periods, found)
+    if not wide and not lost:
+        found.add(
+            f"no column names a value and a period; the file has {listed(rest)}",
+            "name the columns such as percent_baseline and percent_endline",
+            file=file_of(table),
+        )
+    if found.count > before:
+        return None
     parts = []
     for indicator, period in dict.fromkeys((item.indicator, item.period) for item in wide):
         cells = {
@@ -138,7 +142,7 @@ def long_from_wide(
         if "indicator" not in keys:
             part = part.assign(indicator=indicator or COMPOSITE)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True), NOTHING
+    return pd.concat(parts, ignore_index=True)
 
 
 def _common(rest: Sequence[str], columns: Columns, wide: Sequence[WideColumn]) -> dict[str, str]:
@@ -155,64 +159,43 @@ def _common(rest: Sequence[str], columns: Columns, wide: Sequence[WideColumn]) -
 def _layout_findings(
     table: pd.DataFrame,
     wide: Sequence[WideColumn],
-    common: Sequence[str],
-    rest: Sequence[str],
-    columns: Columns,
+    lost: Sequence[str],
     periods: Sequence[str] | None,
-) -> Findings:
+    found: Findings,
+) -> None:
+    """Report columns without a period, columns that mean the same, and columns that lack."""
     file = file_of(table)
-    labels = tuple(periods) if periods else PERIODS
-    problems = []
-    parsed = {item.column for item in wide} | set(common)
-    for name in valued(rest, columns):
-        if name not in parsed:
-            problems.append(
-                Problem(
-                    file=file,
-                    rule=f"column {quote(name)} names none of the periods {listed(labels)}",
-                    cure='correct its name, or state the labels: periods = ["2021", "2023"]',
-                )
-            )
-    if not wide and not problems:
-        problems.append(
-            Problem(
-                file=file,
-                rule=f"no column names a value and a period; the file has {listed(rest)}",
-                cure="name the columns such as percent_baseline and percent_endline",
-            )
+    for name in lost:
+        found.add(
+            f"column {quote(name)} names none of the periods {listed(tuple(periods or PERIODS))}",
+            'correct its name, or state the labels: periods = ["2021", "2023"]',
+            file=file,
         )
     cells: dict[tuple[str, str, str], str] = {}
     for item in wide:
         key = (item.indicator, item.period, item.value)
         if key in cells:
-            problems.append(
-                Problem(
-                    file=file,
-                    rule=f"columns {quote(cells[key])} and {quote(item.column)} mean the same",
-                    cure="keep one of them",
-                )
+            found.add(
+                f"columns {quote(cells[key])} and {quote(item.column)} mean the same",
+                "keep one of them",
+                file=file,
             )
         cells[key] = item.column
         if item.indicator and "indicator" in table:
-            problems.append(
-                Problem(
-                    file=file,
-                    rule=f"column {quote(item.column)} names an indicator, and there is a column "
-                    "'indicator' as well",
-                    cure="keep one of the two ways",
-                )
+            found.add(
+                f"column {quote(item.column)} names an indicator, and there is a column "
+                "'indicator' as well",
+                "keep one of the two ways",
+                file=file,
             )
-    values = {item.value for item in wide}
+    values = sorted({item.value for item in wide})
     for indicator, period in dict.fromkeys((item.indicator, item.period) for item in wide):
-        for value in sorted(values):
+        for value in values:
             if (indicator, period, value) not in cells:
-                problems.append(
-                    Problem(
-                        file=file,
-                        indicator=indicator or None,
-                        period=period,
-                        rule=f"the column of {value} is missing",
-                        cure="add it; other indicators or periods have one",
-                    )
+                found.add(
+                    f"the column of {value} is missing",
+                    "add it; other indicators or periods have one",
+                    file=file,
+                    indicator=indicator or None,
+                    period=period,
                 )
-    return found(problems)

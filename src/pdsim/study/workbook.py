@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
+from pdsim.study.frames import tabulated
 from pdsim.study.problems import listed
-from pdsim.study.tabulate import tabulated
 
 
 def read_workbook(

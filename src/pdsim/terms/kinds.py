@@ -6,9 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pdsim.arraytypes import Floats
+from pdsim.arraytypes import Bools, Floats
 from pdsim.errors import InputError, Problem
 
 
@@ -39,14 +38,14 @@ class Kind:
     name: str
     values: tuple[str, str]
     blank: tuple[float, float]
-    missing: Callable[[Floats, Floats], NDArray[np.bool_]]
-    level: Callable[[Floats, Floats, NDArray[np.bool_]], Floats]
+    missing: Callable[[Floats, Floats], Bools]
+    level: Callable[[Floats, Floats, Bools], Floats]
     factor: float
     units: str
     proportion: bool
 
 
-def _share(successes: Floats, trials: Floats, lower: NDArray[np.bool_]) -> Floats:
+def _share(successes: Floats, trials: Floats, lower: Bools) -> Floats:
     share = np.divide(successes, trials, out=np.full(np.shape(successes), np.nan), where=trials > 0)
     return np.where(lower, 1.0 - share, share)
 

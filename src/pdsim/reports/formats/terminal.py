@@ -92,7 +92,7 @@ def _cells(study: Study) -> list[str]:
     trials = study.data["trials"].to_numpy()
     seen = trials[trials > 0]
     lines = [f"Missing cells: {trials.size - seen.size:,} of {trials.size:,}"]
-    limit = study.suppress_below
+    limit = study.options.suppress_below
     if limit is None or seen.min() >= limit:
         lines.append(f"Cases in a cell: {seen.min():,.6g} to {seen.max():,.6g}")
     else:
@@ -101,6 +101,6 @@ def _cells(study: Study) -> list[str]:
     source = study.case_correlation_source
     value = "not known" if r is None else f"{r:.3g} ({source})"
     lines.append(f"Within-case correlation: {value}")
-    if study.design_effect != 1.0:
-        lines.append(f"Design effect: {study.design_effect:g}")
+    if study.options.design_effect != 1.0:
+        lines.append(f"Design effect: {study.options.design_effect:g}")
     return lines

@@ -1,7 +1,7 @@
 """The executive summary: five sentences, every number out of a table."""
 
 from pdsim.conventions import CERTAIN, Side
-from pdsim.reports.formats.document import Name, Number, Piece, Table, Text, fill, listing, sentence
+from pdsim.reports.formats.document import Name, Piece, Table, Text, fill, listing, sentence
 from pdsim.reports.formats.numbers import in_words
 from pdsim.reports.study.facts import ROW
 from pdsim.reports.study.tables import bound_names
@@ -204,8 +204,3 @@ def _certainty(results: Results, facts: Table) -> Text:
     first = whole[0]
     start = f"{first[0].upper()}{first[1:]}" if isinstance(first, str) else first
     return (start, *whole[1:], ".")
-
-
-def cell_of(number: Number) -> str:
-    """Return where a number came from, as one text."""
-    return "/".join(number.cell)

@@ -1,0 +1,328 @@
+"""`StudyOptions`: every key of a study.toml, once."""
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
+from typing import Any, ClassVar, Final, Literal
+
+from pdsim.errors import InputError, Problem
+from pdsim.priors import Priors
+from pdsim.settings import FORBID_EXTRA, from_mapping
+from pdsim.study.names import broken_name
+
+type Engine = Literal["nuts", "laplace"]
+type Decimal = Literal[".", ","]
+type Format = Literal["auto", "long", "wide", "cases"]
+
+MAX_CASE_CORRELATION: Final = 0.9
+"""Above it the model's share of shared variance leaves nothing to the indicators."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerSettings:
+    """Inference engine, size and seed of a fit; the table ``[sampler]`` of a study.toml.
+
+    Attributes
+    ----------
+    engine : {"nuts", "laplace"}
+        ``nuts`` is the reference, ``laplace`` the fast engine.
+    draws : int
+        Posterior draws per chain, at least 100.
+    tune : int
+        Tuning steps per chain (nuts only), at least 100.
+    chains : int
+        At least 2 (nuts only): one chain cannot show that it has converged.
+    seed : int
+        0 is a seed.
+
+    Examples
+    --------
+    >>> SamplerSettings(draws=4000).chains
+    4
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    engine: Engine = "nuts"
+    draws: int = 2000
+    tune: int = 1000
+    chains: int = 4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("nuts", "laplace"):
+            raise ValueError(f"engine must be 'nuts' or 'laplace', got {self.engine!r}")
+        if not 100 <= self.draws <= 1_000_000:
+            raise ValueError(f"draws must be 100 to 1,000,000, got {self.draws}")
+        if not 100 <= self.tune <= 1_000_000:
+            raise ValueError(f"tune must be 100 to 1,000,000, got {self.tune}")
+        if not 2 <= self.chains <= 64:
+            raise ValueError(f"chains must be 2 to 64, got {self.chains}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be 0 or more and below 2**63, got {self.seed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What the columns are called in the files; the table ``[columns]`` of a study.toml.
+
+    A column that is not named here is found by its own name, whatever its case.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    facility: str | None = None
+    indicator: str | None = None
+    period: str | None = None
+    tier: str | None = None
+    successes: str | None = None
+    trials: str | None = None
+    percent: str | None = None
+    mean: str | None = None
+    sd: str | None = None
+    n: str | None = None
+    se: str | None = None
+    domain: str | None = None
+    direction: str | None = None
+    weight: str | None = None
+    label: str | None = None
+    case_group: str | None = None
+
+    def only(self, *names: str) -> "Columns":
+        """Return the names of these columns, and of no others."""
+        return Columns(**{name: getattr(self, name) for name in names})
+
+
+def flag(default: Any, help: str) -> Any:
+    """Return a field that the command line offers as an option too."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOptions:
+    """How a study is to be read and analysed: the keys of a study.toml, all of them optional.
+
+    Attributes
+    ----------
+    data : str or tuple of str
+        File of the table, or files with the same columns, relative to the study.toml and
+        inside its folder: ``.csv``, ``.tsv``, ``.txt`` (also ``.gz``), ``.xlsx``, ``.parquet``.
+    indicators : str or None
+        File of the indicator table: ``indicator`` and any of ``domain``, ``direction``
+        ("higher" or "lower" is better), ``weight``, ``label``, ``case_group``.
+    format : {"auto", "long", "wide", "cases"}
+        ``long``: one row per facility, indicator and period. ``wide``: a column per value and
+        period (and indicator). ``cases``: one row per observed case with a column of 0 and 1
+        per indicator; must be stated. Default: long or wide, by the names of the columns.
+    columns : Columns
+        Names of the columns, where they differ: ``facility, indicator, period, tier``; the
+        values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``;
+        and those of the indicator table.
+    ignore : tuple of str
+        Columns to leave out, such as the number of a case.
+    periods : tuple of str or None
+        Labels of baseline and endline in the data, in this order; one label for a study of
+        one period. Default: "baseline" and "endline".
+    name : str or None
+        Name of the study; default: that of the folder or of the table.
+    m : int or None
+        Facilities to name at each end; default 3, or half of them when there are fewer than 6.
+    weights : dict of indicator to float or None
+        Instead of a column ``weight``; sums to 1. Default: equal weights.
+    case_correlation : float or None
+        Correlation of two indicators of one case, 0 to 0.9. With cases the default is their
+        own estimate; otherwise results are shown for 0, 0.1 and 0.3.
+    design_effect : float
+        Variance inflation by clustering of cases (day, team, observer), 1 or more; divides the
+        trials.
+    trials : int or None
+        Percentages only: assumed number of cases behind each, where no column states it.
+    items : int or None
+        Composite percentages only: items scored on every case; trials are then cases times
+        items.
+    suppress_below : int or None
+        Counts above 0 and under this number are not printed in reports.
+    notes : tuple of str
+        Sentences to print with every result.
+    priors : Priors or None
+        ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``.
+    sampler : SamplerSettings
+        ``[sampler]`` with ``engine``, ``draws``, ``tune``, ``chains`` and ``seed``.
+    delimiter, decimal, encoding : str or None
+        Of text files, where they are not recognised.
+    sheet, indicators_sheet : str or None
+        Sheet of the table and of the indicator table in workbooks; default: the first one.
+    allow_outside : bool
+        Let a study.toml name files outside its folder.
+
+    Examples
+    --------
+    >>> StudyOptions(m=2, case_correlation=0.1).sampler.engine
+    'nuts'
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    data: str | tuple[str, ...] = ()
+    indicators: str | None = flag(None, "Indicator table.")
+    format: Format = "auto"
+    columns: Columns = field(default_factory=Columns)
+    ignore: tuple[str, ...] = ()
+    periods: tuple[str | int, ...] | None = None
+    name: str | None = None
+    m: int | None = flag(None, "Facilities to name at each end.")
+    weights: dict[str, float] | None = None
+    case_correlation: float | None = flag(
+        None, "Within-case correlation that you assume, 0 to 0.9."
+    )
+    design_effect: float = 1.0
+    trials: int | None = flag(None, "Assumed number of cases behind percentages.")
+    items: int | None = flag(None, "Items scored on every case, for composites.")
+    suppress_below: int | None = flag(None, "Do not print counts above 0 and below this number.")
+    notes: tuple[str, ...] = ()
+    priors: Priors | None = None
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    delimiter: str | None = None
+    decimal: Decimal | None = None
+    encoding: str | None = None
+    sheet: str | None = flag(None, "Sheet of a workbook.")
+    indicators_sheet: str | None = None
+    allow_outside: bool = flag(False, "Let a study.toml name files outside its folder.")
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(f"delimiter must be one character, got {self.delimiter!r:.60}")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the table."""
+        return (self.data,) if isinstance(self.data, str) else self.data
+
+    def stated(self) -> dict[str, Any]:
+        """Return the options that are not their defaults."""
+        plain = StudyOptions()
+        return {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != getattr(plain, item.name)
+        }
+
+
+_APART: Final = frozenset(
+    {
+        "name",
+        "m",
+        "weights",
+        "case_correlation",
+        "design_effect",
+        "suppress_below",
+        "notes",
+        "priors",
+        "sampler",
+    }
+)
+"""Keys without which the tables can still be checked."""
+
+
+def parse_options(
+    mapping: dict[str, Any], *, file: str | None
+) -> tuple[StudyOptions | None, tuple[Problem, ...]]:
+    """Return the options of a mapping, as far as they can be used, and what is wrong in it.
+
+    A wrong m must not hide a wrong table: keys that are wrong but say nothing about the table
+    are left out, so that the table can be checked in the same run. None where that is not
+    possible.
+    """
+    try:
+        return from_mapping(StudyOptions, mapping, file=file), ()
+    except InputError as error:
+        problems = error.problems
+    known = {item.name for item in fields(StudyOptions)}
+    usable = {key: value for key, value in mapping.items() if key in known}
+    wrong = {key for key, value in usable.items() if not _fits(key, value)}
+    if wrong - _APART:
+        return None, problems
+    rest = {key: value for key, value in usable.items() if key not in wrong}
+    return from_mapping(StudyOptions, rest, file=file), problems
+
+
+def _fits(key: str, value: Any) -> bool:
+    try:
+        from_mapping(StudyOptions, {key: value})
+    except InputError:
+        return False
+    return True
+
+
+def option_problems(
+    options: StudyOptions, *, facilities: int = 0, file: str | None = None
+) -> list[Problem]:
+    """Return the rules that the options of a study break.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    facilities : int
+        0 where the number is not known: m is then checked from below only.
+    file : str, optional
+        Where the options were stated.
+    """
+    problems = []
+    name, m, r = options.name, options.m, options.case_correlation
+    if name is not None and not (isinstance(name, str) and name.strip() and not broken_name(name)):
+        problems.append(
+            Problem(
+                rule=f"the name of a study must be plain text (received {name!r:.60})",
+                cure="give a name of at most 200 characters on one line",
+            )
+        )
+    if m is not None and not whole_from_1(m):
+        problems.append(Problem(rule=f"m must be a whole number of 1 or more (received {m!r:.60})"))
+    elif m is not None and facilities > 1 and 2 * m > facilities:
+        problems.append(
+            Problem(
+                rule=f"m = {m} is too large for {facilities} facilities: the top {m} and the "
+                f"bottom {m} would overlap",
+                cure=f"state an m of at most {facilities // 2}",
+            )
+        )
+    if r is not None and not (_is_real(r) and 0 <= r <= MAX_CASE_CORRELATION):
+        problems.append(
+            Problem(
+                rule=f"case_correlation must be between 0 and {MAX_CASE_CORRELATION} "
+                f"(received {r!r:.60})",
+                cure="state a value in this range, or leave it out",
+            )
+        )
+    effect = options.design_effect
+    if not (_is_real(effect) and math.isfinite(effect) and effect >= 1):
+        problems.append(
+            Problem(
+                rule="design_effect must be a finite number of 1 or more "
+                f"(received {effect!r:.60})",
+                cure="leave it out where cases are not clustered",
+            )
+        )
+    if options.suppress_below is not None and not whole_from_1(options.suppress_below):
+        problems.append(
+            Problem(
+                rule="suppress_below must be a whole number of 1 or more "
+                f"(received {options.suppress_below!r:.60})",
+                cure="leave it out to print all counts",
+            )
+        )
+    for key, kind in (("priors", Priors), ("sampler", SamplerSettings)):
+        value = getattr(options, key)
+        if value is not None and not isinstance(value, kind):
+            rule = f"{key} must be {kind.__name__} (received {type(value).__name__})"
+            problems.append(Problem(rule=rule))
+    notes: Any = options.notes
+    if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
+        problems.append(Problem(rule="notes must be a list of sentences"))
+    return [replace(problem, file=file) for problem in problems]
+
+
+def whole_from_1(value: Any) -> bool:
+    """Tell whether a value is a whole number of 1 or more by its type."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+
+
+def _is_real(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real)
