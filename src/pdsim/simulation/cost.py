@@ -24,6 +24,8 @@ def estimate_cost(scenario: Scenario) -> float:
     """
     cells = 2 * scenario.facilities * scenario.indicators
     cases = cells * float(np.mean([np.mean(row) for row in np.atleast_1d(scenario.trials)]))
-    slow = scenario.case_correlation > 0 or scenario.observer_effect != 0
+    slow = (scenario.case_correlation, scenario.visit_correlation, scenario.observer_effect) != (
+        0, 0, 0,
+    )  # fmt: skip
     seconds = cells * _CELL + cases * (_COPULA_CASE if slow else _CASE)
     return seconds + cells * _FIT[scenario.engine] if scenario.needs_posterior else seconds

@@ -6,7 +6,7 @@ from scipy.special import ndtri, stdtrit
 from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.jit import compiled
-from pdsim.simulation.cases import Observed
+from pdsim.simulation.cases import Observed, as_analysed
 from pdsim.simulation.decide import ERROR, OK, Decision
 from pdsim.simulation.estimands import analysis_weights
 from pdsim.simulation.scenario import Scenario
@@ -19,6 +19,7 @@ def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
     any makes the replicate an error. Intervals are a centre +- 1.96 stated standard deviations;
     the centre is the estimate itself but for the observed change of counts, see `_change_kernel`.
     """
+    observed = as_analysed(scenario, observed)
     nothing = np.full(observed.value.shape[:2], np.nan)
     flagged = nothing
     if scenario.rule == "z_score":

@@ -13,7 +13,7 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
-from pdsim.simulation.cases import Observed
+from pdsim.simulation.cases import Observed, as_analysed
 from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.estimands import analysis_weights
 from pdsim.simulation.philox import Seed, replicate_seed
@@ -52,8 +52,9 @@ def _sample_laplace(
     if scenario.kind == "normal":
         return _sample_normal(scenario, observed, seeds)
     template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
-    size = np.broadcast_to(observed.size, observed.value.shape)
-    return _fit_each(template, observed.value, size, seeds, weights, estimand, scenario.draws)
+    seen = as_analysed(scenario, observed)
+    size = np.broadcast_to(seen.size, seen.value.shape)
+    return _fit_each(template, seen.value, size, seeds, weights, estimand, scenario.draws)
 
 
 def _sample_normal(

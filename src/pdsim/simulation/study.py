@@ -39,6 +39,7 @@ def study_of(
             name=name,
             m=scenario.m,
             case_correlation=scenario.analysed_case_correlation if counts else None,
+            design_effect=scenario.analysed_design_effect,
             priors=scenario.priors,
             sampler=SamplerSettings(engine=scenario.engine),
             notes=("The data are simulated.",),
