@@ -74,7 +74,7 @@ def test_intervals_hold_where_the_analysis_knows_of_the_visits():
 
 def test_the_study_states_the_design_effect():
     _, study = simulate(VISITS)
-    assert study.design_effect == pytest.approx(1.7)
+    assert study.options.design_effect == pytest.approx(1.7)
 
 
 def test_visits_are_part_of_the_data_only_where_they_matter():
