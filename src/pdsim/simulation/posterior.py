@@ -14,11 +14,11 @@ from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
 from pdsim.simulation.cases import Observed, as_analysed
-from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.estimands import analysis_weights
+from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.philox import Seed, replicate_seed
+from pdsim.simulation.replicate import study_of
 from pdsim.simulation.scenario import Scenario, ScenarioEstimand
-from pdsim.simulation.study import study_of
 
 _LOG = logging.getLogger(__name__)
 
