@@ -21,13 +21,3 @@ SCHEMA_VERSION: Final = 1
 
 type Side = Literal["top", "bottom"]
 type Direction = Literal["higher", "lower"]
-type Estimand = Literal[
-    "change_observed",
-    "change",
-    "endline",
-    "level",
-    "change_net",
-    "change_logit",
-    "gap_closed",
-    "ratio",
-]

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logit
 
 from pdsim.simulation import Scenario, preset
-from pdsim.simulation.estimands import analysis_weights, true_values
+from pdsim.simulation.targets import analysis_weights, true_values
 from pdsim.simulation.truth import domain_of, draw_truth
 
 FULL = Scenario(

@@ -9,21 +9,20 @@ import xarray as xr
 
 from pdsim.analysis.precision import observed_se
 from pdsim.analysis.rank_groups import pairs_group, ranking_group, rules_group, sets_group
-from pdsim.analysis.refits import estimands_of, who_moves
+from pdsim.analysis.refits import fitted_estimands, who_moves
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
 from pdsim.analysis.weight_tables import weight_tables
-from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION, Estimand
+from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
-from pdsim.model.estimands import resolve_weights
+from pdsim.model.composites import resolve_weights
 from pdsim.ranking import improvement_probability
 from pdsim.scoring import observed_sources
 from pdsim.study import Study, study_to_dataset
+from pdsim.terms.estimands import ESTIMANDS
 
 EXPLORER_DRAWS = 500
 EXPLORER_BYTES = 3_000_000
 EXPLORER_FACILITIES = 60
-PRIOR_SENSITIVE = ("change_net",)
-"""Estimands that lean on a correlation which ten facilities hardly tell."""
 
 
 def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree:
@@ -47,7 +46,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         say how it was made.
     """
     level = levels(fit)
-    scores = {name: composite(fit, estimand=name) for name in estimands_of(fit)}
+    scores = {name: composite(fit, estimand=name) for name in fitted_estimands(fit)}
     main = next(iter(scores.values()))
     groups = {
         "study": study_to_dataset(study),
@@ -81,13 +80,12 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     return tree
 
 
-def _improvement(scores: dict[Estimand, xr.DataArray], study: Study, delta: float) -> xr.Dataset:
+def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) -> xr.Dataset:
     """Every estimand's mean, interval and P(> 0); the observed composite beside them."""
     parts = []
     for score in scores.values():
         part = mean_and_interval(score).assign(median=score.median(SAMPLE), sd=score.std(SAMPLE))
-        # a ratio of 1 is no change, and a level has no zero of interest
-        zero = 1.0 if score.attrs["estimand"] == "ratio" else 0.0
+        zero = ESTIMANDS[score.attrs["estimand"]].null or 0.0
         for name, bound in (("p_positive", zero), ("p_above_delta", zero + delta)):
             table = improvement_probability(score, delta=bound)
             part[name] = table["improvement_probability"]
@@ -95,7 +93,8 @@ def _improvement(scores: dict[Estimand, xr.DataArray], study: Study, delta: floa
         parts.append(part.assign(units=score.attrs["units"]))
     index = pd.Index(list(scores), name="estimand")
     table = xr.concat(parts, index, combine_attrs="drop")
-    table["prior_sensitive"] = ("estimand", [name in PRIOR_SENSITIVE for name in scores])
+    # they lean on a correlation which ten facilities hardly tell
+    table["prior_sensitive"] = ("estimand", [ESTIMANDS[name].net for name in scores])
     observed = observed_levels(study)
     for period in study.data["period"].to_numpy():
         table[f"observed_{period}"] = observed.sel(period=period, drop=True)

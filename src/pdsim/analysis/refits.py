@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from pdsim.conventions import Estimand, Side
+from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
 from pdsim.model.fit import Engine
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
 from pdsim.study import Study
+from pdsim.terms.estimands import estimands_of
 
 CASE_CORRELATIONS = (0.0, 0.1, 0.3)
 """Shown where the study does not know its within-case correlation."""
@@ -51,19 +52,15 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
     return xr.concat(parts, pd.Index(list(scores), name=dim), combine_attrs="drop")
 
 
+def fitted_estimands(tree: xr.DataTree) -> tuple[str, ...]:
+    """Return the estimands that a fit has, the main one first."""
+    return estimands_of(tree.attrs["kind"], tree["posterior"].sizes["period"])
+
+
 def who_moves(tree: xr.DataTree, *, m: int) -> xr.Dataset:
     """Return the selection under every estimand of a fit, over (estimand, facility)."""
-    scores = {name: composite(tree, estimand=name) for name in estimands_of(tree)}
+    scores = {name: composite(tree, estimand=name) for name in fitted_estimands(tree)}
     return compare_selections(scores, dim="estimand", m=m)
-
-
-def estimands_of(tree: xr.DataTree) -> tuple[Estimand, ...]:
-    """Return the estimands with a posterior that suit the study, the main one first."""
-    if tree["posterior"].sizes["period"] == 1:
-        return ("level",)
-    if tree.attrs["kind"] == "scores":
-        return ("change", "endline", "change_net")
-    return ("change", "change_net", "change_logit", "gap_closed", "endline", "ratio")
 
 
 def prior_sensitivity(

@@ -12,6 +12,7 @@ from pdsim.errors import InputError
 from pdsim.ranking.places import membership, places
 from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
+from pdsim.terms.estimands import estimands_of, main_estimand
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses
@@ -123,10 +124,10 @@ def weight_tables(
     # labels of draws would be compared again in every operation
     kept = thinned(levels, chosen.draws).drop_vars(["chain", "draw", "sample"], errors="ignore")
     nominal = kept["weight"].reset_coords(drop=True)
-    two = levels.sizes["period"] == 2
+    periods = levels.sizes["period"]
     values = indicator_values(normalise(kept))
     if "estimand" not in values.attrs:
-        values = values.assign_attrs(estimand="change" if two else "level")
+        values = values.assign_attrs(estimand=main_estimand(periods))
     samples = [dim for dim in values.dims if dim not in ("facility", "indicator")]
     mean = values.mean(samples, keep_attrs=True)
     mean.attrs.pop("ess", None)
@@ -148,9 +149,7 @@ def weight_tables(
         m=m,
         sides=_SIDES,
         aggregations=("arithmetic", "geometric", *(("opportunity",) if trials is not None else ())),
-        estimands=("change", "endline", "change_logit", "gap_closed", "ratio")
-        if two
-        else ("endline",),
+        estimands=estimands_of(levels.attrs.get("kind", "counts"), periods, net=False),
         left_out=chosen.left_out if several else 0,
         trials=trials,
     )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pdsim.model.estimands import (
+from pdsim.model.composites import (
     composite,
     expected_endline,
     levels,

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from pdsim.conventions import SCHEMA_VERSION, Estimand
+from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError
+from pdsim.model.composites import composite
 from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
 from pdsim.model.data import ModelData, model_data
-from pdsim.model.estimands import composite
 from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
@@ -171,5 +171,5 @@ def _cited(tree: xr.DataTree) -> xr.Dataset:
     """Return what is reported of every fit: each facility's level and change."""
     tree.attrs["convergence"] = ""
     two = tree["posterior"].sizes["period"] == 2
-    names: tuple[Estimand, ...] = ("change", "endline") if two else ("level",)
+    names = ("change", "endline") if two else ("level",)
     return xr.Dataset({name: composite(tree, estimand=name) for name in names})

@@ -7,8 +7,8 @@ import xarray as xr
 from scipy.special import expit
 
 from pdsim.arraytypes import Floats
+from pdsim.model.composites import levels
 from pdsim.model.data import ModelData, model_data
-from pdsim.model.estimands import levels
 from pdsim.priors import MeanPrior, Priors, ScalePrior
 from pdsim.study import Study, study_from_dataset
 

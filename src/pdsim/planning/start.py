@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 from scipy.optimize import brentq
 
-from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.planning.closed import pcs_means
 from pdsim.planning.runs import measure_rows, reduce_rows
@@ -14,8 +13,9 @@ from pdsim.planning.sizes import mean_trials, resize
 from pdsim.planning.solve import Search, solve
 from pdsim.planning.target import Target
 from pdsim.simulation import Scenario
-from pdsim.simulation.estimands import target_weights, true_values
+from pdsim.simulation.targets import target_weights, true_values
 from pdsim.simulation.truth import draw_truth
+from pdsim.terms.estimands import ESTIMANDS
 
 _TRUTHS: Final = 256
 _COARSE: Final = 0.3
@@ -69,26 +69,10 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
     r = scenario.case_correlation
     variance = (1 - r) * (root**2).sum(axis=2) + r * root.sum(axis=2) ** 2
     overall = np.einsum("k,rfkt->rft", weights, level)
-    slope = _slopes(scenario.estimand, overall[..., 0], overall[..., 1])
+    slope = ESTIMANDS[scenario.estimand].slopes(overall[..., 0], overall[..., 1], factor=100.0)
     single = (slope[0] ** 2 * variance[..., 0] + slope[1] ** 2 * variance[..., 1]).mean()
     loss = (1 + scenario.trials_cv**2) / (1 - scenario.missing)
     return Signal(between=between, single=float(np.sqrt(single * loss)))
-
-
-def _slopes(estimand: str, before: Floats, after: Floats) -> tuple[Floats, Floats]:
-    """Return the derivatives of an estimand by the composite at baseline and at endline."""
-    one = np.ones_like(before)
-    match estimand:
-        case "change":
-            return -100 * one, 100 * one
-        case "endline":
-            return 0 * one, 100 * one
-        case "change_logit":
-            return -1 / (before * (1 - before)), 1 / (after * (1 - after))
-        case "gap_closed":
-            return -(1 - after) / (1 - before) ** 2, 1 / (1 - before)
-        case _:
-            return -after / before**2, 1 / before
 
 
 def guess_trials(

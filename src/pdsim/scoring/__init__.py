@@ -2,7 +2,6 @@
 
 from pdsim.scoring.aggregate import (
     AGGREGATIONS,
-    SCORE_ESTIMANDS,
     aggregate,
     allowed_estimands,
     is_defined,
@@ -23,7 +22,6 @@ __all__ = [
     "AGGREGATIONS",
     "MISSING_POLICIES",
     "NORMALISATIONS",
-    "SCORE_ESTIMANDS",
     "aggregate",
     "all_or_none",
     "allowed_estimands",

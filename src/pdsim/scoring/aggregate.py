@@ -4,16 +4,15 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 import xarray as xr
-from scipy.special import logit
 
 from pdsim.errors import InputError, Problem
 from pdsim.scoring.normalise import NORMALISATIONS, Normalisation, check_levels, normalise
+from pdsim.terms.estimands import ESTIMANDS, estimands_of
+from pdsim.terms.kinds import kind_named
 
 type Aggregation = Literal["arithmetic", "geometric", "opportunity"]
-type ScoreEstimand = Literal["change", "endline", "change_logit", "gap_closed", "ratio"]
 
 AGGREGATIONS: Final = get_args(Aggregation.__value__)
-SCORE_ESTIMANDS: Final = get_args(ScoreEstimand.__value__)
 
 _NEVER_NEGATIVE: Final = ("pp", "min_max", "rank")
 _TIE_DIGITS: Final = 12
@@ -37,18 +36,20 @@ def is_defined(normalisation: str, aggregation: str) -> bool:
     return normalisation in NORMALISATIONS and aggregation == "arithmetic"
 
 
-def allowed_estimands(normalisation: str, *, kind: str = "counts") -> tuple[str, ...]:
+def allowed_estimands(
+    normalisation: str, *, kind: str = "counts", periods: int = 2
+) -> tuple[str, ...]:
     """Return the estimands that are defined for composites under a normalisation.
 
-    Logit, gap and ratio read a composite as a share of what is possible, which only adherence
-    in percentage points is.
+    Those with units of their own read a composite as a level, which it is under ``pp`` alone.
 
     Examples
     --------
     >>> allowed_estimands("z")
     ('change', 'endline')
     """
-    return SCORE_ESTIMANDS if normalisation == "pp" and kind != "scores" else SCORE_ESTIMANDS[:2]
+    names = estimands_of(kind, periods, net=False)
+    return names if normalisation == "pp" else tuple(n for n in names if not ESTIMANDS[n].units)
 
 
 def aggregate(
@@ -131,7 +132,7 @@ def score(
     *,
     normalisation: Normalisation = "pp",
     aggregation: Aggregation = "arithmetic",
-    estimand: ScoreEstimand = "change",
+    estimand: str = "change",
     reference: xr.DataArray | None = None,
     trials: xr.DataArray | None = None,
     skip_missing: bool = False,
@@ -145,9 +146,8 @@ def score(
     weights : DataArray (..., indicator)
     normalisation, reference : see `normalise`
     aggregation, trials, skip_missing : see `aggregate`
-    estimand : {"change", "endline", "change_logit", "gap_closed", "ratio"}
-        Of the composite. With one period, ``endline`` is its level. The last three need
-        ``pp``; their composite is the adherence as a share.
+    estimand : str
+        Of the composite, see `pdsim.terms.estimands`; those with units of their own need ``pp``.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def score_normalised(
     weights: xr.DataArray,
     *,
     aggregation: Aggregation = "arithmetic",
-    estimand: ScoreEstimand = "change",
+    estimand: str = "change",
     trials: xr.DataArray | None = None,
     skip_missing: bool = False,
 ) -> xr.DataArray:
@@ -223,7 +223,7 @@ def score_normalised(
     return score_composite(overall.assign_attrs(scaled.attrs), estimand=estimand)
 
 
-def score_composite(overall: xr.DataArray, *, estimand: ScoreEstimand = "change") -> xr.DataArray:
+def score_composite(overall: xr.DataArray, *, estimand: str = "change") -> xr.DataArray:
     """Return what `score` does from the composite levels of `aggregate`.
 
     Parameters
@@ -249,31 +249,19 @@ def score_composite(overall: xr.DataArray, *, estimand: ScoreEstimand = "change"
     [0.5]
     """
     normalisation = str(overall.attrs.get("normalisation", "pp"))
-    allowed = allowed_estimands(normalisation, kind=str(overall.attrs.get("kind", "counts")))
+    kind = str(overall.attrs.get("kind", "counts"))
+    allowed = allowed_estimands(normalisation, kind=kind, periods=overall.sizes["period"])
+    term = ESTIMANDS[estimand]
     if estimand not in allowed:
         rule = f"estimand {estimand!r} is not defined with normalisation {normalisation!r}"
+        rule += f" of {kind} in {overall.sizes['period']} period(s)"
         raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}"))
-    if overall.sizes["period"] == 1 and estimand != "endline":
-        rule = f"estimand {estimand!r} needs two periods"
-        raise InputError(Problem(rule=rule, cure="use 'endline', the level at the one period"))
+    if term.units:
+        overall = overall / kind_named(kind).factor
     first, last = overall.isel(period=0, drop=True), overall.isel(period=-1, drop=True)
-    value = _estimate(estimand, first, last)
+    value = xr.apply_ufunc(term.value, first, last, kwargs={"factor": 1.0}, keep_attrs="drop")
     largest = float(np.abs(value.values[np.isfinite(value.values)]).max(initial=0.0))
     if largest > 0:
         value = value.copy(data=largest * np.round(value.values / largest, _TIE_DIGITS))
     attrs = {key: item for key, item in overall.attrs.items() if key != "kind"}
     return value.rename("score").assign_attrs(attrs, estimand=estimand)
-
-
-def _estimate(estimand: str, first: xr.DataArray, last: xr.DataArray) -> xr.DataArray:
-    match estimand:
-        case "change":
-            return last - first
-        case "endline":
-            return last
-        case "change_logit":
-            return last.copy(data=logit(last.values / 100.0) - logit(first.values / 100.0))
-        case "gap_closed":
-            return (last - first) / (100.0 - first)
-        case _:
-            return last / first

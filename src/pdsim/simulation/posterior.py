@@ -13,12 +13,12 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
-from pdsim.simulation.cases import Observed, as_analysed
-from pdsim.simulation.estimands import analysis_weights
-from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision
+from pdsim.simulation.cases import Observed
+from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.philox import Seed, replicate_seed
-from pdsim.simulation.replicate import study_of
-from pdsim.simulation.scenario import Scenario, ScenarioEstimand
+from pdsim.simulation.scenario import Scenario
+from pdsim.simulation.study import study_of
+from pdsim.simulation.targets import analysis_weights
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,15 +46,14 @@ def _sample_laplace(
     observed: Observed,
     seeds: Sequence[int],
     weights: Floats,
-    estimand: ScenarioEstimand,
+    estimand: str,
 ) -> tuple[Floats, Bytes]:
     """Return draws (R, weighting, draw, F) and a status for each replicate."""
     if scenario.kind == "normal":
         return _sample_normal(scenario, observed, seeds)
     template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
-    seen = as_analysed(scenario, observed)
-    size = np.broadcast_to(seen.size, seen.value.shape)
-    return _fit_each(template, seen.value, size, seeds, weights, estimand, scenario.draws)
+    size = np.broadcast_to(observed.size, observed.value.shape)
+    return _fit_each(template, observed.value, size, seeds, weights, estimand, scenario.draws)
 
 
 def _sample_normal(
@@ -90,7 +89,7 @@ def _fit_each(
     size: Floats,
     seeds: Sequence[int],
     weights: Floats,
-    estimand: ScenarioEstimand,
+    estimand: str,
     draws: int,
 ) -> tuple[Floats, Bytes]:
     """Fit all data sets in one call, or one by one where the call fails."""
@@ -133,7 +132,7 @@ def _sample_nuts(
     observed: Observed,
     seeds: Sequence[int],
     weights: Floats,
-    estimand: ScenarioEstimand,
+    estimand: str,
 ) -> tuple[Floats, Bytes]:
     """Return draws (R, weighting, draw, F) by NUTS, study by study."""
     parts, status = [], []
@@ -144,7 +143,7 @@ def _sample_nuts(
             warnings.simplefilter("ignore", ConvergenceWarning)
             # PyMC takes 32-bit seeds
             tree = fit(study, engine="nuts", seed=one % 2**32, draws=scenario.draws)
-        name: ScenarioEstimand = "level" if scenario.kind == "normal" else estimand
+        name = "level" if scenario.kind == "normal" else estimand
         scores = [composite(tree, estimand=name, weights=list(w)) for w in weights]
         parts.append([s.stack(sample=("chain", "draw")).transpose("sample", ...) for s in scores])
         status.append(OK if tree.attrs["convergence"] == "passed" else NOT_CONVERGED)

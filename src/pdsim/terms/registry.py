@@ -96,6 +96,10 @@ class Registry[R: Record]:
         """Return the number of records."""
         return len(tuple(iter(self)))
 
+    def get(self, name: str, default: R) -> R:
+        """Return the record of a name, or a default where names may come from elsewhere."""
+        return self._records[name] if name in self else default
+
     def values(self) -> tuple[R, ...]:
         """Return the records, the built-in ones first."""
         return tuple(self._records[name] for name in self)

@@ -21,7 +21,7 @@ from pdsim.scoring import (
     normalise,
     score_composite,
 )
-from pdsim.scoring.aggregate import Aggregation, ScoreEstimand
+from pdsim.scoring.aggregate import Aggregation
 from pdsim.scoring.normalise import Normalisation
 from pdsim.weights.grid import NONE_LEFT_OUT
 from pdsim.weights.samples import scaled_to_one
@@ -59,7 +59,7 @@ def multiverse(
     side: Side = "top",
     normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
     aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
-    estimands: Sequence[ScoreEstimand] = ("change",),
+    estimands: Sequence[str] = ("change",),
     left_out: int = 1,
     facility_left_out: bool = False,
     trials: xr.DataArray | None = None,
@@ -138,7 +138,7 @@ def multiverses(
     sides: Sequence[Side],
     normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
     aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
-    estimands: Sequence[ScoreEstimand] = ("change",),
+    estimands: Sequence[str] = ("change",),
     left_out: int = 1,
     facility_left_out: bool = False,
     trials: xr.DataArray | None = None,
@@ -165,7 +165,7 @@ def multiverses(
                 (n, a, e)
                 for n, a, e in itertools.product(normalisations, aggregations, estimands)
                 if is_defined(n, a)
-                and e in allowed_estimands(n, kind=kind)
+                and e in allowed_estimands(n, kind=kind, periods=kept.sizes["period"])
                 and not (n == "logit" and (kind == "scores" or _at_ends(kept)))
             ]
             for way, names, scores in _scores(kept, named, ways, left_out, trials):
@@ -239,7 +239,7 @@ def without(levels: xr.DataArray, facility: str) -> xr.DataArray:
 def _scores(
     levels: xr.DataArray,
     nominal: Mapping[str, xr.DataArray],
-    ways: Sequence[tuple[Normalisation, Aggregation, ScoreEstimand]],
+    ways: Sequence[tuple[Normalisation, Aggregation, str]],
     left_out: int,
     trials: xr.DataArray | None,
 ) -> Iterator[tuple[tuple[str, str, str, str], list[str], Floats]]:

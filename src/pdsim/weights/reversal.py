@@ -10,8 +10,8 @@ from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import check_m, check_side
 from pdsim.ranking.places import membership, places
 from pdsim.scoring import normalise, score_normalised
-from pdsim.scoring.aggregate import ScoreEstimand
 from pdsim.scoring.normalise import Normalisation
+from pdsim.terms.estimands import main_estimand
 from pdsim.weights.choices import names_of, without
 from pdsim.weights.samples import as_nominal, as_values
 
@@ -108,8 +108,8 @@ def rank_reversals(
 
 def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation) -> Floats:
     scaled = normalise(levels, normalisation)
-    estimand: ScoreEstimand = "change" if levels.sizes["period"] == 2 else "endline"
     checked = as_values(levels.isel(period=-1, drop=True))
     weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
+    estimand = main_estimand(levels.sizes["period"])
     score = score_normalised(scaled, weights, estimand=estimand).transpose(..., "facility")
     return score.values.reshape(-1, levels.sizes["facility"])

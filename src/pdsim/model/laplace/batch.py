@@ -14,9 +14,10 @@ from pdsim.errors import InputError
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace.problem import two_periods
 from pdsim.model.laplace.sample import draw_posterior
-from pdsim.model.laplace.scores import composite_draws, estimands_of
+from pdsim.model.laplace.scores import composite_draws
 from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.study import Study
+from pdsim.terms.estimands import estimands_of
 
 _SHARED = ("case_correlation", "priors")
 _SHARED_ARRAYS = ("domain", "case_group", "weight")
@@ -239,6 +240,6 @@ def _check(
         raise InputError(f"seeds must be {number} whole numbers; got {seeds.dtype} {seeds.shape}")
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
         raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
-    allowed = estimands_of(template)
+    allowed = estimands_of(template.kind, template.shape[2])
     if estimand not in allowed:
         raise InputError(f"estimand must be one of {', '.join(allowed)}; got {estimand!r}")

@@ -7,39 +7,20 @@ from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import build_hyper, expected_variance
+from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.kinds import kind_named
 
 _NODES, _WEIGHTS = gauss_hermite(21)
 
 
-def estimands_of(data: ModelData) -> tuple[str, ...]:
-    """Return the estimands that a study of this kind and number of periods has."""
-    if data.shape[2] == 1:
-        return ("level",)
-    if data.kind == "scores":
-        return ("change", "endline", "change_net", "ratio")
-    return ("change", "endline", "change_net", "change_logit", "gap_closed", "ratio")
-
-
 def composite_draws(data: ModelData, drawn: Draws, weights: Floats, estimand: str) -> Floats:
     """Return the composite (weighting, draw, F)."""
-    level = _levels(data, drawn.eta)
-    factor = 1.0 if data.kind == "scores" else 100.0
-    overall = np.einsum("wk,dfkt->wdft", weights, level)
+    term, factor = ESTIMANDS[estimand], kind_named(data.kind).factor
+    overall = np.einsum("wk,dfkt->wdft", weights, _levels(data, drawn.eta))
     first, last = overall[..., 0], overall[..., -1]
-    match estimand:
-        case "change":
-            return factor * (last - first)
-        case "endline" | "level":
-            return factor * last
-        case "change_net":
-            expected = np.einsum("wk,dfk->wdf", weights, _expected(data, drawn))
-            return factor * (last - expected)
-        case "change_logit":
-            return np.log(last / (1.0 - last)) - np.log(first / (1.0 - first))
-        case "gap_closed":
-            return (last - first) / (1.0 - first)
-        case _:
-            return last / first
+    if term.net:
+        first = np.einsum("wk,dfk->wdf", weights, _expected(data, drawn))
+    return term.value(first, last, factor=factor)
 
 
 def _levels(data: ModelData, eta: Floats) -> Floats:

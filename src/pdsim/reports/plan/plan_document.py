@@ -23,8 +23,9 @@ from pdsim.reports.formats.document import (
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.plan.assumed import assumption_section, drawn_table
 from pdsim.reports.plan.costs import cost_sections, design_words
-from pdsim.reports.plan.plan_words import ESTIMAND_WORDS, IN_UNITS, MEASURE_WORDS, SIZE_WORDS
+from pdsim.reports.plan.plan_words import IN_UNITS, MEASURE_WORDS, SIZE_WORDS
 from pdsim.reports.plots.plan_curves import plan_curve, plan_tornado
+from pdsim.terms.estimands import ESTIMANDS
 
 _STATED: Final = "as stated"
 _AVERAGED: Final = "averaged"
@@ -205,7 +206,7 @@ def _unit(plan: xr.DataTree) -> str:
     scenario = json.loads(plan.attrs["configuration"])["scenario"]
     if plan["answer"].attrs["measure"] not in IN_UNITS or scenario["kind"] == "normal":
         return ""
-    if scenario["estimand"] not in ("change", "endline"):
+    if ESTIMANDS[scenario["estimand"]].units:
         return ""
     return " percentage point" if _level(plan) == 1 else " percentage points"
 
@@ -221,7 +222,7 @@ def _best(plan: xr.DataTree, label: str) -> str:
     others = "; the worst have the smallest" if len(ends) == 2 or not ends else ""
     return (
         f" The {ends[0] if ends else 'best'} are the {scenario['m']} facilities with the {side} "
-        f"true {ESTIMAND_WORDS[name]}{others}."
+        f"true {ESTIMANDS[name].wording.true}{others}."
     )
 
 

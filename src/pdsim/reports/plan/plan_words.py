@@ -48,16 +48,6 @@ IN_UNITS: Final = (
 )  # fmt: skip
 """Measures in units of the estimand."""
 
-ESTIMAND_WORDS: Final = {
-    "change": "change",
-    "endline": "level at endline",
-    "gap_closed": "share of the gap closed",
-    "ratio": "ratio of endline to baseline",
-    "change_logit": "change in logits",
-    "level": "value",
-}
-"""What facilities are ranked on; each reads well after "true"."""
-
 SETTING_WORDS: Final = {
     "kind": "kind of data",
     "facilities": "facilities in the study",
@@ -87,8 +77,6 @@ SETTING_WORDS: Final = {
     "trials_cv": "coefficient of variation of the numbers of cases",
     "trials_unit": "what has a number of cases of its own",
     "case_correlation": "correlation of two indicators scored on one case",
-    "visit_correlation": "correlation of two cases of one visit",
-    "cases_per_visit": "cases observed on one visit",
     "missing": "probability that an indicator is missing in a facility and period",
     "missing_slope": "log odds that a logit of lower adherence adds to that",
     "sensitivity": "P(scored as met, if met)",
@@ -102,7 +90,6 @@ SETTING_WORDS: Final = {
     "draws": "draws of the posterior",
     "priors": "priors of the analysis",
     "assumed_case_correlation": "what the analysis takes the correlation within a case to be",
-    "assumed_design_effect": "by what the analysis divides counts",
     "rule": "how the analysis ranks facilities",
     "m": "facilities named at each end",
     "estimand": "what facilities are ranked on",

@@ -75,7 +75,7 @@ def _turned(results: Results, tables: dict[str, Table]) -> list[Text]:
 
 
 def _no_controls(results: Results, tables: dict[str, Table]) -> list[Text]:
-    if results.estimand in ("level", "endline"):
+    if results.is_level:
         return []
     return [
         (

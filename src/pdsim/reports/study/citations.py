@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pdsim.reports.study.view import Results
+from pdsim.terms.estimands import ESTIMANDS, SCORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,7 @@ def references(results: Results) -> tuple[Reference, ...]:
     if engine in ("nuts", "laplace"):
         chosen += [_RHAT, _LKJ]
     chosen += _RANKS
-    if "change_net" in results.estimands:
+    if any(ESTIMANDS.get(name, SCORE).net for name in results.estimands):
         chosen.append(_MEAN)
     if results.has("study") and results.estimand in ("change", "level"):
         chosen.append(_FUNNEL)

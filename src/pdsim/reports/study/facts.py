@@ -113,7 +113,7 @@ def _overall(results: Results) -> dict[str, tuple[str, float | str, Kind | None]
         for period in level["period"].to_numpy():
             header = f"Mean composite level at {period} ({unit})"
             facts[f"level_{period}"] = (header, float(level.sel(period=period)), results.level_kind)
-    if "p_positive" in results.improvement and results.estimand not in ("level", "endline"):
+    if "p_positive" in results.improvement and not results.is_level:
         certain = int((results.improvement["p_positive"] >= CERTAIN).sum())
         facts["improved"] = ("Facilities that certainly improved", certain, "whole")
     return facts

@@ -10,15 +10,6 @@ _LEVELS = {
     "domain": "domains within a facility",
     "indicator": "indicators within a facility",
 }
-_MEASURE = {
-    "change": "the difference of the composite between endline and baseline",
-    "level": "the composite level",
-    "endline": "the composite level at endline",
-    "change_net": "the composite at endline less what the baseline leads one to expect",
-    "change_logit": "the difference of the composite's logits between endline and baseline",
-    "gap_closed": "the share of the gap to full adherence that was closed",
-    "ratio": "the ratio of the composite at endline to that at baseline",
-}
 
 
 def methods(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
@@ -42,10 +33,9 @@ def methods(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
 
 def _data(results: Results, tables: dict[str, Table]) -> Text:
     facts = tables["facts"]
-    measure = _MEASURE.get(results.estimand, "a score given by its draws")
     parts: dict[str, Piece | Text] = {
         "n": facts.number(ROW, "facilities"),
-        "measure": measure,
+        "measure": results.words.measured,
     }
     text = "{n} facilities were compared by {measure}"
     if results.has("study"):

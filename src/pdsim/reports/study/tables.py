@@ -117,7 +117,7 @@ def improvement_table(results: Results) -> Table:
         Column(header=f"{with_unit(results.words.column, results.units)}, mean", keys=("mean",)),
         Column(header=f"{results.interval_percent} interval", keys=(low, high), layout="interval"),
     ]
-    change = results.estimand not in ("level", "endline")
+    change = not results.is_level
     for key, header in (
         ("p_positive", "P(improved) (MCSE)"),
         ("p_above_delta", f"P(above {results.attr('delta', 0):g} {results.units}) (MCSE)"),

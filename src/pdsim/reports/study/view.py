@@ -11,6 +11,7 @@ from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import Name
 from pdsim.reports.formats.numbers import Kind, in_words, kind_for
+from pdsim.terms.estimands import ESTIMANDS, SCORE, Wording
 
 SEPARATOR: Final = "\x1f"
 """Between the names of a set's members in a results file."""
@@ -18,86 +19,9 @@ SEPARATOR: Final = "\x1f"
 _NEEDED: Final = ("improvement", "ranking")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What an estimand is called.
-
-    Attributes
-    ----------
-    noun : str
-        The quantity: "improvement".
-    column : str
-        As a table header, without unit.
-    top, bottom : str
-        Behind a number of facilities: "most improved".
-    best, worst : str
-        Of one facility: "improved most".
-    more : str
-        In comparisons: "improved more than".
-    axis : str
-        Of a figure.
-    """
-
-    noun: str
-    column: str
-    top: str
-    bottom: str
-    best: str
-    worst: str
-    more: str
-    axis: str
-
-
-def _improved(noun: str, column: str, suffix: str = "") -> Words:
-    return Words(
-        noun=noun,
-        column=column,
-        top=f"most improved{suffix}",
-        bottom=f"least improved{suffix}",
-        best=f"improved most{suffix}",
-        worst=f"improved least{suffix}",
-        more=f"improved more{suffix} than",
-        axis=column,
-    )
-
-
-def _highest(noun: str, column: str, top: str = "best", bottom: str = "worst") -> Words:
-    return Words(
-        noun=noun,
-        column=column,
-        top=top,
-        bottom=bottom,
-        best=f"has the highest {noun}",
-        worst=f"has the lowest {noun}",
-        more=f"has a higher {noun} than",
-        axis=column,
-    )
-
-
-_WORDS: Final = {
-    "change": _improved("improvement", "Improvement"),
-    "change_net": _improved(
-        "improvement net of regression to the mean",
-        "Net improvement",
-        " net of regression to the mean",
-    ),
-    "change_logit": _improved("improvement in logits", "Improvement (logit)", " in logits"),
-    "gap_closed": _improved(
-        "share of the gap to full adherence that was closed",
-        "Gap closed",
-        " by the share of the gap closed",
-    ),
-    "ratio": _improved(
-        "ratio of endline to baseline", "Ratio", " by the ratio of endline to baseline"
-    ),
-    "endline": _highest("endline level", "Endline level", "best at endline", "worst at endline"),
-    "level": _highest("level", "Level"),
-}
-
-
-def words(estimand: str) -> Words:
-    """Return the words for an estimand; one that is not known is called a score."""
-    return _WORDS.get(estimand, _highest("score", "Score", "highest", "lowest"))
+def words(estimand: str) -> Wording:
+    """Return the words for an estimand; draws of another sampler may bring any, called a score."""
+    return ESTIMANDS.get(estimand, SCORE).wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +71,15 @@ class Results:
     def units(self) -> str:
         """Units of the main estimand; a level in percent is not a difference."""
         units = str(self.attr("units", ""))
-        return "%" if units == "pp" and self.estimand in ("level", "endline") else units
+        return "%" if units == "pp" and self.is_level else units
 
     @property
-    def words(self) -> Words:
+    def is_level(self) -> bool:
+        """Whether the main estimand is a level, which says nothing of a change."""
+        return ESTIMANDS.get(self.estimand, SCORE).null is None
+
+    @property
+    def words(self) -> Wording:
         """The words for the main estimand."""
         return words(self.estimand)
 

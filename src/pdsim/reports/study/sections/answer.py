@@ -91,7 +91,7 @@ def improvement_blocks(results: Results, tables: dict[str, Table], long: bool) -
     figure, drawn = plots.forest(
         data,
         results.group("ranking"),
-        label=with_unit(results.words.axis, results.units),
+        label=with_unit(results.words.column, results.units),
         failed=results.failed,
     )
     observed = " White diamonds are the observed values." if drawn["observed"].notna().any() else ""

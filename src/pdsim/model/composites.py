@@ -1,36 +1,17 @@
-"""From a fit to levels, and from levels to one improvement per facility.
-
-With P_it = sum_k w_k p_ikt, levels turned so that higher is better, and p without the shock
-shared by the indicators of one case:
-
-==================  =====================================================================
-``change``          100 (P_i1 - P_i0), percentage points
-``endline``         100 P_i1 (two periods)
-``level``           100 P_i (one period)
-``change_net``      100 sum_k w_k [p_ik1 - E_v expit(expected_ik + v)], net of regression to
-                    the mean
-``change_logit``    logit P_i1 - logit P_i0
-``gap_closed``      (P_i1 - P_i0) / (1 - P_i0)
-``ratio``           P_i1 / P_i0
-==================  =====================================================================
-
-The nonlinear ones act on the composite; they are never averaged over indicators. For scale
-scores the factor 100 is 1 and the logit and gap estimands are refused.
-"""
+"""From a fit to levels, and from levels to one score per facility (`pdsim.terms.estimands`)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 import xarray as xr
-from scipy.special import expit, logit
+from scipy.special import expit
 
-from pdsim.conventions import Estimand
 from pdsim.errors import InputError, Problem
 from pdsim.study import Study
+from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
+from pdsim.terms.kinds import kind_named
 
-ESTIMANDS: Final = get_args(Estimand.__value__)
-_UNITS: Final = {"change_logit": "logit", "gap_closed": "share of the gap", "ratio": "ratio"}
 _NODES: Final = 21  # Gauss-Hermite; exact to 1e-8 for sd up to 2 logits
 
 type Weights = Mapping[str, float] | Sequence[float] | xr.DataArray | None
@@ -74,7 +55,7 @@ def levels(fit: xr.DataTree) -> xr.DataArray:
 def composite(
     fit_or_levels: xr.DataTree | xr.DataArray,
     *,
-    estimand: Estimand | None = None,
+    estimand: str | None = None,
     weights: Weights = None,
 ) -> xr.DataArray:
     """Return one score per facility and posterior draw; the larger the better.
@@ -84,7 +65,7 @@ def composite(
     fit_or_levels : xarray.DataTree or xarray.DataArray
         A fit, or `levels` of one; ``change_net`` needs the fit.
     estimand : str, optional
-        See the module; default ``change``, or ``level`` where there is one period.
+        See `pdsim.terms.estimands`; default ``change``, or ``level`` where there is one period.
     weights : mapping of indicator to float, sequence, or DataArray (indicator), optional
         Divided by their sum. Default: the study's own.
 
@@ -110,45 +91,27 @@ def composite(
     level = levels(fit) if fit is not None else fit_or_levels
     assert isinstance(level, xr.DataArray)
     periods = level.sizes["period"]
-    estimand = estimand or ("change" if periods == 2 else "level")
-    scores = level.attrs.get("kind") == "scores"
-    _check_estimand(estimand, periods=periods, scores=scores)
+    estimand = estimand or main_estimand(periods)
+    kind = kind_named(str(level.attrs.get("kind", "counts")))
+    term = ESTIMANDS[estimand]
+    _check_estimand(estimand, periods=periods, kind=kind.name)
     weight = resolve_weights(weights, level)
-    factor = 1.0 if scores else 100.0
-    if estimand == "change_net":
-        if fit is None:
-            raise InputError(
-                Problem(
-                    rule="estimand 'change_net' needs the variances of the model",
-                    cure="pass the fit instead of its levels",
-                )
-            )
-        net = level.isel(period=1, drop=True) - expected_endline(fit)
-        value = factor * xr.dot(net, weight, dim="indicator")
+    last = xr.dot(level.isel(period=-1, drop=True), weight, dim="indicator")
+    if not term.net:
+        first = xr.dot(level.isel(period=0, drop=True), weight, dim="indicator")
+    elif fit is not None:
+        first = xr.dot(expected_endline(fit), weight, dim="indicator")
     else:
-        overall = xr.dot(level, weight, dim="indicator")
-        last = overall.isel(period=-1, drop=True)
-        first = overall.isel(period=0, drop=True)
-        value = _estimate(estimand, first, last, factor)
-    units = _UNITS.get(estimand, "score" if scores else "pp")
+        raise InputError(
+            Problem(
+                rule=f"estimand {estimand!r} needs the variances of the model",
+                cure="pass the fit instead of its levels",
+            )
+        )
+    value = xr.apply_ufunc(term.value, first, last, kwargs={"factor": kind.factor})
+    units = term.units or kind.units
     kept = {name: item for name, item in level.attrs.items() if name != "kind"}
     return value.rename("score").assign_attrs(kept, estimand=estimand, units=units)
-
-
-def _estimate(
-    estimand: str, first: xr.DataArray, last: xr.DataArray, factor: float
-) -> xr.DataArray:
-    match estimand:
-        case "change":
-            return factor * (last - first)
-        case "endline" | "level":
-            return factor * last
-        case "change_logit":
-            return xr.apply_ufunc(logit, last) - xr.apply_ufunc(logit, first)
-        case "gap_closed":
-            return (last - first) / (1.0 - first)
-        case _:
-            return last / first
 
 
 def expected_endline(fit: xr.DataTree) -> xr.DataArray:
@@ -215,24 +178,11 @@ def resolve_weights(weights: Weights, level: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(values / values.sum(), dims="indicator", coords=coords, name="weight")
 
 
-def _check_estimand(estimand: str, *, periods: int, scores: bool) -> None:
-    if estimand not in ESTIMANDS:
-        rule = f"unknown estimand {estimand!r}"
-        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(ESTIMANDS)}"))
-    if estimand == "change_observed":
-        raise InputError(
-            Problem(
-                rule="estimand 'change_observed' describes the data and has no posterior",
-                cure="use observed_change(study)",
-            )
-        )
-    if (estimand == "level") != (periods == 1):
-        rule = f"estimand {estimand!r} does not fit a study of {periods} period(s)"
-        cure = "use 'level'" if periods == 1 else "use 'endline' or a change"
-        raise InputError(Problem(rule=rule, cure=cure))
-    if scores and estimand in {"change_logit", "gap_closed"}:
-        rule = f"estimand {estimand!r} is for proportions, the study has scale scores"
-        raise InputError(Problem(rule=rule, cure="use 'change', 'endline' or 'change_net'"))
+def _check_estimand(estimand: str, *, periods: int, kind: str) -> None:
+    allowed = estimands_of(kind, periods)
+    if estimand not in allowed:
+        rule = f"estimand {estimand!r} does not fit a study of {kind} in {periods} period(s)"
+        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}"))
 
 
 def observed_change(

@@ -6,6 +6,8 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.truth import Truth, domain_of
+from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.kinds import COUNTS
 
 
 def analysis_weights(scenario: Scenario) -> Floats:
@@ -56,12 +58,4 @@ def true_values(scenario: Scenario, truth: Truth) -> Floats:
         level = np.stack([level[..., 0], scenario.ceiling * odds / (1 + odds)], axis=-1)
     base, end = np.empty(level.shape[:2]), np.empty(level.shape[:2])
     _weighted_means(level, target_weights(scenario), base, end)
-    if scenario.estimand == "change":
-        return 100 * (end - base)
-    if scenario.estimand == "endline":
-        return 100 * end
-    if scenario.estimand == "gap_closed":
-        return (end - base) / (1 - base)
-    if scenario.estimand == "ratio":
-        return end / base
-    return np.log(end / (1 - end)) - np.log(base / (1 - base))
+    return ESTIMANDS[scenario.estimand].value(base, end, factor=COUNTS.factor)

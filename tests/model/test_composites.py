@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 import pdsim
 from pdsim.errors import InputError
 from pdsim.model import composite, levels, observed_change, variance_share
-from pdsim.model.estimands import expected_endline
+from pdsim.model.composites import expected_endline
 
 CHAINS, DRAWS, FACILITIES, INDICATORS = 2, 50, 4, 3
 
@@ -106,7 +106,7 @@ def test_scores_are_in_their_own_units():
     net = ((eta[..., 1] - expected) * np.array([0.5, 0.6, 0.6])).sum(-1)
     np.testing.assert_allclose(composite(tree, estimand="change_net").to_numpy(), net, rtol=1e-9)
     for estimand in ("change_logit", "gap_closed"):
-        with pytest.raises(InputError, match="proportions"):
+        with pytest.raises(InputError, match="does not fit a study of scores"):
             composite(tree, estimand=estimand)
 
 
@@ -145,10 +145,10 @@ def test_bad_weights_are_refused(weights, message):
 @pytest.mark.parametrize(
     ("periods", "estimand", "message"),
     [
-        (1, "change", "use 'level'"),
-        (2, "level", "use 'endline'"),
+        (1, "change", "use one of: level"),
+        (2, "level", "use one of: change, change_net"),
         (2, "improvement", "unknown estimand"),
-        (2, "change_observed", "observed_change"),
+        (2, "change_observed", "unknown estimand"),
     ],
 )
 def test_estimands_that_do_not_fit_are_refused(periods, estimand, message):
