@@ -60,6 +60,7 @@ _PACKAGES = {
     "simulation": "scenario to truth, data and one decision",
     "sweeps": "many scenarios in a resumable store",
     "planning": "the smallest study that reaches a target",
+    "interviews": "interviews in named facilities, and the contrast of themes",
     "reports": "results to files that people read",
     "reports.plots": "figures",
     "analysis": "one study from table to report",

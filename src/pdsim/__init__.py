@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pdsim.analysis import analyse, load_fit, report, save_fit
+    from pdsim.interviews import contrast_themes, plan_interviews
     from pdsim.model import composite, fit, fit_many, levels
     from pdsim.planning import plan
     from pdsim.priors import Priors
@@ -59,6 +60,8 @@ _HOME = {
     "open_sweep": "pdsim.sweeps",
     "replay": "pdsim.sweeps",
     "plan": "pdsim.planning",
+    "plan_interviews": "pdsim.interviews",
+    "contrast_themes": "pdsim.interviews",
     "report": "pdsim.analysis",
     "analyse": "pdsim.analysis",
     "save_fit": "pdsim.analysis",
@@ -92,6 +95,8 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "open_sweep",
     "replay",
     "plan",
+    "plan_interviews",
+    "contrast_themes",
     "report",
     "analyse",
     "save_fit",

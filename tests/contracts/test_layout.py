@@ -32,6 +32,7 @@ ORDER = (
     "simulation",
     "sweeps",
     "planning",
+    "interviews",
     "reports",
     "analysis",
     "cli",
