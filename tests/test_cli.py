@@ -218,7 +218,7 @@ def test_unknown_format_writes_nothing(run, tmp_path: Path) -> None:
     code, _, err = run("rank", table, "--m", "2", "--out", tmp_path / "out", "-f", "pdf")
     assert code == 2
     assert "no report format 'pdf'" in err
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 PLAN = """
@@ -325,3 +325,29 @@ def test_real_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 def _read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_no_traceback_reaches_a_user(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pdsim.study
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(pdsim.study, "example_files", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, out, err = run("example", "surgical", tmp_path / "a")
+    assert (code, out) == (1, "")
+    assert "ZeroDivisionError: a bug" in err
+    [log] = tmp_path.glob("pdsim-error-*.log")
+    assert str(log) in err
+    assert len(err.splitlines()) == 1
+    assert "Traceback" in log.read_text()
+    monkeypatch.setattr(pdsim.study, "example_files", lambda *a, **k: _raise(MemoryError()))
+    assert run("example", "surgical", tmp_path / "a")[::2] == (
+        1,
+        "There is not enough memory for this.\n",
+    )
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import io
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -59,17 +60,59 @@ Formats = Annotated[list[str], typer.Option("--format", "-f", help="Format of th
 def main() -> None:
     """Run the command line.
 
-    Exits with 2 when an input is at fault, 1 when a file cannot be written, 130 on Ctrl-C.
+    Exits with 2 when an input is at fault, 1 when a file cannot be written or pdsim itself is at
+    fault, 130 on Ctrl-C. No traceback is shown: that of an unforeseen error goes to a file.
     """
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # terminals of Windows may not have every letter of a name
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="pdsim")
     except PdsimError as error:
         _complain(str(error))
         sys.exit(2)
+    except BrokenPipeError:
+        # whoever read the output has seen enough
+        sys.stdout = None
+        sys.exit(1)
     except OSError as error:
         _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        if isinstance(error, PermissionError) and sys.platform == "win32":
+            _complain("If it is open in another program, close it there first.")
         sys.exit(1)
+    except MemoryError:
+        _complain("There is not enough memory for this.")
+        sys.exit(1)
+    except Exception as error:
+        _unforeseen(error)
+        sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> None:
+    """Keep the traceback of an error in a file, and say in one line where and what to do."""
+    import tempfile
+    import traceback
+
+    from pdsim import __version__
+
+    kind = "".join(traceback.format_exception_only(error)).splitlines()[0]
+    trace = "".join(traceback.format_exception(error))
+    told = f"pdsim {__version__}, Python {sys.version}, {sys.platform}\n{sys.argv}\n\n{trace}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace",
+            prefix="pdsim-error-", suffix=".log", delete=False,
+        ) as file:  # fmt: skip
+            file.write(told)
+    except OSError:
+        _complain(f"pdsim failed in a way that was not foreseen ({kind:.200}).")
+        return
+    _complain(
+        f"pdsim failed in a way that was not foreseen ({kind:.200}). Nothing half-written is left. "
+        f"Please send {file.name}, and if you may the input, to those who maintain pdsim."
+    )
 
 
 def _complain(text: str) -> None:
@@ -201,6 +244,8 @@ def rank(
     from pdsim.reports.study.sections import base_tables
     from pdsim.reports.study.view import read_results
 
+    if out is not None:
+        _check_free(out)
     score = read_scores(draws, variable=variable)
     score = turned(score) if lower_is_better else score
     results = rank_results(score, m=m, name=draws.stem, estimand=estimand, units=units)
@@ -210,9 +255,10 @@ def rank(
         console.print(terminal_table(tables[key]))
     if out is not None:
         from pdsim.analysis import write_report
+        from pdsim.files import published
 
-        _new_folder(out)
-        write_report(results, out, formats=tuple(formats))
+        with published(out) as new:
+            write_report(results, new, formats=tuple(formats))
         _say(f"The tables and the report lie in {out}")
 
 
@@ -252,7 +298,7 @@ def sweep(
     if store is None:
         raise InputError(Problem(rule="--store is missing", cure="name a folder, or use --dry-run"))
     if report_to is not None:
-        _new_folder(report_to)
+        _check_free(report_to)
     share = _job(job)
     with _bar() as advance:
         from pdsim.sweeps import SweepProgress, write_result
@@ -275,10 +321,12 @@ def sweep(
         if out is not None:
             write_result(result, out)
         if report_to is not None:
+            from pdsim.files import published
             from pdsim.reports.formats.write import write_document
             from pdsim.reports.sweep import sweep_document
 
-            write_document(sweep_document(result), report_to, formats=formats)
+            with published(report_to) as new:
+                write_document(sweep_document(result), new, formats=formats)
     _say(f"The store is {store}" if out is None else f"The summaries lie in {out}")
 
 
@@ -297,15 +345,16 @@ def plan(
     _check_free(out)
     with _bar() as advance:
         from pdsim.analysis import load_fit, save_fit
+        from pdsim.files import published
         from pdsim.planning import plan_file
         from pdsim.reports.plan.plan_document import plan_document
 
         fit = None if pilot is None else load_fit(pilot)
         answer = plan_file(config, pilot=fit, workers=workers, progress=advance)
-        _new_folder(out)
-        save_fit(answer, out / "plan.nc")
         document = plan_document(answer)
-        write_document(document, out, formats=formats, stem="planning")
+        with published(out) as new:
+            save_fit(answer, new / "plan.nc")
+            write_document(document, new, formats=formats, stem="planning")
     _print_document(document)
     _say(f"The answer and its report lie in {out}")
 
@@ -336,13 +385,14 @@ def example(
     case_correlation: Correlation = None,
 ) -> None:
     """Write a bundled example, ready to be analysed and changed."""
-    from pdsim.files import write_atomically
+    from pdsim.files import published, write_atomically
     from pdsim.study import example_files
 
     content = example_files(name, trials=trials, items=items, case_correlation=case_correlation)
-    _new_folder(folder)
-    for file, data in content.items():
-        write_atomically(folder / file, data)
+    _check_free(folder)
+    with published(folder) as new:
+        for file, data in content.items():
+            write_atomically(new / file, data)
     _say(f"The example lies in {folder}: pdsim analyse {folder / 'study.toml'} --out results")
 
 
@@ -364,11 +414,6 @@ def _say(text: str) -> None:
 
     for line in text.split("\n"):
         sys.stdout.write(f"{plain(line)}\n")
-
-
-def _new_folder(folder: Path) -> None:
-    _check_free(folder)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_free(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,21 @@ class InputError(PdsimError, ValueError):
             problems = Problem(rule=problems)
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DamagedError(PdsimError):
+    """A file is not as pdsim wrote it.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(
+        self, path: Path, what: str, *, cure: str = "restore it, or make it again"
+    ) -> None:
+        self.path = path
+        super().__init__(f"{path}: is damaged ({what}); {cure}.")
 
 
 class PdsimWarning(UserWarning):

@@ -81,8 +81,9 @@ def test_an_analysis_is_renewed_but_nothing_else_is_overwritten(tmp_path):
     pdsim.analyse(surgical, out=out, engine="laplace")
     before = (out / "improvement.csv").read_bytes()
     (out / "notes.txt").write_text("mine")
-    pdsim.analyse(surgical, out=out, engine="laplace", seed=2)
+    pdsim.analyse(surgical, out=out, engine="laplace", formats=("md",), seed=2)
     assert (out / "improvement.csv").read_bytes() != before
+    assert not (out / "report.html").exists(), "of the earlier analysis"
     assert (out / "notes.txt").read_text() == "mine"
     lake = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
     with pytest.raises(InputError, match="another study, 'Surgical'"):

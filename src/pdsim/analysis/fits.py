@@ -1,12 +1,11 @@
 """Fits on disk: one netCDF file each, no pickle."""
 
-import tempfile
 from pathlib import Path
 
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.files import write_atomically
+from pdsim.files import check_seal, write_atomically
 
 
 def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
@@ -31,10 +30,7 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
     'laplace'
     """
     path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pdsim-") as folder:
-        whole = Path(folder) / "tree.nc"
-        fit.to_netcdf(whole, engine="h5netcdf")
-        write_atomically(path, whole.read_bytes())
+    write_atomically(path, fit.to_netcdf(engine="h5netcdf"), sealed=True)
     return path
 
 
@@ -52,7 +48,9 @@ def load_fit(path: str | Path) -> xr.DataTree:
     Raises
     ------
     InputError
-        If the file is missing or not netCDF.
+        If there is no such file.
+    DamagedError
+        If it is not as `save_fit` wrote it.
 
     Examples
     --------
@@ -63,14 +61,10 @@ def load_fit(path: str | Path) -> xr.DataTree:
     """
     path = Path(path)
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
+        check_seal(path)
     except FileNotFoundError:
-        problem = Problem(file=str(path), rule="does not exist", cure="check the path")
-    except OSError as error:
-        problem = Problem(
-            file=str(path),
-            rule=f"is not a netCDF file that can be read ({error})",
-            cure="give a file that pdsim wrote",
-        )
-    raise InputError(problem)
+        raise InputError(
+            Problem(file=str(path), rule="does not exist", cure="check the path")
+        ) from None
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        return tree.load()

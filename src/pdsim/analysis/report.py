@@ -8,6 +8,7 @@ import xarray as xr
 
 from pdsim.analysis.fits import load_fit
 from pdsim.errors import InputError, Problem
+from pdsim.files import check_seal, published, read_json, recover, write_json
 from pdsim.reports.formats.csv import table_to_csv
 from pdsim.reports.formats.write import check_formats, rendered, write_document, write_files
 from pdsim.reports.plan.plan_document import plan_document
@@ -17,6 +18,8 @@ from pdsim.reports.sweep import sweep_document
 
 RESULTS_FILE: Final = "results.nc"
 PLAN_FILE: Final = "plan.nc"
+RUN_FILE: Final = "run.json"
+"""How an analysis was made, and which files are its own."""
 
 _CSV: Final = ("selection", "improvement")
 
@@ -110,6 +113,8 @@ def report(
     ------
     InputError
         If there are no results.
+    DamagedError
+        If they are not as they were written.
 
     Examples
     --------
@@ -119,13 +124,14 @@ def report(
     pdsim.errors.InputError: no such folder/results.nc: there are no results to report; give ...
     """
     path = Path(folder)
+    recover(path)
     if path.is_file():
+        check_seal(path)
         with xr.open_dataset(path, engine="h5netcdf") as data:
             document = sweep_document(data.load())
         return write_document(document, path.parent, formats=formats, stem=path.stem)
-    if (path / PLAN_FILE).is_file():
-        return write_plan(load_fit(path / PLAN_FILE), path, formats=formats)
-    if not (path / RESULTS_FILE).is_file():
+    planned = (path / PLAN_FILE).is_file()
+    if not planned and not (path / RESULTS_FILE).is_file():
         raise InputError(
             Problem(
                 file=str(path / RESULTS_FILE),
@@ -133,4 +139,13 @@ def report(
                 cure="give a folder that pdsim analyse or pdsim plan wrote, or a sweep's file",
             )
         )
-    return write_report(load_fit(path / RESULTS_FILE), folder, formats=formats, long=long)
+    results = load_fit(path / (PLAN_FILE if planned else RESULTS_FILE))
+    with published(path, keep=lambda file: True) as new:
+        if planned:
+            written = write_plan(results, new, formats=formats)
+        else:
+            run = read_json(path / RUN_FILE)
+            written = write_report(results, new, formats=formats, long=long)
+            names = {file.relative_to(new).as_posix() for file in written}
+            write_json(new / RUN_FILE, {**run, "files": sorted({*run["files"], *names})})
+    return [path / file.relative_to(new) for file in written]

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +16,11 @@ from pdsim.analysis.refits import (
     case_correlation_sensitivity,
     prior_sensitivity,
 )
-from pdsim.analysis.report import write_report
+from pdsim.analysis.report import RUN_FILE, write_report
 from pdsim.analysis.stages import AnalysisProgress, ProgressCallback, silent
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import InputError, Problem
-from pdsim.files import sync_folder, write_atomically
+from pdsim.files import published, read_json, recover, write_json
 from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
 from pdsim.model.fit import Engine
@@ -46,8 +45,9 @@ def analyse(
     ----------
     study : Study
     out : str or Path
-        Folder to make. A folder with an earlier analysis of the same study is renewed; any
-        other folder with files in it is refused.
+        Folder to make. A folder with an earlier analysis of the same study is renewed: what that
+        analysis wrote goes, what else is there stays. Any other folder with files in it is
+        refused.
     engine, seed : optional
         Instead of the study's own (``study.options.sampler``).
     delta : float
@@ -78,7 +78,7 @@ def analyse(
     True
     """
     folder = Path(out)
-    _check_folder(folder, study)
+    own = _own_files(folder, study)
     started = time.perf_counter()
     settings = study.options.sampler
     engine = engine or settings.engine
@@ -107,13 +107,11 @@ def analyse(
         {"engine": engine, "seed": seed, "delta": delta, "m": study.m}, sort_keys=True
     )
     progress(AnalysisProgress(stage="writing the report", done=0, total=0))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pdsim-") as name:
-        stage_folder = Path(name) / "results"
-        stage_folder.mkdir()
-        save_fit(fit, stage_folder / "fit.nc")
-        save_fit(results, stage_folder / "results.nc")
-        write_report(results, stage_folder, formats=formats)
+    with published(folder, keep=lambda path: path.as_posix() not in own) as new:
+        kept = _files(new)
+        save_fit(fit, new / "fit.nc")
+        save_fit(results, new / "results.nc")
+        write_report(results, new, formats=formats)
         run = {
             "study": study.name,
             "identity": _identity(study),
@@ -127,10 +125,14 @@ def analyse(
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
             "cores": os.cpu_count(),
+            "files": sorted({*_files(new) - kept, RUN_FILE}),
         }
-        write_atomically(stage_folder / "run.json", json.dumps(run, indent=2) + "\n")
-        _publish(stage_folder, folder)
+        write_json(new / RUN_FILE, run)
     return folder
+
+
+def _files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
 def _with_sensitivity(
@@ -155,29 +157,27 @@ def _identity(study: Study) -> str:
     return digest([study.name, *names])
 
 
-def _check_folder(folder: Path, study: Study) -> None:
+def _own_files(folder: Path, study: Study) -> set[str]:
+    """Return the files in a folder that an earlier analysis of the same study wrote.
+
+    Raises
+    ------
+    InputError
+        If the folder is something else.
+    DamagedError
+        If it does not say whose it is.
+    """
+    recover(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
+        return set()
     cure = "choose another folder with --out, or remove it yourself"
     if not folder.is_dir():
         raise InputError(Problem(file=str(folder), rule="is a file, not a folder", cure=cure))
-    try:
-        run = json.loads((folder / "run.json").read_text())
-        identity, name = run["identity"], run["study"]
-    except (OSError, ValueError, KeyError, TypeError):
+    if not (folder / RUN_FILE).exists():
         rule = "holds files that are not an analysis by pdsim"
-        raise InputError(Problem(file=str(folder), rule=rule, cure=cure)) from None
-    if identity != _identity(study):
-        rule = f"holds the analysis of another study, {name!r}"
         raise InputError(Problem(file=str(folder), rule=rule, cure=cure))
-
-
-def _publish(stage: Path, folder: Path) -> None:
-    """Move the finished files to their place; ``run.json``, which vouches for them, last."""
-    if not folder.exists():
-        stage.rename(folder)
-        sync_folder(folder.parent)
-        return
-    for file in sorted(stage.iterdir(), key=lambda path: path.name == "run.json"):
-        file.replace(folder / file.name)
-    sync_folder(folder)
+    run = read_json(folder / RUN_FILE)
+    if run.get("identity") != _identity(study):
+        rule = f"holds the analysis of another study, {run.get('study')!r}"
+        raise InputError(Problem(file=str(folder), rule=rule, cure=cure))
+    return set(run["files"])

@@ -176,7 +176,7 @@ def write_result(dataset: xr.Dataset, path: str | Path) -> None:
     """
     with _no_cluster():
         content = dataset.to_netcdf(engine="h5netcdf")
-    write_atomically(Path(path), bytes(content))
+    write_atomically(Path(path), content, sealed=True)
 
 
 def _no_cluster() -> AbstractContextManager[Any]:
