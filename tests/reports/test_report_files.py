@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pdsim.analysis import report, write_report
+from pdsim.analysis import report, save_fit, write_report
 from pdsim.errors import InputError
 from pdsim.reports.formats.plainwords import number_sections
 from pdsim.reports.study.sections import build_document
@@ -169,7 +169,7 @@ def test_report_again_from_a_folder(make_results, tmp_path: Path) -> None:
     tree = make_results(facilities=5, m=2, draws=100)
     write_report(tree, tmp_path, long=False)
     first = (tmp_path / "report.html").read_bytes()
-    tree.to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    save_fit(tree, tmp_path / "results.nc")
     (tmp_path / "report.html").unlink()
     paths = report(tmp_path, formats=("html", "md"), long=False)
     assert tmp_path / "report.md" in paths

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from pdsim import Scenario, plan
-from pdsim.analysis import report, write_plan
+from pdsim.analysis import report, save_fit, write_plan
 from pdsim.errors import InputError
 from pdsim.reports.formats.write import write_document
 from pdsim.reports.sweep import sweep_document
@@ -61,7 +61,7 @@ def test_report_again_from_the_folder_of_a_plan(tmp_path: Path) -> None:
     lead = Scenario(kind="normal", means=(0.8,) * 3 + (0.0,) * 7)
     tree = plan(lead, target="pcs_top >= 0.8", precision=0.3, seed=1)
     (tmp_path / "new").mkdir()
-    tree.to_netcdf(tmp_path / "plan.nc", engine="h5netcdf")
+    save_fit(tree, tmp_path / "plan.nc")
     report(tmp_path)
     write_plan(tree, tmp_path / "new")
     text = (tmp_path / "planning.html").read_text()

@@ -144,8 +144,9 @@ def report(
         if planned:
             written = write_plan(results, new, formats=formats)
         else:
-            run = read_json(path / RUN_FILE)
             written = write_report(results, new, formats=formats, long=long)
-            names = {file.relative_to(new).as_posix() for file in written}
-            write_json(new / RUN_FILE, {**run, "files": sorted({*run["files"], *names})})
+            if (path / RUN_FILE).exists():
+                run = read_json(path / RUN_FILE)
+                names = {file.relative_to(new).as_posix() for file in written}
+                write_json(new / RUN_FILE, {**run, "files": sorted({*run["files"], *names})})
     return [path / file.relative_to(new) for file in written]
