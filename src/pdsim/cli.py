@@ -86,33 +86,10 @@ def main() -> None:
         _complain("There is not enough memory for this.")
         sys.exit(1)
     except Exception as error:
-        _unforeseen(error)
+        from pdsim.unforeseen import keep_trace
+
+        _complain(keep_trace(error))
         sys.exit(1)
-
-
-def _unforeseen(error: Exception) -> None:
-    """Keep the traceback of an error in a file, and say in one line where and what to do."""
-    import tempfile
-    import traceback
-
-    from pdsim import __version__
-
-    kind = "".join(traceback.format_exception_only(error)).splitlines()[0]
-    trace = "".join(traceback.format_exception(error))
-    told = f"pdsim {__version__}, Python {sys.version}, {sys.platform}\n{sys.argv}\n\n{trace}"
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="backslashreplace",
-            prefix="pdsim-error-", suffix=".log", delete=False,
-        ) as file:  # fmt: skip
-            file.write(told)
-    except OSError:
-        _complain(f"pdsim failed in a way that was not foreseen ({kind:.200}).")
-        return
-    _complain(
-        f"pdsim failed in a way that was not foreseen ({kind:.200}). Nothing half-written is left. "
-        f"Please send {file.name}, and if you may the input, to those who maintain pdsim."
-    )
 
 
 def _complain(text: str) -> None:

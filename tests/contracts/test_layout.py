@@ -21,6 +21,7 @@ FOUNDATION = (
     "provenance",
     "priors",
     "jit",
+    "unforeseen",
 )
 ORDER = (
     "terms",
