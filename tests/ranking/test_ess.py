@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from pdsim.ranking import ess
+from pdsim.ranking import draws as ess
 
 
 @pytest.mark.parametrize(("count", "draws"), [(1, 101), (4, 250), (3, 4), (2, 7), (4, 1001)])

@@ -11,7 +11,7 @@ from pdsim.ranking.contrast import disagreement
 from pdsim.ranking.contrast_words import disagreement_words
 from pdsim.ranking.correlated import correlated_scores
 from pdsim.ranking.grading import grades
-from pdsim.ranking.intervals import rank_interval
+from pdsim.ranking.intervals import joint_rank_region, rank_interval
 from pdsim.ranking.marginals import (
     Marginals,
     Score,
@@ -21,7 +21,6 @@ from pdsim.ranking.marginals import (
 )
 from pdsim.ranking.percentiles import pcer, r_values, rankability, sucra, triple_goal
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
-from pdsim.ranking.regions import joint_rank_region
 from pdsim.ranking.rules import LOSSES, RULES, Rule
 from pdsim.ranking.selection import select
 from pdsim.ranking.sets import set_probability

@@ -5,8 +5,7 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
 from pdsim.ranking.exact import average, labelled, pairwise
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.places import mean_places

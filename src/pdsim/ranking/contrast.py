@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, check_finite, check_m, check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import (
+    Draws,
+    as_draws,
+    check_finite,
+    check_m,
+    check_side,
+    mean_and_error,
+    never_seen,
+)
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.observed import Observed, has
 from pdsim.ranking.places import mean_places, membership, places

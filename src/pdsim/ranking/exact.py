@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals
 from pdsim.ranking.quadrature import rank_matrix, set_integrals
 

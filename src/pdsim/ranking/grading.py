@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats, Ints
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.comparison import pairwise_probability
-from pdsim.ranking.draws import Draws, as_draws, check_finite
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals, Score
 
 type Among = Literal["all", "separated"]

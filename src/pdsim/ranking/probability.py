@@ -7,8 +7,7 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats, Ints32
 from pdsim.conventions import DEFAULT_M, Side
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
 from pdsim.ranking.exact import labelled, of_ranks
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.places import mean_places, membership, places, rank_counts

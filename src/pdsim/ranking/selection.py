@@ -10,8 +10,15 @@ from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.confidence import rank_confidence_set
-from pdsim.ranking.draws import Draws, as_draws, check_finite, check_m, check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import (
+    Draws,
+    as_draws,
+    check_finite,
+    check_m,
+    check_side,
+    mean_and_error,
+    never_seen,
+)
 from pdsim.ranking.exact import average
 from pdsim.ranking.marginals import Marginals, Score, as_components
 from pdsim.ranking.observed import Observed, criterion, variable

@@ -10,8 +10,7 @@ import xarray as xr
 from pdsim.arraytypes import Floats, Ints
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
 from pdsim.ranking.exact import mcse_method, of_sets
 from pdsim.ranking.marginals import Marginals, Score
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Bools, Floats
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
 from pdsim.ranking.places import places
 
 type Ranks = Mapping[str, NDArray[np.int64]]

@@ -1,7 +1,6 @@
 """Scenario to truth to data to one replicate's decision, and how good such decisions are."""
 
-from pdsim.simulation.block import Block, run_block
-from pdsim.simulation.cost import estimate_cost
+from pdsim.simulation.block import Block, estimate_cost, run_block
 from pdsim.simulation.measures import MEASURES
 from pdsim.simulation.performance import (
     PERFORMANCE,

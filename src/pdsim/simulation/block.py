@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.simulation.cases import Observed, observe
-from pdsim.simulation.decide import NOT_CONVERGED, Decision
 from pdsim.simulation.measures import MEASURES, measure
-from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.observed import NOT_CONVERGED, Decision, decide_observed
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import true_values
@@ -121,3 +120,30 @@ def _judge(scenario: Scenario, truth: Truth, decision: Decision, out: NDArray[np
         scenario.m,
         out,
     )
+
+
+_CELL = 5e-8
+_CASE = 3e-10
+_COPULA_CASE = 8e-9
+_FIT = {"laplace": 1e-4, "nuts": 0.07}
+
+
+def estimate_cost(scenario: Scenario) -> float:
+    """Return the seconds that one replicate takes on one core, within a factor of three or so.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Examples
+    --------
+    >>> estimate_cost(Scenario(rule="p_top")) > estimate_cost(Scenario(rule="observed_change"))
+    True
+    """
+    cells = 2 * scenario.facilities * scenario.indicators
+    cases = cells * float(np.mean([np.mean(row) for row in np.atleast_1d(scenario.trials)]))
+    slow = (scenario.case_correlation, scenario.visit_correlation, scenario.observer_effect) != (
+        0, 0, 0,
+    )  # fmt: skip
+    seconds = cells * _CELL + cases * (_COPULA_CASE if slow else _CASE)
+    return seconds + cells * _FIT[scenario.engine] if scenario.needs_posterior else seconds

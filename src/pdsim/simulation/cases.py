@@ -10,7 +10,7 @@ from pdsim.arraytypes import Floats, Ints
 from pdsim.simulation.bernoulli import count_successes
 from pdsim.simulation.casewise import count_case_by_case, loading_table
 from pdsim.simulation.philox import Seed, stream_key
-from pdsim.simulation.scenario import Scenario
+from pdsim.simulation.scenario import Scenario, visit_design_effect
 from pdsim.simulation.truth import Truth, standard_normal, uniforms
 
 
@@ -79,14 +79,17 @@ def _counts(scenario: Scenario, level: Floats, numbers: Ints, trials: Ints, seed
     if not fades and scenario.observer_effect != 0:
         odds = level / (scenario.ceiling - level) * np.exp(effect)
         level = scenario.ceiling * odds / (1 + odds)
-    if fades or scenario.case_correlation > 0:
+    if fades or scenario.case_correlation > 0 or scenario.visit_correlation > 0:
         count_case_by_case(
             key,
             stream_key(scenario.truth_key, "case_factor", seed),
+            stream_key(scenario.truth_key, "visit_factor", seed),
             numbers,
             level,
             trials,
             loading_table(scenario.case_correlation),
+            loading_table(scenario.visit_correlation),
+            scenario.cases_per_visit or int(trials.max()),
             effect if fades else np.zeros(2),
             scenario.observer_halving or 1.0,
             np.array([scenario.ceiling, scenario.sensitivity, scenario.specificity]),
@@ -127,7 +130,7 @@ def _observe_normal(
     key = stream_key(scenario.truth_key, "cases", seed)
     error = standard_normal(key, numbers, 0, scenario.facilities)[:, :, None, None]
     se = np.empty_like(truth.level)
-    se[:] = scenario.unit_sd / np.sqrt(trials)
+    se[:] = scenario.unit_sd * np.sqrt(_design_effects(scenario, trials) / trials)
     value = truth.level + se * error
     if not scenario.known_se:
         key = stream_key(scenario.truth_key, "variance", seed)
@@ -135,3 +138,25 @@ def _observe_normal(
         half = (trials - 1) / 2
         se *= np.sqrt(gammaincinv(half, u) / half)
     return Observed(value=value, size=se, trials=trials)
+
+
+def _design_effects(scenario: Scenario, trials: Ints) -> Floats:
+    """Return by what the visits raise the variance of each mean, in the shape of `trials`."""
+    if scenario.visit_correlation == 0:
+        return np.ones(trials.shape)
+    sizes, which = np.unique(trials, return_inverse=True)
+    found = [
+        visit_design_effect(int(n), scenario.cases_per_visit, scenario.visit_correlation)
+        for n in sizes
+    ]
+    return np.array(found)[which].reshape(trials.shape)
+
+
+def as_analysed(scenario: Scenario, observed: Observed) -> Observed:
+    """Return what the analysis takes the counts to be, divided by its design effect."""
+    effect = scenario.analysed_design_effect
+    if effect == 1.0:
+        return observed
+    return Observed(
+        value=observed.value / effect, size=observed.size / effect, trials=observed.trials
+    )

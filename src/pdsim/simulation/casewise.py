@@ -1,8 +1,10 @@
-"""Counts of cases whose probabilities differ: correlated indicators, a fading observer effect.
+"""Counts of cases whose probabilities differ: correlated indicators, visits, a fading observer.
 
-Within-case correlation is a one-factor Gaussian copula: indicator k of a case is met when
+Within-case correlation is a Gaussian copula: indicator k of a case is met when
 ``lambda_k z + sqrt(1 - lambda_k^2) e_k < Phi^-1(p_k)`` with one z per case. The loading is such
 that two indicators of equal adherence have exactly the stated correlation r as 0/1 variables.
+Where the cases of a visit are correlated, a part of z is the visit's: its loading is that of two
+cases of one visit, and what is left of lambda_k is the case's own.
 """
 
 from functools import lru_cache
@@ -80,10 +82,13 @@ def _loading(table: Floats, a: float) -> float:
 def count_case_by_case(
     key: Words,
     factor_key: Words,
+    visit_key: Words,
     numbers: Ints,
     level: Floats,
     trials: Ints,
     loadings: Floats,
+    visit_loadings: Floats,
+    per_visit: int,
     effect: Floats,
     halving: float,
     scoring: Floats,
@@ -93,13 +98,17 @@ def count_case_by_case(
 
     Parameters
     ----------
-    key, factor_key : ndarray of uint64 (2,)
+    key, factor_key, visit_key : ndarray of uint64 (2,)
     numbers : ndarray of int64 (R,)
     level : ndarray (R, F, K, 2)
         True adherence.
     trials : ndarray of int64 (R or 1, F, K, 2)
     loadings : ndarray
         From `loading_table`; zeros for independent indicators.
+    visit_loadings : ndarray
+        The same for two cases of one visit.
+    per_visit : int
+        Cases of one visit.
     effect : ndarray (2,)
         Logits added at the first case of each period; halves after every `halving` cases.
     halving : float
@@ -107,15 +116,17 @@ def count_case_by_case(
         Ceiling, sensitivity, specificity.
     counts : ndarray (R, F, K, 2)
     """
-    keys, factor_keys = schedule(key), schedule(factor_key)
+    keys, factor_keys, visit_keys = schedule(key), schedule(factor_key), schedule(visit_key)
     _, facilities, indicators, _ = level.shape
     ceiling, sensitivity, specificity = scoring
     false_met, slope = 1.0 - specificity, sensitivity + specificity - 1.0
-    correlated = loadings[0] > 0.0
+    within, visited = loadings[0] > 0.0, visit_loadings[0] > 0.0
+    correlated = within or visited
     fading = effect[0] != 0.0 or effect[1] != 0.0
     most = trials.max()
     z, work, tails = np.zeros(most), np.empty((2, most)), np.empty(most, dtype=np.int64)
     fade = 0.5 ** (np.arange(most) / halving)
+    day = np.zeros((most + per_visit - 1) // per_visit)
     u = np.empty(4)
     for r in range(numbers.size):
         replicate = np.uint64(numbers[r])
@@ -123,14 +134,20 @@ def count_case_by_case(
         for i in range(facilities):
             for t in range(2):
                 longest = trials[row, i, :, t].max()
-                if correlated:
+                if within:
                     fill_uniform(factor_keys, numbers[r], 2 * i + t, z[:longest])
                     to_normal(z[:longest], work, tails)
+                if visited:
+                    days = (longest + per_visit - 1) // per_visit
+                    fill_uniform(visit_keys, numbers[r], 2 * i + t, day[:days])
+                    to_normal(day[:days], work, tails)
                 for k in range(indicators):
                     p = level[r, i, k, t]
                     a = normal_quantile(p) if correlated else 0.0
-                    loading = _loading(loadings, a)
+                    of_visit = _loading(visit_loadings, a)
+                    loading = max(_loading(loadings, a), of_visit)
                     rest = 1.0 / np.sqrt(1.0 - loading * loading)
+                    of_case = np.sqrt(loading * loading - of_visit * of_visit)
                     eta = np.log(p / (ceiling - p)) if fading else 0.0
                     cell = np.uint64((i * indicators + k) * 2 + t)
                     met = 0
@@ -147,6 +164,7 @@ def count_case_by_case(
                             if correlated:
                                 a = normal_quantile(chance)
                         if correlated:
-                            chance = normal_cdf((a - loading * z[c]) * rest)
+                            shared = of_case * z[c] + of_visit * day[c // per_visit]
+                            chance = normal_cdf((a - shared) * rest)
                         met += u[c % 4] < false_met + slope * chance
                     counts[r, i, k, t] = met

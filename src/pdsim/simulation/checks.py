@@ -31,6 +31,8 @@ _RANGES = {
         for level in _LEVELS
     },
     **{f"corr_{level}": (-1.0, 1.0, True) for level in _LEVELS},
+    "visit_correlation": (0.0, 0.9, True),
+    "assumed_design_effect": (1.0, 1e6, True),
     "sd_alpha": (0.0, 10.0, True),
     "sd_beta": (0.0, 10.0, True),
     "sd_secular_trend": (0.0, 10.0, True),
@@ -50,7 +52,9 @@ _RANGES = {
     "unit_sd": (0.0, math.inf, False),
     "flag_threshold": (0.0, 1.0, False),
 }
-_OPTIONAL = ("observer_halving", "assumed_case_correlation")
+_OPTIONAL = ("observer_halving", "assumed_case_correlation", "assumed_design_effect")
+_OWN = ("sd_baseline_indicator", "sd_change_indicator", "corr_indicator")
+"""May have one value for each indicator."""
 _MAX_CELLS = 10_000_000
 
 
@@ -84,8 +88,11 @@ def _numbers(scenario: "Scenario") -> Iterator[Problem]:
         value = getattr(scenario, name)
         if value is None and name in _OPTIONAL:
             continue
-        inside = _is_number(value) and (low <= value <= high if closed else low < value < high)
-        if not inside:
+        values = value if name in _OWN and isinstance(value, tuple) else (value,)
+        if not all(
+            _is_number(one) and (low <= one <= high if closed else low < one < high)
+            for one in values
+        ):
             ends = f"from {low:g} to {high:g}" if closed else f"above {low:g} and below {high:g}"
             yield Problem(rule=f"{name} must be a number {ends}, got {value!r}")
 
@@ -99,6 +106,7 @@ def _shapes(scenario: "Scenario") -> Iterator[Problem]:
         "improvement": scenario.improvement,
         "weights": scenario.weights,
         "target_weights": scenario.target_weights,
+        **{name: getattr(scenario, name) for name in _OWN},
     }
     for name, value in per_indicator.items():
         if value is None and name in ("weights", "target_weights"):
@@ -180,7 +188,21 @@ def _truth(scenario: "Scenario") -> Iterator[Problem]:
                 return
 
 
+def _visits(scenario: "Scenario") -> Iterator[Problem]:
+    per_visit: Any = scenario.cases_per_visit
+    if per_visit is not None and (not _is_int(per_visit) or per_visit < 1):
+        yield Problem(rule=f"cases_per_visit must be a whole number from 1, got {per_visit!r}")
+    if scenario.indicators > 1 and scenario.visit_correlation > scenario.case_correlation:
+        yield Problem(
+            rule=f"visit_correlation is {scenario.visit_correlation:g}, above the "
+            f"case_correlation of {scenario.case_correlation:g}: two indicators of one case share "
+            "its visit too",
+            cure="raise case_correlation to at least as much",
+        )
+
+
 def _observation(scenario: "Scenario") -> Iterator[Problem]:
+    yield from _visits(scenario)
     if scenario.sensitivity + scenario.specificity <= 1:
         yield Problem(
             rule="sensitivity + specificity must be above 1, got "

@@ -1,15 +1,50 @@
 """Rules that read the observed proportions and need no model."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.jit import compiled
-from pdsim.simulation.cases import Observed
-from pdsim.simulation.decide import ERROR, OK, Decision
+from pdsim.simulation.cases import Observed, as_analysed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights
+
+OK, WARNED, NOT_CONVERGED, ERROR = 1, 2, 3, 4
+"""What can become of a replicate inside a block; the rest of the codes belong to executors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a rule says about the facilities of R replicates.
+
+    Attributes
+    ----------
+    top, bottom : ndarray (R, F)
+        Scores by which each end is chosen, larger = more so.
+    estimate, sd, lower, upper : ndarray (R, F)
+        Estimate of what facilities are ranked on, its stated standard deviation and its 95 %
+        interval; NaN where the rule estimates nothing.
+    p_top : ndarray (R, F)
+        Stated P(top m); NaN where the rule states none.
+    flagged : ndarray (R, F)
+        1 where a facility is flagged as clearly among the best, else 0; NaN where the rule does
+        not flag.
+    status : ndarray of uint8 (R,)
+    """
+
+    top: Floats
+    bottom: Floats
+    estimate: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    p_top: Floats
+    flagged: Floats
+    status: NDArray[np.uint8]
 
 
 def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
@@ -19,6 +54,7 @@ def decide_observed(scenario: Scenario, observed: Observed) -> Decision:
     any makes the replicate an error. Intervals are a centre +- 1.96 stated standard deviations;
     the centre is the estimate itself but for the observed change of counts, see `_change_kernel`.
     """
+    observed = as_analysed(scenario, observed)
     nothing = np.full(observed.value.shape[:2], np.nan)
     flagged = nothing
     if scenario.rule == "z_score":

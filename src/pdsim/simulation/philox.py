@@ -23,7 +23,18 @@ type FourWords = tuple[Word, Word, Word, Word]
 STREAMS: Final = {
     name: number
     for number, name in enumerate(
-        ("truth", "cases", "case_factor", "trials", "missing", "errors", "variance", "fit"), start=1
+        (
+            "truth",
+            "cases",
+            "case_factor",
+            "trials",
+            "missing",
+            "errors",
+            "variance",
+            "fit",
+            "visit_factor",
+        ),
+        start=1,
     )
 }
 """One number per use of random numbers; never renumber, only append."""

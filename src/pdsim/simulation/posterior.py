@@ -13,11 +13,11 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
-from pdsim.simulation.cases import Observed
-from pdsim.simulation.decide import ERROR, NOT_CONVERGED, OK, WARNED, Decision
+from pdsim.simulation.cases import Observed, as_analysed
+from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision
 from pdsim.simulation.philox import Seed, replicate_seed
+from pdsim.simulation.replicate import study_of
 from pdsim.simulation.scenario import Scenario
-from pdsim.simulation.study import study_of
 from pdsim.simulation.targets import analysis_weights
 
 _LOG = logging.getLogger(__name__)
@@ -52,8 +52,9 @@ def _sample_laplace(
     if scenario.kind == "normal":
         return _sample_normal(scenario, observed, seeds)
     template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
-    size = np.broadcast_to(observed.size, observed.value.shape)
-    return _fit_each(template, observed.value, size, seeds, weights, estimand, scenario.draws)
+    seen = as_analysed(scenario, observed)
+    size = np.broadcast_to(seen.size, seen.value.shape)
+    return _fit_each(template, seen.value, size, seeds, weights, estimand, scenario.draws)
 
 
 def _sample_normal(

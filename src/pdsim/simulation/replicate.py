@@ -1,15 +1,16 @@
 """One replicate laid open: the truth and the study, from the same draws as in a block."""
 
+import numpy as np
 import xarray as xr
 
+from pdsim.conventions import PERIODS
 from pdsim.errors import InputError
-from pdsim.simulation.cases import observe
+from pdsim.simulation.cases import Observed, observe
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
-from pdsim.simulation.study import labels_of, study_of
-from pdsim.simulation.targets import true_values
-from pdsim.simulation.truth import Truth, draw_truth
-from pdsim.study import Study
+from pdsim.simulation.targets import analysis_weights, true_values
+from pdsim.simulation.truth import Truth, domain_of, draw_truth
+from pdsim.study import SamplerSettings, Study, StudyOptions
 
 
 def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr.Dataset, Study]:
@@ -70,3 +71,53 @@ def _truth_dataset(scenario: Scenario, truth: Truth) -> xr.Dataset:
         coords=labels,
         attrs={"estimand": scenario.estimand, "target": scenario.target},
     )
+
+
+def study_of(
+    scenario: Scenario, observed: Observed, *, row: int = 0, name: str = "simulated study"
+) -> Study:
+    """Return one row of `observed` as a study."""
+    labels = labels_of(scenario)
+    dims = tuple(labels)
+    sizes = observed.size[row if len(observed.size) > 1 else 0]
+    names = ("successes", "trials") if scenario.kind == "counts" else ("mean", "se")
+    arrays = dict(zip(names, (observed.value[row], sizes), strict=True))
+    indicators = labels["indicator"]
+    counts = scenario.kind == "counts"
+    data = xr.Dataset(
+        {name: (dims, np.ascontiguousarray(array)) for name, array in arrays.items()},
+        coords={
+            **labels,
+            "direction": ("indicator", ["higher"] * len(indicators)),
+            "weight": ("indicator", analysis_weights(scenario)),
+            "domain": ("indicator", [f"domain {d + 1}" for d in domain_of(scenario)]),
+            "label": ("indicator", indicators),
+            "case_group": ("indicator", ["cases" if counts else ""] * len(indicators)),
+        },
+    )
+    return Study(
+        data=data,
+        options=StudyOptions(
+            name=name,
+            m=scenario.m,
+            case_correlation=scenario.analysed_case_correlation if counts else None,
+            design_effect=scenario.analysed_design_effect,
+            priors=scenario.priors,
+            sampler=SamplerSettings(engine=scenario.engine),
+            notes=("The data are simulated.",),
+        ),
+    )
+
+
+def labels_of(scenario: Scenario) -> dict[str, list[str]]:
+    """Return the coordinate labels of a scenario's facilities, indicators and periods."""
+
+    def numbered(word: str, count: int) -> list[str]:
+        width = len(str(count))
+        return [f"{word} {i:0{width}d}" for i in range(1, count + 1)]
+
+    return {
+        "facility": numbered("facility", scenario.facilities),
+        "indicator": numbered("indicator", scenario.indicators),
+        "period": list(PERIODS if scenario.kind == "counts" else PERIODS[1:]),
+    }

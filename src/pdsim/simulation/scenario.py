@@ -35,7 +35,7 @@ _TRUTH = (
 _DATA = (
     "trials", "trials_cv", "trials_unit", "case_correlation", "missing", "missing_slope",
     "sensitivity", "specificity", "observer_effect", "observer_halving", "observer_endline",
-    "unit_sd", "known_se",
+    "visit_correlation", "cases_per_visit", "unit_sd", "known_se",
 )  # fmt: skip
 _FIT = ("engine", "draws", "priors")
 _DECISION = (
@@ -44,7 +44,10 @@ _DECISION = (
 
 _PRIORS = Priors()
 _NORMAL_ONLY = ("means", "unit_sd", "known_se")
-_NORMAL = ("kind", "facilities", "outlying", "trials", "trials_cv", *_NORMAL_ONLY)
+_NORMAL = (
+    "kind", "facilities", "outlying", "trials", "trials_cv", "visit_correlation",
+    "cases_per_visit", *_NORMAL_ONLY,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,8 @@ class Scenario:
         Shifts of the change (logits; normal data: units) of the first facilities.
     sd_baseline_facility, sd_change_facility, corr_facility, sd_baseline_domain, sd_change_domain,
     corr_domain, sd_baseline_indicator, sd_change_indicator, corr_indicator : float
-        In logits, named as in `pdsim.priors.Priors`.
+        In logits, named as in `pdsim.priors.Priors`; those of the indicators may be tuples with
+        one value for each.
     trials : int or tuple of int (facility) or of tuple of int (facility, indicator)
         Cases observed per cell and period.
     trials_cv : float
@@ -98,6 +102,12 @@ class Scenario:
         Whether one draw serves all indicators of a facility in a period.
     case_correlation : float
         Correlation of two indicators scored on one case (Gaussian copula).
+    visit_correlation : float
+        Correlation of two cases of one visit, on one indicator or on two: what the day, the team
+        or the observer does to all of them. A part of `case_correlation`.
+    cases_per_visit : int, optional
+        Cases observed one after another on one visit to a facility; by default one visit holds all
+        cases of a period.
     missing, missing_slope : float
         Probability that a cell is missing, and the log odds that one logit of lower adherence
         adds to it.
@@ -117,6 +127,8 @@ class Scenario:
         How a posterior is computed, for rules that need one.
     assumed_case_correlation : float, optional
         What the analysis takes it to be; by default the true one.
+    assumed_design_effect : float, optional
+        By what the analysis divides counts; by default the design effect of the visits.
     rule : str
         ``observed_change`` (of normal data: the observed value), ``z_score`` (weighted change in
         units of each indicator's standard deviation over facilities and periods),
@@ -173,14 +185,16 @@ class Scenario:
     sd_baseline_domain: float = 0.3
     sd_change_domain: float = 0.3
     corr_domain: float = 0.0
-    sd_baseline_indicator: float = 0.3
-    sd_change_indicator: float = 0.3
-    corr_indicator: float = 0.0
+    sd_baseline_indicator: float | tuple[float, ...] = 0.3
+    sd_change_indicator: float | tuple[float, ...] = 0.3
+    corr_indicator: float | tuple[float, ...] = 0.0
 
     trials: int | tuple[int, ...] | tuple[tuple[int, ...], ...] = 40
     trials_cv: float = 0.0
     trials_unit: Literal["facility", "cell"] = "facility"
     case_correlation: float = 0.0
+    visit_correlation: float = 0.0
+    cases_per_visit: int | None = None
     missing: float = 0.0
     missing_slope: float = 0.0
     sensitivity: float = 1.0
@@ -195,6 +209,7 @@ class Scenario:
     draws: int = 1000
     priors: Priors = _PRIORS
     assumed_case_correlation: float | None = None
+    assumed_design_effect: float | None = None
 
     rule: Rule = "observed_change"
     m: int = DEFAULT_M
@@ -222,6 +237,20 @@ class Scenario:
         return self.case_correlation if stated is None else stated
 
     @property
+    def analysed_design_effect(self) -> float:
+        """By what the analysis divides the counts of a cell of average size."""
+        if self.assumed_design_effect is not None:
+            return self.assumed_design_effect
+        if self.kind == "normal" or self.visit_correlation == 0:
+            return 1.0
+        rows = self.trials if isinstance(self.trials, tuple) else (self.trials,)
+        # 1-D or 2-D; a flat list of numbers says the same
+        cells = [n for row in rows for n in (row if isinstance(row, tuple) else (row,))]
+        return visit_design_effect(
+            sum(cells) / len(cells), self.cases_per_visit, self.visit_correlation
+        )
+
+    @property
     def effect_levels(self) -> tuple[str, ...]:
         """The levels of effects that exist in this scenario."""
         if self.kind == "normal" or self.indicators == 1:
@@ -244,13 +273,29 @@ class Scenario:
     def fit_key(self) -> str:
         """SHA-256 of what decides the fit; without a posterior, engine and priors do not."""
         fit = _part(self, _FIT) if self.needs_posterior else {}
-        assumed = _canonical(self.analysed_case_correlation)
-        return digest({"data": self.data_key, "case_correlation": assumed, "fit": fit})
+        assumed = _canonical([self.analysed_case_correlation, self.analysed_design_effect])
+        return digest({"data": self.data_key, "assumed": assumed, "fit": fit})
 
     @property
     def decision_key(self) -> str:
         """SHA-256 of what decides who is chosen and how that is judged."""
         return digest({"fit": self.fit_key, "decision": _part(self, _DECISION)})
+
+
+def visit_design_effect(trials: float, per_visit: int | None, correlation: float) -> float:
+    """Return by what visits raise the variance of a mean of some cases.
+
+    ``1 + (sum of squared cases of the visits / cases - 1) correlation`` (Kish 1965), which is
+    ``1 + (b - 1) correlation`` for full visits of b cases.
+
+    Examples
+    --------
+    >>> visit_design_effect(40, 10, 0.1)
+    1.9
+    """
+    size = trials if per_visit is None else min(float(per_visit), trials)
+    full, rest = divmod(trials, size)
+    return 1 + ((full * size**2 + rest**2) / trials - 1) * correlation
 
 
 @lru_cache(maxsize=1024)
@@ -269,11 +314,15 @@ def _matters(scenario: Scenario, name: str) -> bool:
     if scenario.kind == "normal":
         if name == "sd_change_facility":
             return scenario.means is None
+        if name == "cases_per_visit":
+            return scenario.visit_correlation > 0
         return name in _NORMAL or name not in (*_TRUTH, *_DATA)
     if name in _NORMAL_ONLY:
         return False
     if name in ("baseline_level", "improvement"):
         return scenario.levels is None
+    if name == "cases_per_visit":
+        return scenario.visit_correlation > 0
     if name in _EFFECTS:
         return name.rpartition("_")[2] in scenario.effect_levels
     return True

@@ -88,6 +88,7 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
         numbers,
         offset,
         _effect_sizes(scenario),
+        _indicator_sizes(scenario),
         np.array(between),
         domain_of(scenario),
         scenario.ceiling,
@@ -140,12 +141,24 @@ def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
 
 
 def _effect_sizes(scenario: Scenario) -> Floats:
-    """Return (level, [sd of baseline, sd of change, correlation]); absent levels are zero."""
-    sizes = np.zeros((3, 3))
-    for row, level in enumerate(("facility", "domain", "indicator")):
+    """Return (level, [sd of baseline, sd of change, correlation]) of facilities and domains.
+
+    A level that is absent is zero.
+    """
+    sizes = np.zeros((2, 3))
+    for row, level in enumerate(("facility", "domain")):
         if level in scenario.effect_levels:
             names = (f"sd_baseline_{level}", f"sd_change_{level}", f"corr_{level}")
             sizes[row] = [getattr(scenario, name) for name in names]
+    return sizes
+
+
+def _indicator_sizes(scenario: Scenario) -> Floats:
+    """Return (indicator, [sd of baseline, sd of change, correlation])."""
+    sizes = np.zeros((scenario.indicators, 3))
+    if "indicator" in scenario.effect_levels:
+        for column, name in enumerate(("sd_baseline", "sd_change", "corr")):
+            sizes[:, column] = getattr(scenario, f"{name}_indicator")
     return sizes
 
 
@@ -160,6 +173,22 @@ def _effects(z: Floats, start: int, size: Floats, out: Floats) -> int:
         first, second = z[start + 2 * i], z[start + 2 * i + 1]
         out[i, 0] = size[0] * first
         out[i, 1] = size[1] * (size[2] * first + rest * second)
+    return start + 2 * len(out)
+
+
+@compiled
+def _own_effects(z: Floats, start: int, sizes: Floats, out: Floats) -> int:
+    """Do the same for the indicators, each of which has sizes of its own."""
+    if sizes[:, :2].max() == 0.0:
+        out[:] = 0.0
+        return start
+    indicators = sizes.shape[0]
+    for i in range(out.shape[0]):
+        k = i % indicators
+        first, second = z[start + 2 * i], z[start + 2 * i + 1]
+        rest = np.sqrt(1.0 - sizes[k, 2] * sizes[k, 2])
+        out[i, 0] = sizes[k, 0] * first
+        out[i, 1] = sizes[k, 1] * (sizes[k, 2] * first + rest * second)
     return start + 2 * len(out)
 
 
@@ -180,6 +209,7 @@ def _truth_kernel(
     numbers: Ints,
     offset: Floats,
     sizes: Floats,
+    own: Floats,
     between: Floats,
     domain: Ints,
     ceiling: float,
@@ -196,7 +226,8 @@ def _truth_kernel(
     wanted = np.zeros(7, dtype=np.int64)
     cells = np.array([facilities, facilities * domains, facilities * indicators])
     for part in range(3):
-        if sizes[part, 0] > 0.0 or sizes[part, 1] > 0.0:
+        largest = sizes[part, :2].max() if part < 2 else own[:, :2].max()
+        if largest > 0.0:
             wanted[part] = 2 * cells[part]
         if between[part] > 0.0:
             wanted[_ALPHA + part] = indicators
@@ -214,7 +245,7 @@ def _truth_kernel(
         to_normal(z, work, tails)
         start = _effects(z, 0, sizes[0], facility)
         start = _effects(z, start, sizes[1], in_domain)
-        start = _effects(z, start, sizes[2], in_indicator)
+        start = _own_effects(z, start, own, in_indicator)
         start = _scaled(z, start, between[0], alpha)
         start = _scaled(z, start, between[1], beta)
         start = _scaled(z, start, between[2], factor)

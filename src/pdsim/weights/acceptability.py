@@ -9,10 +9,9 @@ import xarray as xr
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.errors import InputError
-from pdsim.ranking.draws import check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import check_side, mean_and_error, never_seen
 from pdsim.ranking.places import membership
-from pdsim.weights.accumulate import accumulate
+from pdsim.weights.kernels import accumulate
 from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m
 
 _RANK_BYTES: Final = 512_000_000

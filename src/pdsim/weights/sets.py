@@ -11,8 +11,7 @@ from scipy.special import comb
 
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
-from pdsim.ranking.draws import check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import check_side, mean_and_error, never_seen
 from pdsim.ranking.places import membership, places
 from pdsim.weights.acceptability import two_way
 from pdsim.weights.kernels import linear_scores

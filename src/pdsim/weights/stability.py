@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import check_m, check_side
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import check_m, check_side, mean_and_error, never_seen
 from pdsim.ranking.places import membership, places
 from pdsim.weights.samples import Values, as_nominal, as_values
 
