@@ -20,8 +20,7 @@ from pdsim.interviews.lambdas import (
     ends_apart,
 )
 from pdsim.interviews.pooling import BETWEEN, BOTTOM, TOP
-from pdsim.ranking.draws import Draws, as_draws, check_finite
-from pdsim.ranking.ess import mean_and_error, never_seen
+from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, never_seen
 from pdsim.ranking.probability import top_probability
 
 ROLES: Final = ("higher", "boundary", "middle", "lower")

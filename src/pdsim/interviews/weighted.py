@@ -10,7 +10,7 @@ from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import CI_PROB
 from pdsim.interviews.groups import Groups
 from pdsim.interviews.lambdas import difference
-from pdsim.ranking.ess import mean_and_error
+from pdsim.ranking.draws import mean_and_error
 
 TAILS: Final = (0.5 - 0.5 * CI_PROB, 0.5 + 0.5 * CI_PROB)
 
