@@ -342,14 +342,12 @@ def report(
         Path, typer.Argument(help="Folder of pdsim analyse or plan, or netCDF file of a sweep.")
     ],
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
-    short: Annotated[
-        bool, typer.Option("--short", help="Only the answer and how it was made.")
-    ] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Page one alone, on one A4 page.")] = False,
 ) -> None:
     """Write the report of an analysis, a plan or a sweep again, in any format."""
     from pdsim.analysis import report as write_again
 
-    for path in write_again(results, formats=tuple(formats), long=not short):
+    for path in write_again(results, formats=tuple(formats), brief=brief):
         _say(str(path))
 
 

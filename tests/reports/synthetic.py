@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pdsim.analysis.rank_groups import superset_group
+from pdsim.analysis.what_if import changes_group
+
 BOUNDS = [0.025, 0.975]
 SEPARATOR = "\x1f"
 
@@ -137,6 +140,9 @@ def synthetic_results(
             {"level": (("draw", "facility", "indicator", "period"), keep)},
             coords={**coords, "period": labels, "weight": ("indicator", weight)},
         )
+    draws_of = xr.DataArray(scores[main], dims=("sample", "facility"), coords={"facility": names})
+    for side in ("top", "bottom"):
+        groups[f"superset_{side}"] = superset_group(draws_of, m=m, side=side)
     gates = [
         {
             "name": "R-hat",
@@ -177,6 +183,7 @@ def synthetic_results(
         "schema_version": 1,
         "delta": 10.0,
     }
+    tree["changes"] = xr.DataTree(changes_group(tree))
     return tree
 
 
@@ -228,7 +235,6 @@ def _improvement(stack, estimands, names, observed, errors) -> xr.Dataset:
                     for e in estimands
                 ],
             ),
-            "prior_sensitive": ("estimand", [e == "change_net" for e in estimands]),
             "observed": ("facility", observed[:, -1] - observed[:, 0] if two else observed[:, -1]),
             "observed_baseline": ("facility", observed[:, 0] if two else empty),
             "observed_endline": ("facility", observed[:, -1]),

@@ -5,8 +5,8 @@ from pdsim.analysis.gather import gather
 from pdsim.analysis.refits import (
     case_correlation_sensitivity,
     compare_selections,
+    design_effect_sensitivity,
     prior_sensitivity,
-    who_moves,
 )
 from pdsim.analysis.report import report, write_plan, write_report
 from pdsim.analysis.run import analyse
@@ -19,13 +19,13 @@ __all__ = [
     "analyse",
     "case_correlation_sensitivity",
     "compare_selections",
+    "design_effect_sensitivity",
     "gather",
     "load_fit",
     "prior_sensitivity",
     "report",
     "save_fit",
     "weight_tables",
-    "who_moves",
     "write_plan",
     "write_report",
 ]

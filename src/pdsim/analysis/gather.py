@@ -7,15 +7,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.precision import observed_se
-from pdsim.analysis.rank_groups import pairs_group, ranking_group, rules_group, sets_group
-from pdsim.analysis.refits import fitted_estimands, who_moves
+from pdsim.analysis.rank_groups import (
+    pairs_group,
+    ranking_group,
+    rules_group,
+    sets_group,
+    superset_group,
+)
+from pdsim.analysis.refits import compare_selections, fitted_estimands
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
 from pdsim.analysis.weight_tables import weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.composites import resolve_weights
 from pdsim.ranking import improvement_probability
+from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_sources
 from pdsim.study import Study, study_to_dataset
 from pdsim.terms.estimands import ESTIMANDS
@@ -45,18 +53,21 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         `pdsim.weights.weight_tables`; every probability with its ``_mcse``. The attributes
         say how it was made.
     """
-    level = levels(fit)
-    scores = {name: composite(fit, estimand=name) for name in fitted_estimands(fit)}
+    same = identical_facilities(study)
+    level = exchanged(levels(fit), same)
+    scores = {
+        name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
+    }
     main = next(iter(scores.values()))
+    ranking = ranking_group(main, m=study.m)
     groups = {
         "study": study_to_dataset(study),
         "improvement": _improvement(scores, study, delta),
         "levels": mean_and_interval(_percent(level, study).transpose(..., "facility", "period")),
-        "ranking": ranking_group(main, m=study.m),
+        "ranking": ranking,
         "pairs": pairs_group(main),
-        "sets_top": sets_group(main, m=study.m, side="top"),
-        "sets_bottom": sets_group(main, m=study.m, side="bottom"),
-        "estimands": who_moves(fit, m=study.m),
+        **_sets(main, study.m, ranking),
+        "estimands": compare_selections(scores, dim="estimand", m=study.m),
         "rules": _rules(main, study),
         "variance_share": variance_share(level),
         "hyper": _hyper(fit["posterior"].to_dataset()),
@@ -80,6 +91,16 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     return tree
 
 
+def _sets(score: xr.DataArray, m: int, ranking: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return the likeliest sets of both ends, and the smallest that surely hold the true one."""
+    tables = {}
+    for side in SIDES:
+        chosen = ranking[f"selected_{side}"]
+        tables[f"sets_{side}"] = sets_group(score, m=m, side=side, selected=chosen)
+        tables[f"superset_{side}"] = superset_group(score, m=m, side=side)
+    return tables
+
+
 def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) -> xr.Dataset:
     """Every estimand's mean, interval and P(> 0); the observed composite beside them."""
     parts = []
@@ -93,8 +114,6 @@ def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) ->
         parts.append(part.assign(units=score.attrs["units"]))
     index = pd.Index(list(scores), name="estimand")
     table = xr.concat(parts, index, combine_attrs="drop")
-    # they lean on a correlation which ten facilities hardly tell
-    table["prior_sensitive"] = ("estimand", [ESTIMANDS[name].net for name in scores])
     observed = observed_levels(study)
     for period in study.data["period"].to_numpy():
         table[f"observed_{period}"] = observed.sel(period=period, drop=True)
@@ -216,4 +235,6 @@ def _facts(
         "sampler",
         "ess",
     )
+    facts["design_effect"] = json.dumps(study.options.design_effect)
+    facts["identical"] = json.dumps(identical_facilities(study))
     return facts | {name: fit.attrs[name] for name in names if name in fit.attrs}

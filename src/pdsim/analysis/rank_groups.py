@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
+from scipy.optimize import linear_sum_assignment
 
 from pdsim.conventions import CI_PROB, Side
 from pdsim.ranking import (
@@ -18,6 +19,7 @@ from pdsim.ranking import (
     select,
     set_probability,
     sucra,
+    superset,
     top_probability,
 )
 from pdsim.ranking.observed import Observed
@@ -39,12 +41,58 @@ def ranking_group(score: Score, *, m: int) -> xr.Dataset:
         chosen = select(score, m=m, side=side)
         for name in ("selected", "tied", "could_flip"):
             table[f"{name}_{side}"] = chosen[name]
+    table = one_end_each(table)
     if table.sizes["facility"] <= GRADED_FACILITIES:
         graded = grades(score)
         table["grade"] = graded["grade"]
         table.attrs["discordance_rate"] = float(graded["discordance_rate"])
         table.attrs["grades_optimal"] = int(graded.attrs["optimal"])
     return table
+
+
+def one_end_each(table: xr.Dataset) -> xr.Dataset:
+    """Name nobody at both ends: of all disjoint choices the one right most often on average.
+
+    Where the likeliest at the top are also the likeliest at the bottom (a facility of few
+    cases), places are given so that the sum of P(top m) and P(bottom m) over those named is the
+    largest.
+
+    Parameters
+    ----------
+    table : Dataset (facility)
+        ``p_top``, ``p_bottom``, ``selected_top``, ``selected_bottom``.
+
+    Returns
+    -------
+    Dataset
+        With ``either_end``: whom both ends would name.
+    """
+    chosen = {side: table[f"selected_{side}"].to_numpy().astype(bool) for side in SIDES}
+    both = chosen["top"] & chosen["bottom"]
+    table = table.assign(either_end=("facility", both))
+    if not both.any():
+        return table
+    merit = np.concatenate(
+        [np.repeat(table[f"p_{side}"].to_numpy()[:, np.newaxis], chosen[side].sum(), axis=1)
+         for side in SIDES],
+        axis=1,
+    )  # fmt: skip
+    row, place = linear_sum_assignment(merit, maximize=True)
+    ends = {"top": place < chosen["top"].sum(), "bottom": place >= chosen["top"].sum()}
+    for side, inside in ends.items():
+        named = np.zeros(both.size, dtype=bool)
+        named[row[inside]] = True
+        table[f"selected_{side}"] = ("facility", named)
+    return table
+
+
+def superset_group(score: Score, *, m: int, side: Side) -> xr.Dataset:
+    """Return the smallest set that holds the true m of one end with the probability `CERTAIN`."""
+    return superset(score, m=m, side=side).rename(
+        superset="member",
+        superset_probability="probability",
+        superset_probability_mcse="probability_mcse",
+    )
 
 
 def pairs_group(score: Score) -> xr.Dataset:
@@ -56,10 +104,14 @@ def pairs_group(score: Score) -> xr.Dataset:
     )
 
 
-def sets_group(score: Score, *, m: int, side: Side) -> xr.Dataset:
+def sets_group(
+    score: Score, *, m: int, side: Side, selected: xr.DataArray | None = None
+) -> xr.Dataset:
     """Return the likeliest sets of one end, and the probability of the selected one."""
     table = set_probability(score, m=m, side=side)
-    chosen = select(score, m=m, side=side)["selected"].to_numpy()
+    if selected is None:
+        selected = select(score, m=m, side=side)["selected"]
+    chosen = selected.to_numpy()
     member = table["member"].transpose("set", "facility").to_numpy()
     p, error = table["set_probability"].to_numpy(), table["set_probability_mcse"].to_numpy()
     match = (member == chosen).all(axis=1)

@@ -2,11 +2,14 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from pdsim.analysis.exchange import exchanged, identical_facilities
+from pdsim.analysis.rank_groups import one_end_each
 from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
@@ -20,6 +23,9 @@ CASE_CORRELATIONS = (0.0, 0.1, 0.3)
 """Shown where the study does not know its within-case correlation."""
 
 PRIOR_FACTORS = (0.5, 1.0, 2.0)
+
+DESIGN_FACTORS = (1.5, 2.0)
+"""Times the study's own design effect."""
 
 
 def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
@@ -47,7 +53,7 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
             columns[f"p_{side}"] = probability["top_probability"]
             columns[f"p_{side}_mcse"] = probability["top_probability_mcse"]
             columns[f"selected_{side}"] = select(score, m=m, side=side)["selected"]
-        part = xr.Dataset(columns)
+        part = one_end_each(xr.Dataset(columns)).drop_vars("either_end")
         parts.append(part.assign(convergence=str(score.attrs.get("convergence", ""))))
     return xr.concat(parts, pd.Index(list(scores), name=dim), combine_attrs="drop")
 
@@ -55,12 +61,6 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
 def fitted_estimands(tree: xr.DataTree) -> tuple[str, ...]:
     """Return the estimands that a fit has, the main one first."""
     return estimands_of(tree.attrs["kind"], tree["posterior"].sizes["period"])
-
-
-def who_moves(tree: xr.DataTree, *, m: int) -> xr.Dataset:
-    """Return the selection under every estimand of a fit, over (estimand, facility)."""
-    scores = {name: composite(tree, estimand=name) for name in fitted_estimands(tree)}
-    return compare_selections(scores, dim="estimand", m=m)
 
 
 def prior_sensitivity(
@@ -106,7 +106,8 @@ def _refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) ->
     """Return the score of one more fit; a failed gate is in its label and so in the table."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return composite(fit(study, engine=engine, priors=priors, seed=seed, hand_over=False))
+        score = composite(fit(study, engine=engine, priors=priors, seed=seed, hand_over=False))
+    return exchanged(score, identical_facilities(study))
 
 
 def case_correlation_sensitivity(
@@ -138,3 +139,30 @@ def case_correlation_sensitivity(
         mean=xr.concat(means, index, combine_attrs="drop"),
         interval=xr.concat(intervals, index, combine_attrs="drop"),
     )
+
+
+def design_effect_sensitivity(
+    study: Study,
+    *,
+    factors: tuple[float, ...] = DESIGN_FACTORS,
+    engine: Engine = "laplace",
+    seed: int = 1,
+) -> xr.Dataset:
+    """Return the selection where cases are clustered more than the study says.
+
+    Returns
+    -------
+    xarray.Dataset (design_effect, facility)
+        See `compare_selections`.
+    """
+    own = study.options.design_effect
+    scores = {
+        factor * own: _refit(
+            replace(study, options=replace(study.options, design_effect=factor * own)),
+            engine=engine,
+            priors=None,
+            seed=seed,
+        )
+        for factor in factors
+    }
+    return compare_selections(scores, dim="design_effect", m=study.m)

@@ -29,7 +29,7 @@ def write_report(
     folder: str | Path,
     *,
     formats: Sequence[str] = ("html",),
-    long: bool = True,
+    brief: bool = False,
 ) -> list[Path]:
     """Write the report of an analysis into a folder.
 
@@ -43,9 +43,10 @@ def write_report(
     formats : sequence of str
         ``html`` (report.html), ``docx`` (report.docx), ``md`` (report.md and figures),
         ``tex`` (tables.tex), ``csv`` (every table, and the data of every figure).
-        ``selection.csv`` and ``improvement.csv`` are always written.
-    long : bool
-        Whether every section is wanted, or only the answer and how it was made.
+        ``selection.csv``, ``improvement.csv`` and every other table under ``tables`` are always
+        written.
+    brief : bool
+        Whether page one is wanted alone.
 
     Returns
     -------
@@ -64,7 +65,13 @@ def write_report(
     contents: dict[str, str | bytes] = {
         f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
     }
-    contents |= rendered(build_document(view, long=long), formats)
+    document = build_document(view, brief=brief)
+    contents |= {
+        f"tables/{name}.csv": table_to_csv(table, convergence=convergence)
+        for name, table in document.tables.items()
+        if name not in _CSV
+    }
+    contents |= rendered(document, formats)
     return write_files(contents, Path(folder))
 
 
@@ -89,7 +96,7 @@ def write_plan(
 
 
 def report(
-    folder: str | Path, *, formats: Sequence[str] = ("html",), long: bool = True
+    folder: str | Path, *, formats: Sequence[str] = ("html",), brief: bool = False
 ) -> list[Path]:
     """Write the report of an analysis, a plan or a sweep again, from its results.
 
@@ -101,8 +108,8 @@ def report(
         the file's own name.
     formats : sequence of str
         See `write_report`.
-    long : bool
-        Of an analysis: whether every section is wanted, or only the answer and how it was made.
+    brief : bool
+        Of an analysis: whether page one is wanted alone.
 
     Returns
     -------
@@ -144,7 +151,7 @@ def report(
         if planned:
             written = write_plan(results, new, formats=formats)
         else:
-            written = write_report(results, new, formats=formats, long=long)
+            written = write_report(results, new, formats=formats, brief=brief)
             if (path / RUN_FILE).exists():
                 run = read_json(path / RUN_FILE)
                 names = {file.relative_to(new).as_posix() for file in written}

@@ -14,10 +14,12 @@ from pdsim.analysis.gather import gather
 from pdsim.analysis.refits import (
     CASE_CORRELATIONS,
     case_correlation_sensitivity,
+    design_effect_sensitivity,
     prior_sensitivity,
 )
 from pdsim.analysis.report import RUN_FILE, write_report
 from pdsim.analysis.stages import AnalysisProgress, ProgressCallback, silent
+from pdsim.analysis.what_if import changes_group
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import InputError, Problem
 from pdsim.files import published, read_json, recover, write_json
@@ -140,14 +142,18 @@ def _with_sensitivity(
 ) -> xr.DataTree:
     """Add the same selection under other case correlations and other priors."""
     stage = "testing the choice under other assumptions"
-    progress(AnalysisProgress(stage=stage, done=0, total=2))
+    progress(AnalysisProgress(stage=stage, done=0, total=3))
     if study.case_correlation is None and study.shares_cases:
         table = case_correlation_sensitivity(study, seed=seed)
         results["case_correlation"] = xr.DataTree(table)
         results.attrs["case_correlations_shown"] = json.dumps(CASE_CORRELATIONS)
-    progress(AnalysisProgress(stage=stage, done=1, total=2))
+    progress(AnalysisProgress(stage=stage, done=1, total=3))
     results["priors_scaled"] = xr.DataTree(prior_sensitivity(study, seed=seed))
-    progress(AnalysisProgress(stage=stage, done=2, total=2))
+    progress(AnalysisProgress(stage=stage, done=2, total=3))
+    if study.kind == "counts":
+        results["design_effect"] = xr.DataTree(design_effect_sensitivity(study, seed=seed))
+    results["changes"] = xr.DataTree(changes_group(results))
+    progress(AnalysisProgress(stage=stage, done=3, total=3))
     return results
 
 

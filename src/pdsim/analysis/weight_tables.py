@@ -12,7 +12,7 @@ from pdsim.errors import InputError
 from pdsim.ranking.places import membership, places
 from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
-from pdsim.terms.estimands import estimands_of, main_estimand
+from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses
@@ -143,13 +143,15 @@ def weight_tables(
         tables["weights_pairwise"] = pairwise_acceptability(values)
         tables["weights_bounds"] = membership_bounds(mean, m=m)
     several = values.sizes["indicator"] > 1
+    known = estimands_of(levels.attrs.get("kind", "counts"), periods, net=False)
     universes = multiverses(
         {"model": kept, **_usable(sources or {}, m)},
         nominal,
         m=m,
         sides=_SIDES,
         aggregations=("arithmetic", "geometric", *(("opportunity",) if trials is not None else ())),
-        estimands=estimands_of(levels.attrs.get("kind", "counts"), periods, net=False),
+        # who is best at endline is another question, not another answer to this one
+        estimands=tuple(name for name in known if ESTIMANDS[name].null is not None) or known,
         left_out=chosen.left_out if several else 0,
         trials=trials,
     )

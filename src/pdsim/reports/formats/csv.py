@@ -9,6 +9,7 @@ import pandas as pd
 from pdsim.reports.formats.document import Table
 from pdsim.reports.formats.escape import csv_cell
 from pdsim.reports.formats.numbers import fixed
+from pdsim.reports.formats.plainwords import words_of
 
 
 def table_to_csv(table: Table, *, convergence: str = "passed") -> str:
@@ -56,6 +57,13 @@ def _cells(column: "pd.Series[Any]") -> list[str]:
         return [str(int(value)) for value in column]
     if column.dtype.kind == "f":
         return [fixed(float(value)) for value in column]
-    return [
-        csv_cell("; ".join(value) if isinstance(value, tuple) else str(value)) for value in column
-    ]
+    return [csv_cell(_text(value)) for value in column]
+
+
+def _text(value: Any) -> str:
+    """Return a cell of names with semicolons between them, one of words as they read."""
+    if not isinstance(value, tuple):
+        return str(value)
+    if all(isinstance(part, str) for part in value):
+        return "; ".join(value)
+    return words_of(value)

@@ -6,7 +6,7 @@ come from a table by key. A renderer escapes every piece for its format; nothing
 
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,18 +32,15 @@ class Number:
     Attributes
     ----------
     text : str
-        As printed, without the mark of a failed gate.
+        As printed.
     value : float
     cell : tuple of str
         Table, row and column that it came from.
-    mark : str
-        Printed behind it: the mark of a failed convergence gate, or nothing.
     """
 
     text: str
     value: float
     cell: tuple[str, str, str]
-    mark: str = ""
 
 
 _NUMBERED = re.compile(r"facility \s*\d+\s*")
@@ -105,12 +102,15 @@ class Column:
     keys : tuple of str
         Columns of the frame: one, or the lower and the upper bound of an interval, or a
         probability and its MCSE.
-    layout : {"text", "name", "names", "number", "interval", "probability"}
+    layout : {"text", "words", "name", "names", "number", "interval", "probability"}
+        ``words`` is a Text, which may hold names.
     """
 
     header: str | Text
     keys: tuple[str, ...]
-    layout: Literal["text", "name", "names", "number", "interval", "probability"] = "number"
+    layout: Literal["text", "words", "name", "names", "number", "interval", "probability"] = (
+        "number"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,7 +131,7 @@ class Table:
     marked : bool
         Whether the numbers rest on a fit that failed a convergence gate.
     exact : frozenset of str
-        Columns that rest on no fit, and are never marked.
+        Columns that rest on no fit.
     notes : tuple of Text
     shown : tuple of str or None
         Rows to print where all would be too many.
@@ -157,6 +157,11 @@ class Table:
             raise InputError(f"table {self.key!r} has two rows of one name")
 
     @property
+    def heading(self) -> str:
+        """The title, with the mark of a failed convergence gate where one failed."""
+        return f"{self.title} \u2020 checks failed: do not cite" if self.marked else self.title
+
+    @property
     def rows(self) -> tuple[str, ...]:
         """The rows that are printed."""
         return tuple(self.positions) if self.shown is None else self.shown
@@ -176,7 +181,6 @@ class Table:
             text=write(value, kind, mcse=mcse),
             value=value,
             cell=(self.key, row, key),
-            mark="\u2020" if self.marked and key not in self.exact else "",
         )
 
     def probability(self, row: str, key: str) -> Text:
@@ -205,6 +209,8 @@ class Table:
         match column.layout:
             case "text":
                 return (str(self.value(row, key)),)
+            case "words":
+                return tuple(self.value(row, key))
             case "name":
                 return (Name(str(self.value(row, key))),)
             case "names":
@@ -287,16 +293,70 @@ class Explorer:
     payload: Mapping[str, Any]
 
 
-type Block = Paragraph | Items | Table | Picture | Explorer
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Front:
+    """Page one: the answer as two short lists, a figure, and sentences under questions.
+
+    Attributes
+    ----------
+    lead : Text
+        What was studied, in a line.
+    lists : tuple of Table
+        Who is named at each end.
+    picture : Picture
+    answers : tuple of (str, Text)
+        A question and its answer.
+    foot : tuple of Text
+        What to know of the numbers.
+    stop : Text
+        The banner of a fit that failed a gate; empty where all passed.
+    """
+
+    lead: Text
+    lists: tuple[Table, ...]
+    picture: Picture
+    answers: tuple[tuple[str, Text], ...]
+    foot: tuple[Text, ...]
+    stop: Text = ()
+
+    @property
+    def blocks(self) -> tuple["Block", ...]:
+        """The same one below the other, for formats without a page of their own for it."""
+        banner = (Paragraph(text=self.stop, style="stop"),) if self.stop else ()
+        said = (
+            Paragraph(text=(f"{question} ", *text), style="summary")
+            for question, text in self.answers
+        )
+        return (
+            *banner,
+            Paragraph(text=self.lead),
+            *self.lists,
+            self.picture,
+            *said,
+            *(Paragraph(text=text) for text in self.foot),
+        )
+
+
+type Block = Paragraph | Items | Table | Picture | Explorer | Front
+
+
+def flat(blocks: "Iterable[Block]") -> "Iterator[Block]":
+    """Yield blocks with page one taken apart."""
+    for block in blocks:
+        if isinstance(block, Front):
+            yield from block.blocks
+        else:
+            yield block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and what stands under it; `filed` tables are written to files alone."""
 
     key: str
     title: str
     blocks: tuple[Block, ...]
+    filed: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -318,12 +378,18 @@ class Document:
     failed: str = ""
 
     @property
+    def front(self) -> Front | None:
+        """Page one, where the report has one."""
+        blocks = self.sections[0].blocks if self.sections else ()
+        return blocks[0] if blocks and isinstance(blocks[0], Front) else None
+
+    @property
     def tables(self) -> dict[str, Table]:
-        """All tables by key."""
+        """All tables by key, those included that no page shows."""
         return {
             block.key: block
             for section in self.sections
-            for block in section.blocks
+            for block in (*flat(section.blocks), *section.filed)
             if isinstance(block, Table)
         }
 
@@ -333,6 +399,6 @@ class Document:
         return tuple(
             block
             for section in self.sections
-            for block in section.blocks
+            for block in flat(section.blocks)
             if isinstance(block, Picture)
         )

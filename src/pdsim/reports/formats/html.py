@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 from pdsim.reports.formats.document import (
     Block,
     Document,
+    Explorer,
+    Front,
     Items,
     Name,
     Number,
@@ -39,12 +41,18 @@ def to_html(document: Document) -> str:
     environment.filters |= {"text": html_text, "words": words_of}
     environment.globals |= {"kind": block_kind, "svg": _svg, "is_number": is_number}
     environment.globals["payload"] = payload_json
+    numbers = number_sections(document.sections)
+
+    def number(block: Block) -> int | None:
+        sort = {Table: "table", Picture: "figure"}.get(type(block))
+        return None if sort is None else numbers[f"{sort} {block.key}"]  # type: ignore[union-attr]
+
+    environment.globals["number"] = number
+    environment.globals["script"] = Markup(template("explorer.js"))
     page = environment.get_template("report.html")
     return page.render(
         document=document,
         style=Markup(template("report.css")),
-        script=Markup(template("explorer.js")),
-        numbers=number_sections(document.sections),
     )
 
 
@@ -63,16 +71,24 @@ def _piece(piece: str | Name | Number) -> Markup:
         return Markup("<bdi>{}</bdi>").format(plain(piece.text))
     if isinstance(piece, Number):
         cell = plain("/".join(piece.cell))
-        mark = Markup('<sup class="mark">{}</sup>').format(piece.mark) if piece.mark else ""
-        return Markup('<span class="n" data-cell="{}">{}</span>{}').format(cell, piece.text, mark)
+        return Markup('<span class="n" data-cell="{}">{}</span>').format(cell, piece.text)
     # a number and its unit stay on one line
     return escape(piece.replace(" %", "\u00a0%").replace(" pp", "\u00a0pp"))
 
 
 def block_kind(block: Block) -> str:
     """Return which part of the template renders a block."""
-    kinds: dict[type, str] = {Paragraph: "paragraph", Items: "items", Table: "table"}
-    return kinds.get(type(block), "picture" if isinstance(block, Picture) else "explorer")
+    return _KINDS[type(block)]
+
+
+_KINDS: dict[type, str] = {
+    Paragraph: "paragraph",
+    Items: "items",
+    Table: "table",
+    Picture: "picture",
+    Explorer: "explorer",
+    Front: "front",
+}
 
 
 def _svg(picture: Picture) -> Markup:

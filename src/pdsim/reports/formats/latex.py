@@ -10,6 +10,7 @@ from pdsim.reports.formats.document import (
     Paragraph,
     Table,
     Text,
+    flat,
 )
 from pdsim.reports.formats.escape import latex
 
@@ -31,7 +32,7 @@ def to_latex(document: Document) -> str:
     """
     parts = [_HEAD]
     for section in document.sections:
-        blocks = [text for block in section.blocks if (text := _block(block))]
+        blocks = [text for block in flat(section.blocks) if (text := _block(block))]
         if blocks:
             parts += [f"\\subsection*{{{latex(section.title)}}}", *blocks]
     return "\n\n".join(parts) + "\n"
@@ -44,7 +45,7 @@ def latex_text(text: Text) -> str:
 
 def _piece(piece: str | Name | Number) -> str:
     if isinstance(piece, Number):
-        return f"{latex(piece.text)}{latex(piece.mark)}"
+        return latex(piece.text)
     if isinstance(piece, Name):
         return f"{{{latex(piece.text)}}}"
     return latex(piece)
@@ -74,7 +75,7 @@ def latex_table(table: Table) -> str:
     head = f"{_row(headers)} \\midrule"
     body = "\n".join(_row(row) for row in rows)
     notes = "".join(f"\n\n{{\\footnotesize {latex_text(note)}\\par}}" for note in table.notes)
-    caption = f"\\caption{{{latex(table.title)}}}\\label{{tab:{table.key.replace('_', '-')}}}"
+    caption = f"\\caption{{{latex(table.heading)}}}\\label{{tab:{table.key.replace('_', '-')}}}"
     if len(rows) > _PER_PAGE:
         return (
             f"\\begin{{longtable}}{{{columns}}}\n{caption} \\\\\n\\toprule\n{head}\n\\endhead\n"
@@ -87,7 +88,7 @@ def latex_table(table: Table) -> str:
 
 
 def _alignment(table: Table, column: Column) -> str:
-    return "l" if column.layout in ("text", "name", "names") else "r"
+    return "l" if column.layout in ("text", "words", "name", "names") else "r"
 
 
 def _row(cells: tuple[Text, ...]) -> str:

@@ -4,6 +4,7 @@ from pdsim.reports.formats.document import (
     Block,
     Document,
     Explorer,
+    Front,
     Items,
     Name,
     Number,
@@ -39,7 +40,7 @@ def markdown_text(text: Text, *, start: bool = True) -> str:
 
 def _piece(piece: str | Name | Number, start: bool) -> str:
     if isinstance(piece, Number):
-        return f"{piece.text}{piece.mark}"
+        return piece.text
     return markdown(piece if isinstance(piece, str) else piece.text, start=start)
 
 
@@ -63,6 +64,8 @@ def _block(block: Block, numbers: dict[str, int]) -> list[str]:
             return [f"![{alt}]({FIGURES}/{block.key}.svg)", "", f"Figure {number}. {caption}"]
         case Explorer():
             return ["The weights explorer is part of the HTML report."]
+        case Front():
+            return [line for part in block.blocks for line in [*_block(part, numbers), ""]]
 
 
 def words_of_code(text: Text) -> str:
@@ -82,7 +85,7 @@ def _code_lines(text: str) -> list[str]:
 def _table(table: Table, number: int) -> list[str]:
     headers, rows = table.grid()
     lines = [
-        f"**Table {number}. {markdown(table.title)}**",
+        f"**Table {number}. {markdown(table.heading)}**",
         "",
         f"| {' | '.join(markdown_text(header, start=False) for header in headers)} |",
         f"|{'|'.join(_alignment(table))}|",
@@ -96,5 +99,5 @@ def _table(table: Table, number: int) -> list[str]:
 def _alignment(table: Table) -> list[str]:
     if table.upright:
         return [" :--- ", " ---: "]
-    text = ("text", "name", "names")
+    text = ("text", "words", "name", "names")
     return [" :--- " if column.layout in text else " ---: " for column in table.columns]

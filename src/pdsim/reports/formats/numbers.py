@@ -20,6 +20,10 @@ type Kind = Literal[
     "d2",
     "d3",
     "d4",
+    "s0",
+    "s1",
+    "s2",
+    "p2",
 ]
 
 _WORDS: Final = (
@@ -43,7 +47,8 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
     kind : str
         ``pp`` and ``percent`` 1 decimal; ``ratio`` and ``rank`` 2; ``d0`` to ``d4`` so many;
         ``figure`` 4 significant digits; ``mcse`` 1; ``whole`` with thousands separators,
-        ``label`` without them (a seed or a year);
+        ``label`` without them (a seed or a year); ``s0`` to ``s2`` so many decimals with the
+        sign always said; ``p2`` a probability in two decimals, bounded by 0.01 and 0.99;
         ``probability`` see `probability`.
     mcse : float
         Of a probability; needed where it was counted as 0 or 1.
@@ -68,6 +73,10 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
             text = f"{value:.1f}"
         case "rank" | "ratio":
             text = f"{value:.2f}"
+        case "s0" | "s1" | "s2":
+            text = f"{value:+,.{kind[1]}f}"
+        case "p2":
+            return short_probability(value)
         case "d0" | "d1" | "d2" | "d3" | "d4":
             text = f"{value:,.{kind[1]}f}"
         case _:
@@ -75,6 +84,25 @@ def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
     # a value that rounds to zero has no sign
     if text.startswith("-"):
         text = f"{MINUS}{text[1:]}" if any(digit in text for digit in "123456789") else text[1:]
+    return text.removeprefix("+") if not any(digit in text for digit in "123456789") else text
+
+
+def short_probability(value: float) -> str:
+    """Return a probability in two decimals for a list that is read in seconds.
+
+    Examples
+    --------
+    >>> short_probability(0.934), short_probability(0.9997), short_probability(0.9497)
+    ('0.93', '> 0.99', '0.94')
+    """
+    if value > 0.99:
+        return "> 0.99"
+    if value < 0.01:
+        return "< 0.01"
+    text = f"{value:.2f}"
+    if (float(text) >= CERTAIN) != (value >= CERTAIN):
+        # rounding must not carry it across the limit of what is called near certain
+        text = f"{math.floor(100.0 * value) / 100.0:.2f}"
     return text
 
 

@@ -1,18 +1,20 @@
 """Text without a format, and the numbers of tables and figures: what all renderers share."""
 
 from pdsim.errors import InputError
-from pdsim.reports.formats.document import Number, Picture, Section, Table, Text
+from pdsim.reports.formats.document import (
+    Number,
+    Picture,
+    Section,
+    Table,
+    Text,
+    flat,
+)
 from pdsim.reports.formats.escape import plain
 
 
 def words_of(text: Text) -> str:
     """Return a text as plain words without control characters."""
-    return "".join(
-        plain(piece)
-        if isinstance(piece, str)
-        else f"{plain(piece.text)}{getattr(piece, 'mark', '')}"
-        for piece in text
-    )
+    return "".join(plain(piece if isinstance(piece, str) else piece.text) for piece in text)
 
 
 def is_number(cell: Text) -> bool:
@@ -25,7 +27,7 @@ def number_sections(sections: tuple[Section, ...]) -> dict[str, int]:
     numbers: dict[str, int] = {}
     tables = figures = 0
     for section in sections:
-        for block in section.blocks:
+        for block in flat(section.blocks):
             if isinstance(block, Table):
                 tables += 1
                 name, number = f"table {block.key}", tables

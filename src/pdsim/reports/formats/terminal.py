@@ -28,7 +28,7 @@ def terminal_table(table: Table, *, rows: int = 60) -> "RichTable":
     from rich.text import Text as RichText
 
     headers, grid = table.grid()
-    shown = RichTable(title=plain(table.title), box=box.SIMPLE_HEAD, title_justify="left")
+    shown = RichTable(title=plain(table.heading), box=box.SIMPLE_HEAD, title_justify="left")
     for position, header in enumerate(headers):
         numeric = bool(grid) and any(isinstance(piece, Number) for piece in grid[0][position])
         # a name is folded only when it is long

@@ -9,6 +9,7 @@ from pdsim.reports.formats.document import (
     Block,
     Document,
     Explorer,
+    Front,
     Items,
     Name,
     Number,
@@ -87,14 +88,15 @@ def _add(word: "WordDocument", block: Block, numbers: dict[str, int]) -> None:
             _picture(word, block, numbers[f"figure {block.key}"])
         case Explorer():
             word.add_paragraph("The weights explorer is part of the HTML report.")
+        case Front():
+            for part in block.blocks:
+                _add(word, part, numbers)
 
 
 def _write(paragraph: Any, text: Text) -> None:
     for piece in text:
         if isinstance(piece, Number):
             paragraph.add_run(plain(piece.text))
-            if piece.mark:
-                paragraph.add_run(piece.mark).font.superscript = True
         else:
             shown = plain(piece if isinstance(piece, str) else piece.text)
             run = paragraph.add_run(shown)
@@ -138,7 +140,7 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
     from docx.oxml.ns import qn
     from docx.shared import Pt
 
-    caption = word.add_paragraph(f"Table {number}. {plain(table.title)}", style="Caption")
+    caption = word.add_paragraph(f"Table {number}. {plain(table.heading)}", style="Caption")
     caption.paragraph_format.keep_with_next = True
     caption.paragraph_format.space_before = Pt(10)
     headers, rows = table.grid()

@@ -41,6 +41,10 @@ def facts_table(results: Results) -> Table:
         facts["ess"] = ("Effective sample size", float(results.attr("ess")), "whole")
     if results.suppress_below is not None:
         facts["suppress_below"] = ("Counts not printed: below", results.suppress_below, "whole")
+    ranking = results.group("ranking")
+    error = float(max(ranking[f"p_{side}_mcse"].max() for side in SIDES))
+    if error > 0.0:
+        facts["mcse"] = ("Largest MCSE of P(top) and P(bottom)", error, "mcse")
     facts["certain"] = ("Called certain from probability", CERTAIN, "ratio")
     if float(results.attr("delta", 0.0)) > 0.0:
         label = f"Improvement worth stating ({results.units})"
@@ -116,6 +120,8 @@ def _overall(results: Results) -> dict[str, tuple[str, float | str, Kind | None]
     if "p_positive" in results.improvement and not results.is_level:
         certain = int((results.improvement["p_positive"] >= CERTAIN).sum())
         facts["improved"] = ("Facilities that certainly improved", certain, "whole")
+        fell = int((results.improvement["p_positive"] <= 1.0 - CERTAIN).sum())
+        facts["worsened"] = ("Facilities that certainly worsened", fell, "whole")
     return facts
 
 
@@ -142,4 +148,12 @@ def _sets(results: Results, side: str) -> dict[str, tuple[str, float | str, Kind
         header = f"P({side} set is exactly right) (MCSE)"
         facts[key] = (header, float(attrs["p_selected_set"]), "probability")
         facts[f"{key}_mcse"] = ("", float(attrs["p_selected_set_mcse"]), "mcse")
+    if results.has(f"superset_{side}"):
+        held = results.group(f"superset_{side}")
+        key = f"visit_{side}"
+        header = f"P(the smallest sure set holds the true {side} {results.m}) (MCSE)"
+        facts[key] = (header, float(held["probability"]), "probability")
+        facts[f"{key}_mcse"] = ("", float(held["probability_mcse"]), "mcse")
+        size = int(held["member"].astype(bool).sum())
+        facts[f"takes_{side}"] = (f"Facilities in that set, {side}", size, "whole")
     return facts

@@ -65,6 +65,7 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
 _WHAT = {
     "case_correlation": "within-case correlation",
     "priors_scaled": "priors' scales",
+    "design_effect": "design effect",
 }
 
 

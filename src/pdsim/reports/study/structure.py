@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pdsim.reports.formats.document import Column, Name, Table, fill
+from pdsim.reports.formats.document import Column, Name, Table, Text, fill
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import bound_names, shown_rows
@@ -25,7 +25,7 @@ def levels_table(results: Results) -> Table:
         frame[f"{period}_{low}"], frame[f"{period}_{high}"] = bounds
         kinds |= dict.fromkeys((period, f"{period}_{low}", f"{period}_{high}"), kind)
         columns += [
-            Column(header=f"{period.capitalize()} ({unit})", keys=(period,)),
+            Column(header=_level_header(results, period, unit), keys=(period,)),
             Column(
                 header=f"{results.interval_percent} interval",
                 keys=(f"{period}_{low}", f"{period}_{high}"),
@@ -41,6 +41,10 @@ def levels_table(results: Results) -> Table:
         marked=bool(results.failed),
         shown=shown_rows(results),
     )
+
+
+def _level_header(results: Results, period: str, unit: str) -> Text:
+    return (Name(results.period_label(period)), f" ({unit})")
 
 
 def domains_table(results: Results) -> Table:

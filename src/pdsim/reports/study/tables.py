@@ -129,8 +129,8 @@ def improvement_table(results: Results) -> Table:
             kinds |= {key: "probability", f"{key}_mcse": "mcse"}
             columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
     for key, header in (
-        ("observed_baseline", "Observed baseline"),
-        ("observed_endline", "Observed endline"),
+        ("observed_baseline", f"Observed, {results.period_label('baseline')}"),
+        ("observed_endline", f"Observed, {results.period_label('endline')}"),
         ("observed", "Observed change" if change else "Observed"),
     ):
         if key in group and np.isfinite(group[key].to_numpy()).any():

@@ -79,6 +79,12 @@ class Results:
         return ESTIMANDS.get(self.estimand, SCORE).null is None
 
     @property
+    def null(self) -> float | None:
+        """The value that says that nothing changed, where the main estimand has one."""
+        term = ESTIMANDS.get(self.estimand, SCORE)
+        return None if term is SCORE or term.net else term.null
+
+    @property
     def words(self) -> Wording:
         """The words for the main estimand."""
         return words(self.estimand)
@@ -197,6 +203,32 @@ class Results:
         p = ranking[f"p_{side}"].to_numpy()
         names = self.facilities
         return [names[i] for i in np.argsort(-p, kind="stable") if chosen[i]]
+
+    def period_label(self, period: str) -> str:
+        """Return what the study's own table calls a period."""
+        names = labels(self.group("levels")["period"]) if self.has("levels") else []
+        found = [str(text) for text in self.loads("period_labels", [])]
+        if period in names and len(found) == len(names):
+            return found[names.index(period)]
+        return period
+
+    def tied(self, side: Side) -> list[str]:
+        """Return who ties at the cut of a side, in the order of the study."""
+        flags = self.group("ranking")[f"tied_{side}"].to_numpy().astype(bool)
+        return [name for name, flag in zip(self.facilities, flags, strict=True) if flag]
+
+    @property
+    def shares_cases(self) -> bool:
+        """Whether indicators are scored on the same cases."""
+        if not self.has("study"):
+            return False
+        data = self.group("study")
+        if "successes" not in data:
+            return False
+        if int(self.study_settings.get("items") or 1) > 1:
+            return True
+        groups = [label for label in labels(data["case_group"]) if label]
+        return len(groups) > len(set(groups))
 
 
 def labels(values: xr.DataArray) -> list[str]:

@@ -9,7 +9,6 @@ from pdsim.reports import plots
 from pdsim.reports.formats.document import (
     Block,
     Column,
-    Name,
     Paragraph,
     Picture,
     Table,
@@ -22,16 +21,26 @@ from pdsim.weights import Settled, settle
 from pdsim.weights.decomposition import SET
 
 
-def reweighting_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return acceptability, the nearest flip, ranges, domain sweeps and the decomposition."""
+def reweighting(results: Results) -> tuple[list[Block], list[Table]]:
+    """Return sentences and figures on uncertain weights, and the tables that stand in files."""
     blocks: list[Block] = []
+    filed: list[Table] = []
     if results.has("weights_acceptability"):
-        blocks += [acceptability_table(results, side) for side in SIDES] + _bars(results)
+        filed += [acceptability_table(results, side) for side in SIDES]
+        blocks += _bars(results)
     for side in SIDES:
-        blocks += _flip(results, side) + _ranges(results, side) + _sweep(results, side)
-        blocks += _methods(results, side)
-        blocks += [b for known in ("", "_nominal") for b in _decomposition(results, side, known)]
-    return blocks
+        for known in ("_nominal", ""):
+            said, table = _decomposition(results, side, known)
+            # the study's own weights are the question; free ones stand in the file
+            blocks += (
+                said if known or not results.has(f"weights_decomposition_{side}_nominal") else []
+            )
+            filed += table
+        if results.has(f"weights_flip_{side}"):
+            filed.append(flip_table(results, side))
+        if results.has(f"weights_factors_{side}"):
+            filed.append(methods_table(results, side))
+    return blocks, filed
 
 
 def acceptability_table(results: Results, side: Side) -> Table:
@@ -175,82 +184,17 @@ def _bars(results: Results) -> list[Block]:
     return [_picture("rank-acceptability", caption, figure, data)]
 
 
-def _methods(results: Results, side: Side) -> list[Block]:
-    return [methods_table(results, side)] if results.has(f"weights_factors_{side}") else []
-
-
-def _flip(results: Results, side: Side) -> list[Block]:
-    if not results.has(f"weights_flip_{side}"):
-        return []
-    group = results.group(f"weights_flip_{side}")
-    table = flip_table(results, side)
-    blocks: list[Block] = []
-    if float(group["mean_distance"]) < float("inf"):
-        sentence = fill(
-            "By posterior means, the nearest weights that change the {side} {m} differ from the "
-            "study's by {d} in all; there {leaves} leaves and {enters} enters.",
-            {
-                "side": side,
-                "m": in_words(results.m),
-                "d": table.number("flip", "distance"),
-                "leaves": Name(str(group["mean_leaves"].item())),
-                "enters": Name(str(group["mean_enters"].item())),
-            },
-        )
-        blocks += [Paragraph(text=sentence), table]
-    sample = next((str(dim) for dim in group["distance"].dims), "")
-    if sample and bool((group["distance"] < float("inf")).any()):
-        figure, data = plots.flip_density(group, sample=sample, failed=results.failed)
-        caption = (
-            f"Distance of the nearest flip of the {side} {results.m} in the draws of the "
-            "posterior; at zero another set is selected already at the study's weights.",
-        )
-        blocks.append(_picture(f"flip-{side}", caption, figure, data))
-    return blocks
-
-
-def _ranges(results: Results, side: Side) -> list[Block]:
-    if not results.has(f"weights_stability_{side}"):
-        return []
-    figure, data = plots.tornado(results.group(f"weights_stability_{side}"), failed=results.failed)
-    caption = (
-        f"Range of each indicator's weight within which the {side} {results.m} stays, the other "
-        "weights in proportion, by posterior means; the narrowest first.",
-    )
-    return [_picture(f"tornado-{side}", caption, figure, data)]
-
-
-def _sweep(results: Results, side: Side) -> list[Block]:
-    blocks: list[Block] = []
-    number = 0
-    while results.has(f"weights_sweep_{side}_{number}"):
-        group = results.group(f"weights_sweep_{side}_{number}")
-        figure, data = plots.domain_strip(group, failed=results.failed)
-        caption = fill(
-            "P({side} {m}) as the weight of {domain} runs from none to all; the dashed line is "
-            "the study's weight.",
-            {
-                "side": side,
-                "m": in_words(results.m),
-                "domain": Name(str(group.attrs.get("domain", "the domain"))),
-            },
-        )
-        blocks.append(_picture(f"sweep-{side}-{number}", caption, figure, data))
-        number += 1
-    return blocks
-
-
-def _decomposition(results: Results, side: Side, known: str) -> list[Block]:
+def _decomposition(results: Results, side: Side, known: str) -> tuple[list[Block], list[Table]]:
+    """Return a sentence on what would settle the choice, and its table."""
     name = f"weights_decomposition_{side}{known}"
     if not results.has(name):
-        return []
+        return [], []
     group = results.group(name)
     settled = settle(group)
     premise = str(group.attrs.get("premise", "Under the weights sampled"))
-    shares: xr.DataArray = group["share"].sel(outcome=settled.outcome)
     if settled.nothing_open:
         same = f"{premise}, the {side} {results.m} is the same under all draws and choices."
-        return [Paragraph(text=(same,))]
+        return [Paragraph(text=(same,))], []
     table = settle_table(results, name, side, settled)
     words = {
         "premise": premise,
@@ -276,13 +220,7 @@ def _decomposition(results: Results, side: Side, known: str) -> list[Block]:
         agreement = "would" if settled.by_agreement else "would not either"
         text += f"; agreement on weights and choices alone {agreement}."
     sentence = fill(text, words)
-    figure, data = plots.decomposition_bars(shares, failed=results.failed)
-    caption = (
-        f"{premise}: what the uncertainty about the {side} {results.m} is due to, draws of the "
-        "posterior, weights, normalisation, indicators, and these together.",
-    )
-    picture = _picture(f"decomposition-{side}{known}".replace("_", "-"), caption, figure, data)
-    return [Paragraph(text=sentence), table, picture]
+    return [Paragraph(text=sentence)], [table]
 
 
 def _picture(key: str, caption: Text, figure: Figure, data: pd.DataFrame) -> Picture:

@@ -1,90 +1,59 @@
-"""Sections on whether the choice survives other assumptions, definitions, rules and priors."""
+"""The section on other assumptions, definitions, rules and priors."""
 
 import numpy as np
 import xarray as xr
 
 from pdsim.reports import plots
-from pdsim.reports.formats.document import Block, Items, Paragraph, Picture, Table
-from pdsim.reports.study.disagreement import criteria_table, disagreement_sentences
-from pdsim.reports.study.robustness import (
-    cut_sentences,
-    cut_table,
-    cuts,
-    pairs_table,
-    rules_table,
-    varied_table,
-)
+from pdsim.reports.formats.document import Block, Picture, Section, Table
+from pdsim.reports.study.disagreement import criteria_table
+from pdsim.reports.study.robustness import rules_table, varied_table
 from pdsim.reports.study.tables import estimands_table
 from pdsim.reports.study.view import SIDES, Results, labels, words
 
-
-def pair_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the pairs at the cuts, and whom each facility is certainly ahead of."""
-    if not results.has("pairs"):
-        return []
-    blocks: list[Block] = []
-    if cuts(results):
-        table = cut_table(results)
-        blocks = [*(Paragraph(text=text) for text in cut_sentences(results, table)), table]
-    return [*blocks, pairs_table(results)]
+_REFITS = (
+    ("case_correlation", "case_correlation", "r = {value}"),
+    ("priors_scaled", "prior_factor", "scales times {value}"),
+    ("design_effect", "design_effect", "design effect {value}"),
+)
 
 
-def correlation_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the selection under three within-case correlations, where it is not known."""
-    return _varied(results, "case_correlation", "case_correlation", "r = {value}")
+def changes_section(results: Results, tables: dict[str, Table]) -> Section:
+    """Return what changes the choice, and the definitions side by side."""
+    changes = tables.get("changes")
+    blocks: list[Block] = [changes] if changes is not None and len(changes.frame) else []
+    filed: list[Table] = [
+        varied_table(results, group, dim, side, symbol=symbol)
+        for group, dim, symbol in _REFITS
+        if results.has(group)
+        for side in SIDES
+    ]
+    if results.has("rules"):
+        filed += [rules_table(results), *(criteria_table(results, side) for side in SIDES)]
+    if results.has("estimands") and len(results.estimands) > 1:
+        blocks.append(_bump(results))
+        filed.append(estimands_table(results))
+    title = "What would change the choice"
+    return Section(key="changes", title=title, blocks=tuple(blocks), filed=tuple(filed))
 
 
-def prior_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the selection with the priors' scales halved and doubled."""
-    return _varied(results, "priors_scaled", "prior_factor", "scales times {value}")
-
-
-def _varied(results: Results, group: str, dim: str, symbol: str) -> list[Block]:
-    if not results.has(group):
-        return []
-    return [varied_table(results, group, dim, side, symbol=symbol) for side in SIDES]
-
-
-def rule_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the selection by other rules."""
-    if not results.has("rules"):
-        return []
-    blocks: list[Block] = [rules_table(results)]
-    for side in SIDES:
-        table = criteria_table(results, side)
-        sentences = disagreement_sentences(results, side, table)
-        if sentences:
-            blocks += [Items(items=tuple(sentences)), table]
-    return blocks
-
-
-def estimand_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return who is selected, and who moves, under other definitions of improvement."""
-    if not results.has("estimands") or len(results.estimands) < 2:
-        return []
+def _bump(results: Results) -> Picture:
     figure, data = plots.bump(
         mean_ranks(results),
         results.group("ranking"),
         names={name: words(name).column for name in results.estimands},
         failed=results.failed,
     )
-    return [
-        Picture(
-            key="bump",
-            caption=(
-                "Rank of every facility by the posterior mean of each definition of improvement; "
-                "blue lines are selected for the top, orange ones for the bottom, by the first "
-                "definition. A line that crosses others moves.",
-            ),
-            alt=(
-                "Bump chart of ranks under each definition of improvement; the table below names "
-                "the selected facilities of each.",
-            ),
-            figure=figure,
-            data=data,
+    return Picture(
+        key="bump",
+        caption=(
+            "Rank of every facility by the posterior mean of each definition; blue lines are "
+            "named for the top, orange ones for the bottom. A line that crosses others moves. "
+            "The endline level answers another question.",
         ),
-        estimands_table(results),
-    ]
+        alt=("Bump chart of ranks under each definition; the file of estimands has the names.",),
+        figure=figure,
+        data=data,
+    )
 
 
 def mean_ranks(results: Results) -> xr.DataArray:

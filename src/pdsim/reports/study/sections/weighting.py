@@ -1,11 +1,11 @@
-"""The section on weights: the explorer, and what it shows without JavaScript."""
+"""The section on weights: what changes with them, and the explorer."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pdsim.reports.formats.document import Block, Column, Explorer, Paragraph, Table
+from pdsim.reports.formats.document import Block, Column, Explorer, Paragraph, Section, Table
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.study.explorer import (
     NORMALISATIONS,
@@ -13,31 +13,30 @@ from pdsim.reports.study.explorer import (
     explorer_table,
     single_flips,
 )
+from pdsim.reports.study.sections.reweighting import reweighting
 from pdsim.reports.study.view import Results
 
+_CALM = "The weight of no single indicator changes a name, whatever it is."
 
-def weighting_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return the selection under other scales, the nearest flips, and the explorer."""
+
+def weights_section(results: Results, tables: dict[str, Table]) -> Section:
+    """Return the nearest flips and the explorer, and what would settle the choice."""
+    blocks: list[Block] = []
+    filed: list[Table] = []
     payload = explorer_payload(results)
-    if payload is None:
-        return []
-    weights = [indicator["weight"] for indicator in payload["indicators"]]
-    scales = {name: explorer_table(payload, weights, name) for name in NORMALISATIONS}
-    draws = len(payload["values"])
-    scale_table = normalisation_table(results, scales, draws)
-    flips = flips_table(results, payload, weights)
-    blocks: list[Block] = [
-        Paragraph(
-            text=(
-                "The selection depends on how indicators are weighted and on the scale that they "
-                "are weighted on. The first table takes the study's weights on other scales; the "
-                "second says which weight of a single indicator would change the selection.",
-            )
-        ),
-        scale_table,
-    ]
-    blocks += [flips] if flips is not None else []
-    return [*blocks, Explorer(payload={**payload, "normalisations": NORMALISATIONS})]
+    if payload is not None:
+        weights = [indicator["weight"] for indicator in payload["indicators"]]
+        scales = {name: explorer_table(payload, weights, name) for name in NORMALISATIONS}
+        filed.append(normalisation_table(results, scales, len(payload["values"])))
+        flips = flips_table(results, payload, weights)
+        blocks += [flips] if flips is not None else [Paragraph(text=(_CALM,))]
+    said, tabled = reweighting(results)
+    blocks += said
+    if payload is not None:
+        blocks.append(Explorer(payload={**payload, "normalisations": NORMALISATIONS}))
+    return Section(
+        key="weights", title="Other weights", blocks=tuple(blocks), filed=(*filed, *tabled)
+    )
 
 
 def normalisation_table(results: Results, scales: dict[str, pd.DataFrame], draws: int) -> Table:

@@ -1,9 +1,23 @@
-"""The section on the computation: engine, gates, hyperparameters."""
+"""The section on fit and computation: predictive check, engine, gates, hyperparameters."""
 
 import pandas as pd
 
-from pdsim.reports.formats.document import Block, Column, Name, Paragraph, Piece, Table, Text, fill
+from pdsim.reports import plots
+from pdsim.reports.formats.document import (
+    Block,
+    Column,
+    Name,
+    Paragraph,
+    Picture,
+    Piece,
+    Section,
+    Table,
+    Text,
+    fill,
+)
 from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.study.structure import predictive_table
+from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import bound_names
 from pdsim.reports.study.view import Results, labels
 
@@ -15,8 +29,8 @@ _ENGINES = {
 }
 
 
-def computation_blocks(results: Results, tables: dict[str, Table], long: bool) -> list[Block]:
-    """Return what ran, which gates it passed, and the hyperparameters."""
+def check_section(results: Results, tables: dict[str, Table]) -> Section:
+    """Return what ran, which gates it passed, and what the model reproduces."""
     engine = str(results.attr("engine", "draws"))
     parts: dict[str, Piece | Text] = {
         "engine": _ENGINES.get(engine, engine),
@@ -28,11 +42,44 @@ def computation_blocks(results: Results, tables: dict[str, Table], long: bool) -
     elif not results.loads("gates", []):
         text = "Computed by {engine}. No convergence gates were checked here."
     blocks: list[Block] = [Paragraph(text=fill(text, parts))]
+    filed: list[Table] = []
     if results.loads("gates", []):
-        blocks.append(gates_table(results))
+        blocks, filed = (
+            ([*blocks, gates_table(results)], [])
+            if results.failed
+            else (blocks, [gates_table(results)])
+        )
     if results.has("hyper"):
-        blocks.append(hyper_table(results))
-    return blocks
+        filed.append(hyper_table(results))
+    if results.has("predictive"):
+        blocks.append(_predictive(results))
+        filed.append(predictive_table(results))
+    title = "Does the model fit, and did the computation work"
+    return Section(key="check", title=title, blocks=tuple(blocks), filed=tuple(filed))
+
+
+def _predictive(results: Results) -> Picture:
+    """Return the posterior predictive check."""
+    group = results.group("predictive")
+    shown = observed_shown(results).reindex(facility=group["facility"])
+    figure, data = plots.predictive(
+        group.assign(observed=group["observed"].where(shown)),
+        unit=results.level_unit,
+        failed=results.failed,
+    )
+    return Picture(
+        key="predictive",
+        caption=(
+            "Observed composites (diamonds) and the range that holds "
+            f"{results.interval_percent} of what the fitted model would produce (bars).",
+        ),
+        alt=(
+            "Interval plot of the posterior predictive check; the values are in its file.",
+            "check.",
+        ),
+        figure=figure,
+        data=data,
+    )
 
 
 def gates_table(results: Results) -> Table:
