@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from pdsim.interviews import contrast_themes, plan_interviews
     from pdsim.model import composite, fit, fit_many, levels
     from pdsim.planning import plan
-    from pdsim.priors import Priors
+    from pdsim.priors import (
+        CorrelationPrior,
+        MeanPrior,
+        PooledScalePrior,
+        Priors,
+        ScalePrior,
+    )
     from pdsim.ranking import (
         expected_rank,
         rank_confidence_set,
@@ -39,6 +45,10 @@ _HOME = {
     "read_study": "pdsim.study",
     "load_example": "pdsim.study",
     "Priors": "pdsim.priors",
+    "MeanPrior": "pdsim.priors",
+    "ScalePrior": "pdsim.priors",
+    "PooledScalePrior": "pdsim.priors",
+    "CorrelationPrior": "pdsim.priors",
     "fit": "pdsim.model",
     "fit_many": "pdsim.model",
     "levels": "pdsim.model",
@@ -74,6 +84,10 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "read_study",
     "load_example",
     "Priors",
+    "MeanPrior",
+    "ScalePrior",
+    "PooledScalePrior",
+    "CorrelationPrior",
     "fit",
     "fit_many",
     "levels",

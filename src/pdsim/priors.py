@@ -1,11 +1,14 @@
 """Priors of the model: frozen, serialisable, the same names in Python and in TOML."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
-from pdsim.settings import FORBID_EXTRA
+from pdsim.errors import InputError
+from pdsim.settings import FORBID_EXTRA, from_mapping
 
+type Spread = Literal["own", "shared"]
 type ScaleFamily = Literal[
     "half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance"
 ]
@@ -72,6 +75,38 @@ class ScalePrior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PooledScalePrior:
+    """Prior of the standard deviations s_1..s_K of the indicators, drawn towards each other.
+
+    log s_k = log(median) + spread sqrt(v) (sqrt(common) z_0 + z_k) with z standard normal and
+    v ~ Inverse-Gamma(df / 2, df / 2): the logs are jointly Student t. The spread of the logs is
+    integrated out, since as a parameter it makes ridges that no sampler likes.
+
+    Attributes
+    ----------
+    median : float
+        Of every s_k, in logits.
+    spread : float
+        Scale of log s_k around what the indicators have in common.
+    common : float
+        Variance of what they have in common over that of what is an indicator's own.
+    df : float
+        Degrees of freedom.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    median: float = 0.35
+    spread: float = 0.6
+    common: float = 2.0
+    df: float = 4.0
+
+    def __post_init__(self) -> None:
+        values = (self.median, self.spread, self.common, self.df)
+        if not all(value > 0 and math.isfinite(value) for value in values):
+            raise ValueError("median, spread, common and df must be positive and finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationPrior:
     """LKJ(eta) prior of a 2 x 2 correlation: (rho + 1) / 2 ~ Beta(eta, eta)."""
 
@@ -91,37 +126,95 @@ class Priors:
     ``corr_*`` are the standard deviations and the baseline-change correlation of the effects at
     the levels facility, domain within facility, and indicator within facility.
 
+    With ``indicator_spread`` ``own`` every indicator has standard deviations and a correlation of
+    its own at the innermost level: ``PooledScalePrior`` draws them towards each other, a
+    ``ScalePrior`` holds for each alone. With ``shared`` one of each serves all indicators. Unset,
+    ``sd_*_indicator`` are ``PooledScalePrior()`` if own and ``ScalePrior(scale=0.5)`` if shared.
+
+    Mappings are accepted in place of the classes.
+
+    Raises
+    ------
+    InputError
+        If a mapping has an unknown key or a value that is not allowed.
+
     Examples
     --------
     >>> Priors().sd_change_facility
     ScalePrior(family='half_normal', scale=1.0, shape=None, df=None)
+    >>> Priors(sd_change_facility={"family": "half_cauchy", "scale": 0.1}).sd_change_facility.scale
+    0.1
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
+    indicator_spread: Spread = "own"
     alpha: MeanPrior = MeanPrior()
     beta: MeanPrior = MeanPrior(sd=1.0)
     sd_baseline_facility: ScalePrior = ScalePrior(scale=1.0)
     sd_baseline_domain: ScalePrior = ScalePrior(scale=0.5)
-    sd_baseline_indicator: ScalePrior = ScalePrior(scale=0.5)
+    sd_baseline_indicator: ScalePrior | PooledScalePrior | None = None
     sd_change_facility: ScalePrior = ScalePrior(scale=1.0)
     sd_change_domain: ScalePrior = ScalePrior(scale=0.5)
-    sd_change_indicator: ScalePrior = ScalePrior(scale=0.5)
+    sd_change_indicator: ScalePrior | PooledScalePrior | None = None
     corr_facility: CorrelationPrior = CorrelationPrior()
     corr_domain: CorrelationPrior = CorrelationPrior()
     corr_indicator: CorrelationPrior = CorrelationPrior()
 
+    def __post_init__(self) -> None:
+        if self.indicator_spread not in get_args(Spread.__value__):
+            raise ValueError(
+                f"indicator_spread must be 'own' or 'shared', got {self.indicator_spread!r}"
+            )
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if field.name != "indicator_spread":
+                object.__setattr__(self, field.name, _prior(field.name, given))
+        if self.indicator_spread == "shared":
+            for name in ("sd_baseline_indicator", "sd_change_indicator"):
+                if isinstance(getattr(self, name), PooledScalePrior):
+                    raise ValueError(
+                        f"{name}: one standard deviation for all indicators has nothing to pool; "
+                        "give a ScalePrior"
+                    )
+
+    def scale(self, name: str) -> ScalePrior | PooledScalePrior:
+        """Return the prior of the standard deviation `name`, the default where it is unset."""
+        prior: ScalePrior | PooledScalePrior | None = getattr(self, name)
+        if prior is not None:
+            return prior
+        return PooledScalePrior() if self.indicator_spread == "own" else ScalePrior(scale=0.5)
+
+    def stated(self) -> "Priors":
+        """Return the priors with nothing unset."""
+        return self.scaled(1.0)
+
     def scaled(self, factor: float) -> "Priors":
         """Return the priors with every scale of every ``sd_*`` multiplied by `factor`."""
-        scales = {f.name: getattr(self, f.name) for f in fields(self) if f.name.startswith("sd_")}
-        return replace(
-            self,
-            **{
-                name: replace(prior, scale=prior.scale * _factor(prior, factor))
-                for name, prior in scales.items()
-            },
-        )
+        names = [field.name for field in fields(self) if field.name.startswith("sd_")]
+        scales: dict[str, Any] = {name: _scaled(self.scale(name), factor) for name in names}
+        return replace(self, **scales)
 
 
-def _factor(prior: ScalePrior, factor: float) -> float:
-    """Return the factor of a scale: a variance's is the square of its root's."""
-    return factor**2 if prior.family == "inverse_gamma_variance" else factor
+def _prior(name: str, given: Any) -> Any:
+    """Return what `given` says about the parameter `name`, checked."""
+    if name.startswith("sd_"):
+        kinds: tuple[type, ...] = (ScalePrior,)
+        if name.endswith("_indicator"):
+            kinds = (ScalePrior, PooledScalePrior, type(None))
+    else:
+        kinds = (CorrelationPrior,) if name.startswith("corr_") else (MeanPrior,)
+    if isinstance(given, kinds):
+        return given
+    if not isinstance(given, Mapping):
+        names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        raise InputError(f"{name}: a prior must be a {names} or a mapping, got {given!r}")
+    pooled = PooledScalePrior in kinds and "scale" not in given and "family" not in given
+    return from_mapping(PooledScalePrior if pooled else kinds[0], given)
+
+
+def _scaled(prior: ScalePrior | PooledScalePrior, factor: float) -> ScalePrior | PooledScalePrior:
+    """Return the prior of `factor` times the standard deviation."""
+    if isinstance(prior, PooledScalePrior):
+        return replace(prior, median=prior.median * factor)
+    squared = prior.family == "inverse_gamma_variance"  # the scale of a variance
+    return replace(prior, scale=prior.scale * (factor**2 if squared else factor))

@@ -10,12 +10,19 @@ from pdsim.model.convergence import (
     nuts_gates,
 )
 
-GOOD = {"points": 150.0, "pareto_k": 0.5, "share": 0.8, "ess": 600.0, "draws": 1000}
+GOOD = {
+    "rhat": 1.04,
+    "hyper_ess": 150.0,
+    "pareto_k": 0.5,
+    "share": 0.8,
+    "ess": 600.0,
+    "draws": 1000,
+}
 
 
 def test_fast_engine_passes():
     assert describe(laplace_gates(**GOOD)) == "passed"
-    assert len(laplace_gates(**GOOD | {"points": None, "ess": None})) == 2
+    assert len(laplace_gates(**GOOD | {"ess": None})) == 4
 
 
 @pytest.mark.parametrize(
@@ -24,7 +31,8 @@ def test_fast_engine_passes():
         ({"pareto_k": 0.71}, "Pareto k 0.71, limit 0.7"),
         ({"pareto_k": float("nan")}, "Pareto k nan, limit 0.7"),
         ({"share": 0.25}, "effective share of draws 0.25, limit 0.25"),
-        ({"points": 99.0}, "importance ESS 99, limit 100"),
+        ({"hyper_ess": 99.0}, "ESS of the hyperparameters 99, limit 100"),
+        ({"rhat": 1.2}, "R-hat 1.2, limit 1.1"),
         ({"ess": 249.0}, "ESS of the composite 249, limit 250"),
         ({"ess": 499.0, "draws": 8000}, "ESS of the composite 499, limit 500"),
     ],

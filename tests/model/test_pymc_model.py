@@ -6,7 +6,9 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from pdsim.model.pymc_model import build_model, centring_and_offset
-from pdsim.priors import MeanPrior, Priors, ScalePrior
+from pdsim.priors import MeanPrior, PooledScalePrior, Priors, ScalePrior
+
+POOLED = PooledScalePrior(median=0.3, spread=0.5, common=1.5, df=5.0)
 
 FAMILIES = {
     "half_normal": (ScalePrior(scale=0.7), stats.halfnorm(scale=0.7)),
@@ -25,6 +27,11 @@ FAMILIES = {
 
 def scale_logpdf(family, value):
     """Log density of a standard deviation; for the inverse gamma, of its square."""
+    if family == "pooled":
+        shape = POOLED.spread**2 * (np.eye(value.size) + POOLED.common)
+        logs = stats.multivariate_t(np.full(value.size, np.log(POOLED.median)), shape, df=POOLED.df)
+        zero = logs.logpdf(np.full(value.size, np.log(POOLED.median)))  # the constant is left out
+        return logs.logpdf(np.log(value)) - zero - np.log(value).sum()
     if family == "half_t":
         return stats.t(df=3.0, scale=0.7).logpdf(value) + np.log(2)
     if family == "inverse_gamma_variance":
@@ -53,11 +60,12 @@ def written_out(data, point, family):
     expected = change
     for level in data.levels:
         s = point[f"sd_baseline_{level}"]
-        total += scale_logpdf(family, s)
+        kind = "half_normal" if family == "pooled" and level != "indicator" else family
+        total += np.sum(scale_logpdf(kind, s))
         if periods == 2:
             t, half = point[f"sd_change_{level}"], point[f"corr_{level}_half"]
             rho = 2 * half - 1
-            total += scale_logpdf(family, t) + stats.beta(2, 2).logpdf(half)
+            total += np.sum(scale_logpdf(kind, t)) + np.sum(stats.beta(2, 2).logpdf(half))
         if level == data.levels[-1]:
             break
         index = columns[level]
@@ -115,17 +123,23 @@ def written_out(data, point, family):
         ("half_cauchy", {"domains": (0,)}),
         ("inverse_gamma_variance", {"domains": (0,), "periods": 1}),
         ("half_normal", {"domains": (0, 0, 1), "kind": "scores", "missing": 0.2}),
+        ("pooled", {"domains": (0, 0, 1, 1), "missing": 0.2}),
     ],
 )
 def test_density_is_the_one_written_down(make_data, shape, family):
-    scale = FAMILIES[family][0]
+    scale = FAMILIES["half_normal" if family == "pooled" else family][0]
     names = [
         f"sd_{k}_{n}" for k in ("baseline", "change") for n in ("facility", "domain", "indicator")
     ]
+    scales = dict.fromkeys(names, scale)
+    if family == "pooled":
+        scales |= {"sd_baseline_indicator": POOLED, "sd_change_indicator": POOLED}
     priors = Priors(
+        # one spread for all indicators with the first family, of each its own with the others
+        indicator_spread="shared" if family == "half_normal" else "own",
         alpha=MeanPrior(mean=-0.5, mean_sd=1.2, sd=0.8),
         beta=MeanPrior(mean=0.4, mean_sd=0.9, sd=0.6),
-        **dict.fromkeys(names, scale),
+        **scales,
     )
     data = make_data(priors=priors, **shape)
     model = build_model(data)
@@ -140,7 +154,7 @@ def test_density_is_the_one_written_down(make_data, shape, family):
         if variable.name.startswith("sd_"):
             value = np.abs(value) + 0.1
         if variable.name.endswith("_half"):
-            value = rng.uniform(0.2, 0.8)
+            value = rng.uniform(0.2, 0.8, size=size)
         point[variable.name] = value
     mine = {
         name.removesuffix("_squared"): np.sqrt(value) if name.endswith("_squared") else value

@@ -110,14 +110,16 @@ def test_numbers_in_prose_are_cells(
 
 def test_methods_state_the_gates_of_the_fast_engine(make_results) -> None:
     tree = make_results(draws=200)
-    gates = laplace_gates(points=150.0, pareto_k=0.3, share=0.8, ess=900.0, draws=1000)
+    gates = laplace_gates(
+        rhat=1.02, hyper_ess=150.0, pareto_k=0.3, share=0.8, ess=900.0, draws=1000
+    )
     tree.attrs |= {"engine": "laplace", "gates": gates_to_json(gates)}
     results = Results(tree)
     text = " ".join(words_of(part) for part in methods(results, base_tables(results)))
     assert (
-        "accepted if the Pareto k of the weights was below 0.7, the effective number of "
-        "hyperparameter points above 100, the effective share of the draws above 0.25 and the "
-        "effective number of draws of the composite above 250."
+        "accepted if R-hat of the hyperparameters was below 1.1, the Pareto k of the weights "
+        "below 0.7, the effective number of hyperparameter points above 100, the effective share "
+        "of the draws above 0.25 and the effective number of draws of the composite above 250."
     ) in text
 
 

@@ -152,11 +152,17 @@ def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
 
 
 def _hyper(posterior: xr.Dataset) -> xr.Dataset:
-    names = [str(n) for n, v in posterior.data_vars.items() if v.dims == SAMPLE]
-    scalars = posterior[names].to_dataarray("parameter")
-    table = mean_and_interval(scalars)
+    draws = xr.Dataset()
+    for name in (str(n) for n in posterior.data_vars if str(n).startswith(("sd_", "corr_"))):
+        value = posterior[name]
+        if "indicator" not in value.dims:
+            draws[name] = value
+            continue
+        for own in posterior["indicator"].to_numpy():
+            draws[f"{name}: {own}"] = value.sel(indicator=own, drop=True)
+    names = [str(n) for n in draws.data_vars]
+    table = mean_and_interval(draws.to_dataarray("parameter"))
     if posterior.sizes["chain"] > 1:
-        draws = posterior[names]
         for name, result in (
             ("rhat", azs.rhat(draws, sample_dims=SAMPLE)),
             ("ess_bulk", azs.ess(draws, sample_dims=SAMPLE, method="bulk")),

@@ -11,6 +11,8 @@ RHAT_LIMIT: Final = 1.01
 ESS_LIMIT: Final = 400
 PARETO_K_LIMIT: Final = 0.7
 LAPLACE_ESS_LIMIT: Final = 100
+LAPLACE_RHAT_LIMIT: Final = 1.1
+"""Of eight short chains: at an effective 100 chance alone makes it 1.05."""
 LAPLACE_SHARE_LIMIT: Final = 0.25
 LAPLACE_DRAWS_LIMIT: Final = 500
 """Effective draws of the composite, or a quarter of the draws where these are few: at 500 the
@@ -48,7 +50,7 @@ def nuts_gates(posterior: xr.Dataset, cited: xr.Dataset, stats: xr.Dataset) -> t
     Parameters
     ----------
     posterior : xarray.Dataset
-        All scalar hyperparameters in it are checked.
+        All hyperparameters in it are checked.
     cited : xarray.Dataset (chain, draw, facility)
         The quantities that are reported.
     stats : xarray.Dataset
@@ -56,8 +58,8 @@ def nuts_gates(posterior: xr.Dataset, cited: xr.Dataset, stats: xr.Dataset) -> t
     """
     import arviz_stats as azs  # half a second that the fast engine need not wait for
 
-    scalars = [str(n) for n, v in posterior.data_vars.items() if v.dims == ("chain", "draw")]
-    checked = xr.merge([posterior[scalars], cited])
+    hyper = [str(n) for n in posterior.data_vars if str(n).startswith(("sd_", "corr_"))]
+    checked = xr.merge([posterior[hyper], cited])
     divergences = float(stats["diverging"].sum())
     rhat = azs.rhat(checked, sample_dims=["chain", "draw"])
     bulk = azs.ess(checked, sample_dims=["chain", "draw"], method="bulk")
@@ -93,16 +95,22 @@ def laplace_draws_limit(draws: int) -> float:
 
 
 def laplace_gates(
-    *, points: float | None, pareto_k: float, share: float, ess: float | None, draws: int
+    *,
+    rhat: float,
+    hyper_ess: float,
+    pareto_k: float,
+    share: float,
+    ess: float | None,
+    draws: int,
 ) -> tuple[Gate, ...]:
-    """Return the gates of a fit by the fast engine; R-hat is absent there, not failed.
+    """Return the gates of a fit by the fast engine.
 
     Parameters
     ----------
-    points : float or None
-        Effective number of hyperparameter points; None where a grid took their place.
+    rhat, hyper_ess : float
+        Of the chains of hyperparameters, the worst.
     pareto_k : float
-        The larger of those of the points and of the draws.
+        Of the weights of the draws.
     share : float
         Share of the draws that is effective once they are weighted.
     ess : float or None
@@ -110,15 +118,17 @@ def laplace_gates(
         ask for more.
     draws : int
     """
-    gates = [("effective share of draws", share, LAPLACE_SHARE_LIMIT)]
-    if points is not None:
-        gates.append(("importance ESS", points, LAPLACE_ESS_LIMIT))
+    gates = [
+        ("ESS of the hyperparameters", hyper_ess, LAPLACE_ESS_LIMIT),
+        ("effective share of draws", share, LAPLACE_SHARE_LIMIT),
+    ]
     if ess is not None:
         gates.append(("ESS of the composite", ess, laplace_draws_limit(draws)))
-    k = Gate(
-        name="Pareto k", value=pareto_k, limit=PARETO_K_LIMIT, passed=pareto_k < PARETO_K_LIMIT
-    )
-    return k, *(
+    below = [("R-hat", rhat, LAPLACE_RHAT_LIMIT), ("Pareto k", pareto_k, PARETO_K_LIMIT)]
+    return *(
+        Gate(name=name, value=value, limit=limit, passed=value < limit)
+        for name, value, limit in below
+    ), *(
         Gate(name=name, value=value, limit=limit, passed=value > limit)
         for name, value, limit in gates
     )

@@ -75,6 +75,11 @@ class ModelData:
             return ("facility", "indicator")
         return ("facility", "domain", "indicator")
 
+    @property
+    def own_spread(self) -> bool:
+        """Whether every indicator has standard deviations and a correlation of its own."""
+        return self.priors.indicator_spread == "own" and "indicator" in self.levels
+
 
 def model_data(study: Study, priors: Priors | None = None) -> ModelData:
     """Return the arrays that an engine fits.

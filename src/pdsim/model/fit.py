@@ -58,7 +58,8 @@ def fit(
         ``posterior`` over (chain, draw): ``eta`` (facility, indicator, period), the logits,
         turned so that higher is better (standardised scores for scale scores);
         ``eta_expected`` (facility, indicator), the endline expected from the baseline (two
-        periods); ``alpha``, ``beta`` (indicator); ``sd_*`` and ``corr_*``.
+        periods); ``alpha``, ``beta`` (indicator); ``sd_*`` and ``corr_*``, those of the indicator
+        level (indicator) where every indicator has its own.
         ``sample_stats``, ``constant_data`` (the study), and attributes ``engine``, ``seed``,
         ``convergence`` (``passed`` or what failed) and ``gates`` (JSON).
 
@@ -112,12 +113,11 @@ def fit(
 def _fit_laplace(
     data: ModelData, *, draws: int, seed: int
 ) -> tuple[xr.Dataset, xr.Dataset, tuple[Gate, ...], float]:
-    from pdsim.model.laplace.posterior import MOST_WEIGHTED, POINTS
-    from pdsim.model.laplace.sample import sample_laplace
+    from pdsim.model.laplace.sample import MOST_WEIGHTED, STEPS, sample_laplace
 
     # one fit can afford hyperparameters as good as its draws
-    points = POINTS if data.shape[0] > MOST_WEIGHTED else max(POINTS, draws // 2)
-    result = sample_laplace(data, draws=draws, seed=seed, points=points)
+    steps = STEPS if data.shape[0] > MOST_WEIGHTED else max(STEPS, draws // 16)
+    result = sample_laplace(data, draws=draws, seed=seed, steps=steps)
     dims = {
         "eta": ("facility", "indicator", "period"),
         "eta_expected": ("facility", "indicator"),
@@ -127,10 +127,12 @@ def _fit_laplace(
     arrays = result.draws()
     posterior = xr.Dataset(
         {
-            name: (("chain", "draw", *dims.get(name, ())), values[None])
+            # standard deviations and correlations of the indicators' own
+            name: (("chain", "draw", *dims.get(name, ("indicator",)[: values.ndim - 1])),
+                   values[None])
             for name, values in arrays.items()
         }
-    )
+    )  # fmt: skip
     stats = xr.Dataset(attrs=result.diagnostics())
     return posterior, stats, result.gates, result.ess
 
@@ -160,7 +162,7 @@ def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Datase
         "schema_version": SCHEMA_VERSION,
         "kind": study.kind,
         "study": study.name,
-        "priors": json.dumps(to_mapping(data.priors), sort_keys=True),
+        "priors": json.dumps(to_mapping(data.priors.stated()), sort_keys=True),
         "case_correlation": data.case_correlation,
         "versions": json.dumps(versions(), sort_keys=True),
     }

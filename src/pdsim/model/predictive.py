@@ -9,7 +9,7 @@ from scipy.special import expit
 from pdsim.arraytypes import Floats
 from pdsim.model.composites import levels
 from pdsim.model.data import ModelData, model_data
-from pdsim.priors import MeanPrior, Priors, ScalePrior
+from pdsim.priors import MeanPrior, PooledScalePrior, Priors, ScalePrior
 from pdsim.study import Study, study_from_dataset
 
 
@@ -20,26 +20,32 @@ class Parameters:
     Attributes
     ----------
     alpha, beta : ndarray (K,)
-    sd_baseline, sd_change, corr : dict of level to float
-        Levels ``facility``, ``domain``, ``indicator``; only those of the study.
+    sd_baseline, sd_change, corr : dict of level to ndarray (1,) or (K,)
+        Levels ``facility``, ``domain``, ``indicator``; only those of the study. One number for
+        each indicator where these have their own.
     """
 
     alpha: Floats
     beta: Floats
-    sd_baseline: dict[str, float]
-    sd_change: dict[str, float]
-    corr: dict[str, float]
+    sd_baseline: dict[str, Floats]
+    sd_change: dict[str, Floats]
+    corr: dict[str, Floats]
 
 
 def draw_parameters(data: ModelData, rng: np.random.Generator) -> Parameters:
     """Draw parameters from the priors of `data`."""
     priors, indicators = data.priors, data.shape[1]
+    number = {n: indicators if n == "indicator" and data.own_spread else 1 for n in data.levels}
+
+    def scales(stem: str) -> dict[str, Floats]:
+        return {n: _draw_scale(priors.scale(f"{stem}_{n}"), number[n], rng) for n in data.levels}
+
     return Parameters(
         alpha=_draw_means(priors.alpha, indicators, rng),
         beta=_draw_means(priors.beta, indicators, rng),
-        sd_baseline={n: _draw_scale(priors, f"sd_baseline_{n}", rng) for n in data.levels},
-        sd_change={n: _draw_scale(priors, f"sd_change_{n}", rng) for n in data.levels},
-        corr={n: _draw_corr(priors, n, rng) for n in data.levels},
+        sd_baseline=scales("sd_baseline"),
+        sd_change=scales("sd_change"),
+        corr={n: _draw_corr(priors, n, number[n], rng) for n in data.levels},
     )
 
 
@@ -67,9 +73,10 @@ def draw_eta(
         index = columns[level]
         z = rng.standard_normal((2, facilities, index.max() + 1))
         rho, sd_change = parameters.corr[level], parameters.sd_change[level]
-        base += parameters.sd_baseline[level] * z[0][:, index]
-        expected += sd_change * rho * z[0][:, index]
-        change += sd_change * (rho * z[0] + np.sqrt(1 - rho**2) * z[1])[:, index]
+        first, second = z[0][:, index], z[1][:, index]
+        base += parameters.sd_baseline[level] * first
+        expected += sd_change * rho * first
+        change += sd_change * (rho * first + np.sqrt(1 - rho**2) * second)
     return np.stack([base, base + change], axis=-1)[..., :periods], base + expected
 
 
@@ -196,25 +203,30 @@ def _draw_means(prior: MeanPrior, indicators: int, rng: np.random.Generator) -> 
     return mean + prior.sd * rng.standard_normal(indicators)
 
 
-def _draw_scale(priors: Priors, name: str, rng: np.random.Generator) -> float:
-    prior: ScalePrior = getattr(priors, name)
+def _draw_scale(
+    prior: ScalePrior | PooledScalePrior, size: int, rng: np.random.Generator
+) -> Floats:
+    if isinstance(prior, PooledScalePrior):
+        factor = prior.spread / np.sqrt(rng.chisquare(prior.df) / prior.df)
+        common = np.sqrt(prior.common) * rng.standard_normal()
+        pooled: Floats = prior.median * np.exp(factor * (common + rng.standard_normal(size)))
+        return pooled
     match prior.family:
         case "half_normal":
-            value = abs(rng.standard_normal()) * prior.scale
+            return np.abs(rng.standard_normal(size)) * prior.scale
         case "half_cauchy":
-            value = abs(rng.standard_cauchy()) * prior.scale
+            return np.abs(rng.standard_cauchy(size)) * prior.scale
         case "half_t":
-            value = abs(rng.standard_t(prior.df or 1.0)) * prior.scale
+            return np.abs(rng.standard_t(prior.df or 1.0, size)) * prior.scale
         case "exponential":
-            value = rng.exponential(prior.scale)
+            return rng.exponential(prior.scale, size)
         case "inverse_gamma_variance":
             # on the log scale: a gamma draw of a vague prior underflows (G(a) = G(a + 1) U^(1/a))
             shape = prior.shape or 1.0
-            log_gamma = np.log(rng.gamma(shape + 1)) + np.log(rng.random()) / shape
-            value = np.exp(np.clip(0.5 * (np.log(prior.scale) - log_gamma), -300.0, 300.0))
-    return float(value)
+            log_gamma = np.log(rng.gamma(shape + 1, size=size)) + np.log(rng.random(size)) / shape
+            return np.exp(np.clip(0.5 * (np.log(prior.scale) - log_gamma), -300.0, 300.0))
 
 
-def _draw_corr(priors: Priors, level: str, rng: np.random.Generator) -> float:
+def _draw_corr(priors: Priors, level: str, size: int, rng: np.random.Generator) -> Floats:
     eta = getattr(priors, f"corr_{level}").eta
-    return float(2.0 * rng.beta(eta, eta) - 1.0)
+    return 2.0 * rng.beta(eta, eta, size) - 1.0

@@ -5,8 +5,9 @@ For facility i, indicator k in domain d(k):
     eta_ik0 = alpha_k + a_i + a2_{i,d(k)} + e_ik
     eta_ik1 = eta_ik0 + beta_k + t_i + t2_{i,d(k)} + c_ik
 
-with (baseline, change) bivariate normal at each level. Counts: y ~ Binomial(n, expit(eta)).
-Scores: mean ~ N(eta, se^2).
+with (baseline, change) bivariate normal at each level, at the innermost one with standard
+deviations and a correlation of each indicator's own (or one for all). Counts:
+y ~ Binomial(n, expit(eta)). Scores: mean ~ N(eta, se^2).
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy.special import logit
 
 from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
-from pdsim.priors import MeanPrior, ScalePrior
+from pdsim.priors import MeanPrior, PooledScalePrior, ScalePrior
 
 # With fastmath the same seed gives other draws on a cold and on a warm compile cache.
 pytensor.config.numba__fastmath = False
@@ -176,28 +177,49 @@ def _partly_centred(
 
 def _sd(kind: str, level: str, data: ModelData) -> pt.TensorVariable:
     name = f"sd_{kind}_{level}"
-    return _scale(name, getattr(data.priors, name))
+    return _scale(name, data.priors.scale(name), _own_dims(level, data))
 
 
 def _corr(level: str, data: ModelData) -> pt.TensorVariable:
     eta = getattr(data.priors, f"corr_{level}").eta
-    half = pm.Beta(f"corr_{level}_half", eta, eta)
-    return pm.Deterministic(f"corr_{level}", 2 * half - 1)
+    dims = _own_dims(level, data)
+    half = pm.Beta(f"corr_{level}_half", eta, eta, dims=dims)
+    return pm.Deterministic(f"corr_{level}", 2 * half - 1, dims=dims)
 
 
-def _scale(name: str, prior: ScalePrior) -> pt.TensorVariable:
+def _own_dims(level: str, data: ModelData) -> tuple[str, ...]:
+    return ("indicator",) if level == "indicator" and data.own_spread else ()
+
+
+def _scale(
+    name: str, prior: ScalePrior | PooledScalePrior, dims: tuple[str, ...]
+) -> pt.TensorVariable:
+    if isinstance(prior, PooledScalePrior):
+        sd = pm.HalfFlat(name, dims=dims)
+        pm.Potential(f"{name}_pooled", _pooled_log_density(sd, prior))
+        return sd
     match prior.family:
         case "half_normal":
-            return pm.HalfNormal(name, sigma=prior.scale)
+            return pm.HalfNormal(name, sigma=prior.scale, dims=dims)
         case "half_cauchy":
-            return pm.HalfCauchy(name, beta=prior.scale)
+            return pm.HalfCauchy(name, beta=prior.scale, dims=dims)
         case "half_t":
-            return pm.HalfStudentT(name, nu=prior.df, sigma=prior.scale)
+            return pm.HalfStudentT(name, nu=prior.df, sigma=prior.scale, dims=dims)
         case "exponential":
-            return pm.Exponential(name, scale=prior.scale)
+            return pm.Exponential(name, scale=prior.scale, dims=dims)
         case "inverse_gamma_variance":
-            variance = pm.InverseGamma(f"{name}_squared", alpha=prior.shape, beta=prior.scale)
-            return pm.Deterministic(name, pt.sqrt(variance))
+            squared = f"{name}_squared"
+            variance = pm.InverseGamma(squared, alpha=prior.shape, beta=prior.scale, dims=dims)
+            return pm.Deterministic(name, pt.sqrt(variance), dims=dims)
+
+
+def _pooled_log_density(sd: pt.TensorVariable, prior: PooledScalePrior) -> pt.TensorVariable:
+    """Log density of the standard deviations (K,): their logs are jointly Student t."""
+    log_sd = pt.log(sd)
+    number, centered = sd.shape[0], log_sd - np.log(prior.median)
+    shared = prior.common / (1.0 + prior.common * number)
+    square = ((centered**2).sum() - shared * centered.sum() ** 2) / prior.spread**2
+    return -0.5 * (prior.df + number) * pt.log1p(square / prior.df) - log_sd.sum()
 
 
 def _log_likelihood(

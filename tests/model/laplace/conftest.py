@@ -10,11 +10,17 @@ import pytest
 from scipy.special import expit
 
 from pdsim.model.data import ModelData
+from pdsim.model.laplace.hyper import hyper_slices
 
 STEP = 1e-3
 
 
-def design(data: ModelData, values: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def named(data: ModelData, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return hyperparameters (H,) by name."""
+    return {name: values[part] for name, part in hyper_slices(data).items()}
+
+
+def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return A and the offset of (eta, z): rows (F*K*T eta, then F*G*T shocks)."""
     facilities, indicators, periods = data.shape
     shock = data.case_correlation > 0
@@ -34,11 +40,12 @@ def design(data: ModelData, values: dict[str, float]) -> tuple[np.ndarray, np.nd
         offset[cell[:, :, reaches].ravel()] += prior.mean
         blocks.append(block)
     for level in data.levels:
-        s = values[f"sd_baseline_{level}"]
-        t = values.get(f"sd_change_{level}", 0.0)
-        rho = values.get(f"corr_{level}", 0.0)
+        s, t, rho = (
+            np.broadcast_to(values.get(f"{stem}_{level}", 0.0), indicators)
+            for stem in ("sd_baseline", "sd_change", "corr")
+        )
         # the loadings of two standard normals: baseline, and what is left of the change
-        loads = np.array([[s, 0.0], [s + rho * t, t * np.sqrt(1 - rho**2)]])[:periods]
+        loads = np.array([[s, 0 * s], [s + rho * t, t * np.sqrt(1 - rho**2)]])[:periods]
         unit = {
             "facility": np.zeros(indicators, int),
             "domain": data.domain,
@@ -49,7 +56,7 @@ def design(data: ModelData, values: dict[str, float]) -> tuple[np.ndarray, np.nd
         for i in range(facilities):
             for k in range(indicators):
                 at = 2 * (i * count + unit[k])
-                block[cell[i, k], at : at + 2] = loads
+                block[cell[i, k], at : at + 2] = loads[..., k]
         blocks.append(block)
     if shocks:
         block = np.zeros((cells + shocks, shocks))
@@ -96,7 +103,9 @@ def derivatives(data: ModelData, eta: np.ndarray, z: np.ndarray) -> dict[str, np
     return {"e" * a + "z" * b: mixed(a, b) for a, b in orders}
 
 
-def laplace(data: ModelData, values: dict[str, float], steps: int = 200) -> dict[str, np.ndarray]:
+def laplace(
+    data: ModelData, values: dict[str, np.ndarray], steps: int = 200
+) -> dict[str, np.ndarray]:
     """Return psi (value), mode and mean of eta, and its variance, by dense matrices."""
     a, offset = design(data, values)
     cells = data.observed.size
@@ -142,7 +151,20 @@ def laplace(data: ModelData, values: dict[str, float], steps: int = 200) -> dict
     shift = (a @ covariance @ force)[:cells].reshape(shape)
     alone = pull**2 * var + 2 * pull * pull_z * cov + pull_z**2 * own
     correction = 0.5 * (force @ covariance @ force - alone.sum())
+    residual = np.concatenate([d["e"].ravel(), index @ d["z"].ravel()])
+    bend = np.concatenate([pull.ravel(), index @ pull_z.ravel()])
+    curvature = np.block(
+        [
+            [np.diag(-d["ee"].ravel()), -d["ez"].ravel()[:, None] * index.T],
+            [-index * d["ez"].ravel(), np.diag(-(index @ d["zz"].ravel()))],
+        ]
+    )
+    left = bend - curvature @ full @ bend
+    added = curvature - curvature @ full @ curvature
+    pairs = np.outer(left, residual)
     return {
+        # tr(slopes dS) is the change of the value with the prior covariance S of (eta, z)
+        "slopes": 0.5 * (np.outer(residual, residual) - added + pairs + pairs.T),
         "correction": np.array(correction + cell_evidence(data, eta, z, d, weak)),
         "value": np.array(objective(x) - 0.5 * np.linalg.slogdet(precision)[1]),
         "mode": eta,
@@ -181,6 +203,32 @@ def _assemble(
     bottom = -(index @ (d["ez"].ravel()[:, None] * a[:cells]))
     bottom -= (index @ d["zz"].ravel())[:, None] * a[cells:]
     return gradient, a.T @ np.concatenate([top, bottom])
+
+
+def gradient(data: ModelData, values: np.ndarray) -> np.ndarray:
+    """Return the slopes of the value in the hyperparameters (H,)."""
+    slopes = laplace(data, named(data, values))["slopes"]
+
+    def covariance(at: np.ndarray) -> np.ndarray:
+        a, _ = design(data, named(data, at))
+        return a @ a.T
+
+    steps = 1e-4 * np.eye(values.size)  # the covariance is of second order in each
+    return np.array(
+        [np.sum(slopes * (covariance(values + h) - covariance(values - h))) / 2e-4 for h in steps]
+    )
+
+
+@pytest.fixture
+def by_name():
+    """Return a maker of dicts: (data, hyperparameters (H,)) -> by name."""
+    return named
+
+
+@pytest.fixture
+def dense_gradient():
+    """Return the oracle's gradient: (data, hyperparameters (H,)) -> (H,)."""
+    return gradient
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def summaries(known: dict) -> dict:
         weight=np.full(14, 1 / 14),
         center=np.zeros(14),
         scale=np.ones(14),
-        priors=Priors(),
+        priors=Priors(indicator_spread="shared"),
     )
     posterior, _ = sample_nuts(data, draws=5000, tune=1000, chains=4, seed=1)
     p = 100 * expit(posterior["eta"].to_numpy()).mean(axis=3)

@@ -128,7 +128,8 @@ def test_studies_give_what_their_stacked_counts_give(surgical):
 
 
 def test_studies_of_unlike_design_are_refused(surgical):
-    other = replace(surgical, priors=pdsim.Priors().scaled(2.0))
+    priors = pdsim.Priors().scaled(2.0)
+    other = replace(surgical, options=replace(surgical.options, priors=priors))
     with pytest.raises(InputError, match="study 2 differs from the first in priors"):
         fit_many([surgical, other], seeds=[1, 2], estimand="level")
     with pytest.raises(InputError, match="no study"):

@@ -6,13 +6,12 @@ from numba import njit
 from scipy.special import expit, logsumexp
 
 from pdsim.model.laplace.corrections import _plain_cell
-from pdsim.model.laplace.evaluate import log_posterior
-from pdsim.model.laplace.hyper import hyper_names, natural
+from pdsim.model.laplace.hyper import CORRELATION, build_hyper, natural
 from pdsim.model.laplace.lanes import LANES, load, store
-from pdsim.model.laplace.latent import allocate_latent
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.setup import set_up
-from pdsim.priors import MeanPrior, Priors
+from pdsim.model.laplace.trajectories import evaluate
+from pdsim.priors import MeanPrior, Priors, ScalePrior
 
 MIXED = Priors(alpha=MeanPrior(mean=-1.0, mean_sd=0.7, sd=1.2), beta=MeanPrior(mean=0.5, sd=0.6))
 CASES = {
@@ -28,50 +27,85 @@ CASES = {
     "case correlation": {"correlation": 0.3},
     "case correlation, one period": {"correlation": 0.2, "periods": 1},
     "priors not at zero": {"priors": MIXED},
+    "shared spread": {"priors": Priors(indicator_spread="shared"), "missing": 0.1},
+    "spreads not pooled": {"priors": Priors(sd_change_indicator=ScalePrior(scale=0.5))},
 }
 
 
-def evaluate(data, x, *, correct):
-    """Return the density at the points and, with `correct`, the moments of the latent effects."""
+def density(data, x, *, correct):
+    """Return value, with `correct` a corrected one, slopes and latent moments at the points."""
     setup = set_up(data)
-    values, log_prior, out = np.empty_like(x), np.empty(len(x)), np.empty(len(x))
-    natural(setup.hyper, x, values, log_prior)
-    latent = allocate_latent(setup.work, len(x) if correct else 0)
     shock = np.zeros(setup.work.shock.shape[:-1])
-    start = start_logits(setup.problem)
-    log_posterior(*setup, x, start, shock, 1e-9, out, latent)
-    return values, out - log_prior, latent
+    found = evaluate(setup, x, start_logits(setup.problem), shock, 1e-9)
+    values, prior, pull = parts_of_prior(setup.hyper, x)
+    value = found.plain - prior + (found.correction if correct else 0.0)
+    return values, value, found.slope - pull, found.latent
+
+
+def parts_of_prior(hyper, x):
+    """Return the hyperparameters, their log prior density on x, and its slopes."""
+    turned = np.ascontiguousarray(x.T)
+    values, slopes, prior, pull = (np.empty(turned.shape) for _ in range(4))
+    natural(hyper, turned, values, slopes, prior[0], pull)
+    return values.T.copy(), prior[0].copy(), pull.T.copy()
 
 
 def points(data, n):
-    size = len(hyper_names(data))
-    correlation = np.array([name.startswith("corr") for name in hyper_names(data)])
+    hyper = build_hyper(data)
     rng = np.random.default_rng(2)
-    return np.where(correlation, 0.0, 3.0) + 0.4 * rng.normal(size=(n, size))
+    center = np.where(hyper.family == CORRELATION, 0.0, 3.0)
+    return center + 0.4 * rng.normal(size=(n, center.size))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_against_dense_matrices(make_data, dense_laplace, case):
+def test_against_dense_matrices(make_data, dense_laplace, dense_gradient, by_name, case):
     data = make_data(**CASES[case])
     x = points(data, 11)
-    values, plain, _ = evaluate(data, x, correct=False)
-    _, corrected, latent = evaluate(data, x, correct=True)
+    values, plain, slope, _ = density(data, x, correct=False)
+    _, corrected, _, latent = density(data, x, correct=True)
     periods = data.shape[2]
     for n in (0, 10):  # one in a full block of lanes, one in the rest
-        exact = dense_laplace(data, dict(zip(hyper_names(data), values[n], strict=True)))
+        exact = dense_laplace(data, by_name(data, values[n]))
         assert plain[n] == pytest.approx(exact["value"], abs=1e-6)
         np.testing.assert_allclose(latent.eta[n, ..., :periods], exact["mean"], atol=2e-5)
         np.testing.assert_allclose(latent.var[n, ..., :periods], exact["variance"], rtol=1e-5)
         # the engine takes two terms of a series (4 x 3 nodes with a shock), the oracle 25 nodes
         assert corrected[n] - plain[n] == pytest.approx(exact["correction"], abs=0.03)
+    natural_slope = _natural_slopes(build_hyper(data), x[:1])
+    twin = dense_gradient(data, values[0]) * natural_slope[0]
+    np.testing.assert_allclose(slope[0], twin, atol=2e-5)
 
 
-def test_two_groups_of_cases_and_indicators_without(make_data, dense_laplace):
+def _natural_slopes(hyper, x):
+    turned = np.ascontiguousarray(x.T)
+    values, slopes, prior, pull = (np.empty(turned.shape) for _ in range(4))
+    natural(hyper, turned, values, slopes, prior[0], pull)
+    return slopes.T
+
+
+@pytest.mark.parametrize("case", ["two domains", "case correlation", "scores", "shared spread"])
+def test_gradient_is_that_of_differences(make_data, case):
+    """With the prior's: every number of x, to what differences of 1e-4 can say."""
+    data = make_data(**CASES[case])
+    setup = set_up(data)
+    shock, start = np.zeros(setup.work.shock.shape[:-1]), start_logits(setup.problem)
+    x = points(data, 1)
+    steps = 1e-4 * np.eye(x.size)
+    found = evaluate(setup, np.concatenate([x, x + steps, x - steps]), start, shock, 1e-10)
+    by_differences = (found.plain[1 : x.size + 1] - found.plain[x.size + 1 :]) / 2e-4
+    np.testing.assert_allclose(found.slope[0], by_differences, atol=1e-6)
+
+
+def test_two_groups_of_cases_and_indicators_without(
+    make_data, dense_laplace, dense_gradient, by_name
+):
     data = make_data(domains=(0, 0, 0, 1, 1), correlation=0.3)
     data.case_group[:] = [0, 0, 1, 1, -1]
     x = points(data, 2)
-    values, plain, _ = evaluate(data, x, correct=False)
-    exact = dense_laplace(data, dict(zip(hyper_names(data), values[1], strict=True)))
+    values, plain, slope, _ = density(data, x, correct=False)
+    exact = dense_laplace(data, by_name(data, values[1]))
+    twin = dense_gradient(data, values[1]) * _natural_slopes(build_hyper(data), x)[1]
+    np.testing.assert_allclose(slope[1], twin, atol=2e-5)
     assert plain[1] == pytest.approx(exact["value"], abs=1e-6)
 
 
@@ -108,8 +142,8 @@ def test_corrected_evidence_is_that_of_brute_force(make_data):
     data.size[:] = 4.0
     data.observed[:, 0, 0] = [0.0, 1.0, 1.0, 3.0, 4.0]
     x = np.array([[1.0], [3.0], [5.0]])
-    values, plain, _ = evaluate(data, x, correct=False)
-    _, corrected, _ = evaluate(data, x, correct=True)
+    values, plain, _, _ = density(data, x, correct=False)
+    _, corrected, _, _ = density(data, x, correct=True)
     prior = data.priors.alpha
     grid = np.linspace(-12, 12, 2401)
     mu_sd = np.hypot(prior.sd, prior.mean_sd)
@@ -129,17 +163,18 @@ def test_corrected_evidence_is_that_of_brute_force(make_data):
 def test_all_or_none_met(make_data, rate):
     data = make_data()
     data.observed[:] = rate * data.size
-    _, value, latent = evaluate(data, points(data, 8), correct=True)
+    _, value, slope, latent = density(data, points(data, 8), correct=True)
+    assert np.isfinite(slope).all()
     assert np.isfinite(value).all()
     assert np.isfinite(latent.eta).all()
     assert (latent.var > 0).all()
 
 
-def test_rates_of_one_in_ten_thousand(make_data, dense_laplace):
+def test_rates_of_one_in_ten_thousand(make_data, dense_laplace, by_name):
     data = make_data()
     data.size[:] = 100_000.0
     data.observed[:] = np.random.default_rng(3).poisson(10.0, size=data.shape)
     x = points(data, 1)
-    values, plain, _ = evaluate(data, x, correct=False)
-    exact = dense_laplace(data, dict(zip(hyper_names(data), values[0], strict=True)))
+    values, plain, _, _ = density(data, x, correct=False)
+    exact = dense_laplace(data, by_name(data, values[0]))
     assert plain[0] == pytest.approx(exact["value"], abs=1e-3)

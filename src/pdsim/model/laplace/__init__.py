@@ -1,4 +1,4 @@
-"""The fast engine: Laplace approximation of the latent effects, importance sampling above."""
+"""The fast engine: Laplace approximation of the latent effects, Hamiltonian Monte Carlo above."""
 
 from pdsim.model.laplace.batch import fit_many
 from pdsim.model.laplace.result import LaplaceResult

@@ -66,7 +66,7 @@ def fit_many(
     xarray.Dataset
         Over (replicate, weighting, facility): ``mean``, ``sd``, ``quantile_value`` (quantile),
         on demand ``covariance`` (facility_2) and ``draws`` (draw); over replicate: ``ess`` (of
-        the composite), ``weight_ess`` (of the hyperparameter points), ``pareto_k``,
+        the composite), ``hyper_ess`` (of the hyperparameters), ``pareto_k``,
         ``escalated`` and ``reliable`` (False: the fit wants NUTS).
 
     Raises
@@ -124,14 +124,14 @@ def _summary(
     fit = draw_posterior(
         setup._replace(problem=problem), data, draws=draws, rng=np.random.default_rng(seed)
     )
-    score = composite_draws(data, fit.drawn, weights, estimand)  # weighting, draw, facility
+    score = composite_draws(data, fit, weights, estimand)  # weighting, draw, facility
     found = {
         "mean": score.mean(axis=1),
         "sd": score.std(axis=1, ddof=1),
         "quantile_value": np.moveaxis(np.quantile(score, list(quantiles), axis=1), 0, -1),
         "ess": fit.ess,
-        "weight_ess": fit.posterior.ess,
-        "pareto_k": max(fit.posterior.pareto_k, fit.pareto_k),
+        "hyper_ess": fit.hyper_ess,
+        "pareto_k": fit.pareto_k,
         "escalated": fit.escalations > 0,
         "reliable": all(gate.passed for gate in fit.gates),
     }

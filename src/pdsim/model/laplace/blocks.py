@@ -19,14 +19,13 @@ from pdsim.model.laplace.draws import (
 )
 from pdsim.model.laplace.elementary import to_normals
 from pdsim.model.laplace.hyper import Hyper, covariances, natural
-from pdsim.model.laplace.importance import systematic
 from pdsim.model.laplace.lanes import LANES, store
 from pdsim.model.laplace.latent import Latent, restore_lane
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.pinned import pin
-from pdsim.model.laplace.posterior import Posterior
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.setup import Setup
+from pdsim.model.laplace.weighting import systematic
 from pdsim.model.laplace.work import Work
 
 _NORMALS: Final = 100_000
@@ -37,37 +36,76 @@ _LANES_OF_DRAWS: Final = 100
 
 
 class Draws(NamedTuple):
-    """Draws in random order: eta (draw, F, K, T), expected (draw, F, K), mu, x (draw, H)."""
+    """Draws in random order.
+
+    Attributes
+    ----------
+    eta : ndarray (draw, F, K, T)
+    expected : ndarray (draw, F, K)
+    fixed : ndarray (draw, 2K)
+        mu.
+    x : ndarray (draw, H)
+    point : ndarray (draw,)
+        Number of the hyperparameter point.
+    log_weight : ndarray (draw,)
+    """
 
     eta: Floats
     expected: Floats
     fixed: Floats
     x: Floats
+    point: Ints
+    log_weight: Floats
+
+
+class Points(NamedTuple):
+    """Hyperparameter points with what draws need to know of each.
+
+    Attributes
+    ----------
+    x : ndarray (n, H)
+    value : ndarray (n,)
+        Log of the density that the points come from, up to a constant.
+    latent : Latent
+    number : ndarray (n,)
+        What each is called in `Draws.point`.
+    """
+
+    x: Floats
+    value: Floats
+    latent: Latent
+    number: Ints
+
+
+def allocate_draws(setup: Setup, periods: int, draws: int) -> Draws:
+    """Return arrays for so many draws."""
+    facilities, indicators, _ = setup.problem.observed.shape
+    return Draws(
+        eta=np.empty((draws, facilities, indicators, periods)),
+        expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
+        fixed=np.empty((draws, 2 * indicators)),
+        x=np.empty((draws, setup.hyper.family.size)),
+        point=np.empty(draws, np.int64),
+        log_weight=np.empty(draws),
+    )
 
 
 def fill_draws(
     setup: Setup,
-    posterior: Posterior,
+    points: Points,
     rng: np.random.Generator,
-    draws: int,
     candidates: int,
-) -> tuple[Draws, Floats]:
-    """Return draws in random order and their log weights (draw,)."""
-    facilities, indicators, _ = setup.problem.observed.shape
-    periods = setup.hyper.periods
-    drawn = Draws(
-        eta=np.empty((draws, facilities, indicators, periods)),
-        expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
-        fixed=np.empty((draws, 2 * indicators)),
-        x=np.empty((draws, posterior.x.shape[1])),
-    )
-    log_weight = np.empty(draws)
+    rows: Ints,
+    drawn: Draws,
+) -> None:
+    """Draw from the points in equal shares, into the `rows` of `drawn`."""
+    facilities = setup.problem.observed.shape[0]
     needed = normals_per_draw(setup.problem, candidates)
     together = max(_SLOTS, _NORMALS // (needed * LANES))
-    counts = systematic(posterior.weight, draws, rng.random())
-    most = max(1, min(draws // _LANES_OF_DRAWS, together))
+    weight = np.full(len(points.x), 1.0 / len(points.x))
+    counts = systematic(weight, rows.size, rng.random())
+    most = max(1, min(rows.size // _LANES_OF_DRAWS, together))
     used, numbers = spread_evenly(counts, most)
-    rows = rng.permutation(draws)
     out = allocate_draw(setup.work)
     xi = np.empty((together, needed, LANES))
     u = np.empty((together, candidates, facilities, LANES))
@@ -78,10 +116,9 @@ def fill_draws(
         rng.random(out=u[:slots])
         done = numbers[: lanes.start].sum()
         draw_blocks(
-            *setup, posterior, used[lanes], numbers[lanes], xi[:slots], u[:slots], out, rows[done:],
-            drawn, log_weight,
+            *setup, points, used[lanes], numbers[lanes], xi[:slots], u[:slots], out, rows[done:],
+            drawn,
         )  # fmt: skip
-    return drawn, log_weight
 
 
 def _parts(slots: Ints, most: int) -> list[slice]:
@@ -115,7 +152,7 @@ def draw_blocks(
     hyper: Hyper,
     work: Work,
     spread: Spread,
-    posterior: Posterior,
+    points: Points,
     used: Ints,
     numbers: Ints,
     xi: Floats,
@@ -123,7 +160,6 @@ def draw_blocks(
     out: Draw,
     rows: Ints,
     drawn: Draws,
-    log_weight: Floats,
 ) -> None:
     """Draw `numbers` times from the points `used`, eight a block with the most first, into `rows`.
 
@@ -132,13 +168,13 @@ def draw_blocks(
     corrected by the log weights.
     """
     problem, work, spread, out = pin(problem), pin(work), pin(spread), pin(out)
-    slopes, start = np.empty((3, LANES)), np.empty((work.eta.shape[0], LANES))
+    slopes, start = np.empty((work.cov.shape[0], LANES)), np.empty((work.eta.shape[0], LANES))
     roots, mass, misfit = np.empty(work.inner.shape), np.empty(LANES), np.empty(LANES)
     slot = done = 0
     for first in range(0, used.size, LANES):
         block = used[first : first + LANES]
         _settle_points(
-            problem, hyper, work, spread, posterior.x, posterior.latent, block,
+            problem, hyper, work, spread, points.x, points.latent, block,
             slopes, start, roots, mass,
         )  # fmt: skip
         for n in range(numbers[first]):
@@ -150,8 +186,9 @@ def draw_blocks(
                     row = rows[done]
                     keep_draw(out, j, row, drawn)
                     for h in range(drawn.x.shape[1]):
-                        drawn.x[row, h] = posterior.x[block[j], h]
-                    log_weight[row] = mass[j] + misfit[j] - posterior.value[block[j]]
+                        drawn.x[row, h] = points.x[block[j], h]
+                    drawn.point[row] = points.number[block[j]]
+                    drawn.log_weight[row] = mass[j] + misfit[j] - points.value[block[j]]
                     done += 1
 
 
@@ -174,12 +211,12 @@ def _settle_points(
     That is the slopes of `expected_slopes`, the log likelihood of the facilities at the mean
     (F, lane), `cell_roots`, and the log of the normal density's mass times the prior (lane,).
     """
-    here = np.empty((LANES, x.shape[1]))
+    here = np.empty((x.shape[1], LANES))
     for j in range(LANES):
         for h in range(x.shape[1]):
-            here[j, h] = x[block[j], h]
-    values, log_prior = np.empty(here.shape), np.empty(LANES)
-    natural(hyper, here, values, log_prior)
+            here[h, j] = x[block[j], h]
+    values, unused, log_prior = np.empty(here.shape), np.empty(here.shape), np.empty(LANES)
+    natural(hyper, here, values, unused, log_prior, unused)
     covariances(hyper, values, work.cov)
     for j in range(LANES):
         restore_lane(latent, block[j], work, spread, j)

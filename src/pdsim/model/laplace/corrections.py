@@ -37,6 +37,7 @@ from pdsim.model.laplace.lanes import (
     Lanes,
     add,
     choose,
+    clear,
     fill,
     fma,
     larger,
@@ -192,19 +193,26 @@ def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: i
 
 
 @kernel
-def correct(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
-    """Fill the variances, move (eta, shock) from the mode to the mean, and correct psi.
-
-    `out` (lane,) is the correction of psi. Afterwards `settle` makes the factors those of the mean.
-    """
-    store(out, (), 0.0)
+def respond(problem: Problem, work: Work, spread: Spread) -> None:
+    """Fill the moments about the mode and, in `new_eta` and `new_shock`, the shift to the mean."""
     variances(problem, work, spread)
     if problem.gaussian:
+        clear(work.new_eta)
         return
-    h, hz = np.empty(work.eta.shape), np.empty(work.cross.shape)
-    shift_information(problem, work, spread, h, hz)
+    shift_information(problem, work, spread)
     fixed, effects = np.zeros(work.fixed.shape), np.empty(work.effects.shape)
-    solve(problem, work, h, hz, fixed, effects, work.new_eta, work.new_shock)
+    solve(
+        problem, work, spread.pull, spread.pull_shock, fixed, effects, work.new_eta, work.new_shock
+    )
+
+
+@kernel
+def evidence_correction(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
+    """Fill `out` (lane,) with the correction of psi, from what `respond` filled."""
+    store(out, (), 0.0)
+    if problem.gaussian:
+        return
+    h, hz = spread.pull, spread.pull_shock
     twice = 2.0 * _cell_evidence(problem, work, spread)
     for i in range(h.shape[0]):
         for k in range(h.shape[1]):
@@ -220,6 +228,11 @@ def correct(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
                     move = load(work.new_shock, (i, g, t))
                     twice = fma(s_z, move - 2.0 * s * shared - s_z * own, twice)
     store(out, (), 0.5 * twice)
+
+
+@kernel
+def move_to_mean(work: Work) -> None:
+    """Add the shift of `respond` to (eta, shock); `settle` then makes the factors of the mean."""
     _increase(work.eta, work.new_eta)
     _increase(work.shock, work.new_shock)
 

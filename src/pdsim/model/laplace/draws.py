@@ -87,13 +87,13 @@ def normals_per_draw(problem: Problem, candidates: int) -> int:
 
 @kernel
 def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
-    """Fill `slopes` (slot, lane) with rho t / s of the levels present; values (lane, H)."""
+    """Fill `slopes` (slot, lane) with rho t / s of the levels present; values (H, lane)."""
     clear(slopes)
-    if hyper.periods == 2:
-        for level in range(hyper.slot.size):
+    for slot in range(hyper.place.shape[0]):
+        first, second, third = hyper.place[slot]
+        if second >= 0:
             for j in range(LANES):
-                s, t, rho = values[j, 3 * level], values[j, 3 * level + 1], values[j, 3 * level + 2]
-                slopes[hyper.slot[level], j] = rho * t / s
+                slopes[slot, j] = values[third, j] * values[second, j] / values[first, j]
 
 
 @kernel
@@ -334,5 +334,5 @@ def _cells(
         mu0 = load(work.fixed, (c,)) + fixed0
         beta = load(work.fixed, (c + 1,)) + fixed1 - mu0
         own = eta0 - mu0 - load(whole, (d,))
-        foretold = fma(load(slopes, (CELL,)), own, load(change, (d // 2,)))
+        foretold = fma(load(slopes, (CELL + k,)), own, load(change, (d // 2,)))
         store(expected, (k,), eta0 + beta + foretold)

@@ -31,6 +31,7 @@ import numpy as np
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.elementary import log
+from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky
 from pdsim.model.laplace.problem import Problem
@@ -41,10 +42,9 @@ _TOGETHER: Final = 12
 
 
 @kernel
-def facility_factor(problem: Problem, cov: Floats) -> Floats:
-    """Return Lambda, the lower factor of blockdiag(F, I), (B, B, lane)."""
+def effect_covariance(problem: Problem, cov: Floats) -> Floats:
+    """Return the lower triangle of F, (2 D, 2 D, lane)."""
     effects = 2 * problem.blocks
-    size = effects + 2 * problem.groups
     prior = np.zeros((effects, effects, LANES))
     for a in range(effects):
         for b in range(a + 1):
@@ -53,6 +53,15 @@ def facility_factor(problem: Problem, cov: Floats) -> Floats:
             if a // 2 == b // 2:
                 value = value + load(cov, (1, entry))
             store(prior, (a, b), value)
+    return prior
+
+
+@kernel
+def facility_factor(problem: Problem, cov: Floats) -> Floats:
+    """Return Lambda, the lower factor of blockdiag(F, I), (B, B, lane)."""
+    effects = 2 * problem.blocks
+    size = effects + 2 * problem.groups
+    prior = effect_covariance(problem, cov)
     cholesky(prior, np.empty((effects, LANES)))
     out = np.zeros((size, size, LANES))
     for a in range(size):
@@ -70,11 +79,11 @@ def _cells(problem: Problem, work: Work, i: int, outer: Floats) -> Lanes:
 
     Adds to the lower triangle of M (B, B, lane).
     """
-    g00, g01 = load(work.cov, (2, 0)), load(work.cov, (2, 1))
-    g11, det_g = load(work.cov, (2, 2)), load(work.cov, (2, 3))
     logdet, product = fill(0.0), fill(1.0)
     for k in range(work.eta.shape[1]):
-        d = 2 * problem.domain[k]
+        d, slot = 2 * problem.domain[k], CELL + k
+        g00, g01 = load(work.cov, (slot, 0)), load(work.cov, (slot, 1))
+        g11, det_g = load(work.cov, (slot, 2)), load(work.cov, (slot, 3))
         w0, w1 = load(work.curvature, (i, k, 0)), load(work.curvature, (i, k, 1))
         f0, f1 = fma(g00, w0, 1.0), fma(g11, w1, 1.0)
         det = fma(g00, w0, f1) + det_g * w0 * w1

@@ -56,6 +56,25 @@ def restore_lane(latent: Latent, n: int, work: Work, spread: Spread, j: int) -> 
 
 
 @kernel
+def copy_point(source: Latent, m: int, target: Latent, n: int) -> None:
+    """Copy point m of `source` to point n of `target`."""
+    _move(source.eta[m], target.eta[n])
+    _move(source.var[m], target.var[n])
+    _move(source.shared[m], target.shared[n])
+    _move(source.shock[m], target.shock[n])
+    _move(source.shock_var[m], target.shock_var[n])
+
+
+@kernel
+def _move(source: Floats, target: Floats) -> None:
+    """Copy (a, b, 2) to (a, b, 2)."""
+    for a in range(source.shape[0]):
+        for b in range(source.shape[1]):
+            for t in range(2):
+                target[a, b, t] = source[a, b, t]
+
+
+@kernel
 def _take(source: Floats, j: int, target: Floats) -> None:
     """Copy lane j of `source` (a, b, 2, lane) to `target` (a, b, 2)."""
     for a in range(source.shape[0]):

@@ -1,31 +1,23 @@
 """The mode of the hyperparameters and the shape of the posterior around it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import ndtri
 
 from pdsim.arraytypes import Floats
-from pdsim.model.laplace.evaluate import log_posterior
 from pdsim.model.laplace.hyper import CORRELATION, Hyper
-from pdsim.model.laplace.latent import allocate_latent
-from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.problem import Problem
-from pdsim.model.laplace.work import Work
+from pdsim.model.laplace.setup import Setup
+from pdsim.model.laplace.trajectories import Evaluated, evaluate
 
-_STEP = 0.02
-_LONGEST = 2.0
-_MOST_ITERATIONS = 30
-_ENOUGH = 0.005
-"""Gain in log density that a further step promises, below which the search ends."""
-_SHARES = np.array([0.5, 0.25, 0.1, 0.03, 0.01, 2.0])
-_TOLERANCE = 1e-3
-_FAR = 2.0
-_FIRST = 0.1
-_REFINEMENTS = 3
-_SHORT = 0.1
-"""Squared distance from the mode, in standard deviations, that is worth another look."""
+_TOLERANCE: Final = 1e-3
+_STEP: Final = 0.05
+_LEAST_CURVATURE: Final = 0.25
+"""Of the log density on x, where the prior alone has about 1."""
+_HUGE: Final = 1e10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,31 +27,27 @@ class Mode:
     Attributes
     ----------
     center : ndarray (H,)
-    basis : ndarray (H, H)
-        Columns are the principal directions.
-    below, above : ndarray (H,)
-        Standard deviations towards the two sides of each direction.
+    root : ndarray (H, H)
+        Lower Cholesky factor of the inverse Hessian.
     eta, shock : ndarray (F, K, 2), (F, G, 2)
         Latent logits and shocks at the mode.
-    evaluations, iterations : int
+    evaluations : int
     """
 
     center: Floats
-    basis: Floats
-    below: Floats
-    above: Floats
+    root: Floats
     eta: Floats
     shock: Floats
     evaluations: int
-    iterations: int
 
 
 def start_point(hyper: Hyper) -> Floats:
-    """Return x at standard deviations of 0.4 of the prior scale and correlations 0."""
-    known = hyper.family < CORRELATION - 1
-    s = 0.4 * np.where(known, np.minimum(hyper.parameter[:, 0], 2.0), 1.0)
+    """Return x at standard deviations near their prior median and correlations 0."""
+    correlation = hyper.family == CORRELATION
+    known = hyper.family < CORRELATION - 2  # an inverse gamma has no scale to go by
+    s = np.where(known, 0.4 * np.minimum(hyper.parameter[:, 0], 2.0), 0.4)
     x = -ndtri(np.exp(-s / hyper.unit))
-    return np.where(hyper.family == CORRELATION, 0.0, x)
+    return np.where(correlation, 0.0, x)
 
 
 def start_logits(problem: Problem) -> Floats:
@@ -74,115 +62,47 @@ def start_logits(problem: Problem) -> Floats:
     return np.log(p / (1.0 - p))
 
 
-def find_mode(problem: Problem, hyper: Hyper, work: Work, spread: Spread) -> Mode:
-    """Find the mode by BFGS with differences taken side by side, then measure its surroundings."""
-    eta = start_logits(problem)
-    shock = np.zeros(work.shock.shape[:-1])
-    size = hyper.family.size
+def find_mode(setup: Setup) -> Mode:
+    """Find the mode by L-BFGS, then measure the curvature there by differences of gradients."""
+    problem, hyper, work, _ = setup
+    eta, shock = start_logits(problem), np.zeros(work.shock.shape[:-1])
     evaluations = 0
-    nothing = allocate_latent(work, 0)
 
-    def at(points: Floats) -> Floats:
+    def at(points: Floats) -> Evaluated:
         nonlocal evaluations
-        points = np.ascontiguousarray(points)
-        out = np.empty(len(points))
-        log_posterior(problem, hyper, work, spread, points, eta, shock, _TOLERANCE, out, nothing)
         evaluations += len(points)
-        return -out
+        return evaluate(setup, points, eta, shock, _TOLERANCE)
 
-    def around(x: Floats, extra: Floats) -> tuple[float, Floats, Floats]:
-        # many facilities make a narrow posterior, in which a fixed step would be a long one
-        step = np.clip(_STEP * np.sqrt(np.diag(inverse)), _STEP / 50, _STEP)
-        values = at(np.concatenate([x[None], x + np.diag(step), extra]))
-        return values[0], (values[1 : size + 1] - values[0]) / step, values[size + 1 :]
+    def objective(x: Floats) -> tuple[float, Floats]:
+        nonlocal eta, shock
+        found = at(x[None])
+        if not (np.isfinite(found.plain[0]) and np.isfinite(found.slope).all()):
+            return _HUGE, np.zeros_like(x)
+        eta, shock = found.eta, found.shock
+        return -float(found.plain[0]), -found.slope[0]
 
-    x = start_point(hyper)
-    at(x[None])
-    eta, shock = work.eta[..., 0].copy(), work.shock[..., 0].copy()
-    f, gradient, inverse = _first_look(x, at)
-    iterations = 0
-    while iterations < _MOST_ITERATIONS:
-        iterations += 1
-        direction = -inverse @ gradient
-        direction *= min(1.0, _LONGEST / np.max(np.abs(direction)))
-        promised = -gradient @ direction
-        if promised < 2 * _ENOUGH:
-            break
-        new = x + direction
-        value, slope, others = around(new, x + _SHARES[:, None] * direction)
-        if not value < f - 1e-4 * promised:
-            best = int(np.argmin(others))
-            if not others[best] < f:
-                break
-            new = x + _SHARES[best] * direction
-            value, slope, _ = around(new, np.empty((0, size)))
-        eta, shock = work.eta[..., 0].copy(), work.shock[..., 0].copy()
-        inverse = _bfgs(inverse, new - x, slope - gradient)
-        x, f, gradient = new, value, slope
-    at(x[None])
-    eta, shock = work.eta[..., 0].copy(), work.shock[..., 0].copy()
-    x, basis, below, above = _surroundings(x, f, inverse, at)
+    correlation = hyper.family == CORRELATION
+    bounds = np.where(correlation[:, None], (-3.0, 3.0), (-6.0, 24.0))
+    found = minimize(
+        objective,
+        start_point(hyper),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 200, "maxcor": 30, "ftol": 1e-7, "gtol": 0.05},
+    )
+    x = found.x
+    objective(x)
+    steps = _STEP * np.eye(x.size)
+    slope = at(np.concatenate([x + steps, x - steps])).slope
+    hessian = (slope[x.size :] - slope[: x.size]) / (2.0 * _STEP)
+    hessian = 0.5 * (hessian + hessian.T)
+    curvature, axes = np.linalg.eigh(np.where(np.isfinite(hessian), hessian, 0.0))
+    covariance = (axes / np.maximum(curvature, _LEAST_CURVATURE)) @ axes.T
     return Mode(
         center=x,
-        basis=basis,
-        below=below,
-        above=above,
+        root=np.linalg.cholesky(covariance),
         eta=eta,
         shock=shock,
         evaluations=evaluations,
-        iterations=iterations,
     )
-
-
-def _first_look(x: Floats, at: Callable[[Floats], Floats]) -> tuple[float, Floats, Floats]:
-    """Return value, gradient and a diagonal inverse Hessian; levels differ widely in curvature."""
-    steps = _FIRST * np.eye(x.size)
-    values = at(np.concatenate([x[None], x + steps, x - steps]))
-    above, below = values[1 : x.size + 1], values[x.size + 1 :]
-    curvature = (above - 2.0 * values[0] + below) / _FIRST**2
-    inverse = np.diag(1.0 / np.maximum(curvature, 1.0))
-    return values[0], (above - below) / (2.0 * _FIRST), inverse
-
-
-def _bfgs(inverse: Floats, move: Floats, change: Floats) -> Floats:
-    """Update an inverse Hessian; left alone where the curvature is not positive."""
-    curvature = move @ change
-    if curvature <= 1e-8:
-        return inverse
-    left = np.eye(move.size) - np.outer(move, change) / curvature
-    return left @ inverse @ left.T + np.outer(move, move) / curvature
-
-
-def _surroundings(
-    x: Floats, f: float, inverse: Floats, at: Callable[[Floats], Floats]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the mode, principal directions and the scale on both sides of each.
-
-    The Hessian is measured along the axes of the search, and again after a Newton step where the
-    search has stopped short of the mode.
-    """
-    size = x.size
-    spread, axes = np.linalg.eigh(inverse)
-    axes = axes * np.clip(np.sqrt(np.maximum(spread, 0.0)), 0.005, 1.5)
-    rows, columns = np.triu_indices(size, 1)
-    unit = np.eye(size)
-    steps = np.concatenate([unit, -unit, unit[rows] + unit[columns]])
-    for _ in range(_REFINEMENTS + 1):
-        values = at(x + steps @ axes.T) - f
-        plus, minus, both = values[:size], values[size : 2 * size], values[2 * size :]
-        hessian = np.diag(plus + minus)
-        hessian[rows, columns] = hessian[columns, rows] = both - plus[rows] - plus[columns]
-        curvature, turn = np.linalg.eigh(hessian)
-        axes = axes @ turn / np.sqrt(np.clip(curvature, 0.2, None))
-        slope = 0.5 * (plus - minus) @ turn / np.sqrt(np.clip(curvature, 0.2, None))
-        new = x - axes @ slope
-        value = at(new[None])[0] if slope @ slope > _SHORT else np.inf
-        if not value < f:
-            break
-        x, f = new, value
-    both = np.concatenate([axes.T, -axes.T])
-    drop = (at(x + np.concatenate([both, _FAR * both])) - f).reshape(2, 2, size)
-    # a standard deviation that may be 0 has a plateau, which only the far point sees
-    reach = np.array([1.0, _FAR])[:, None, None]
-    scale = np.max(np.clip(reach / np.sqrt(np.maximum(2.0 * drop, 0.05)), 0.5, 2.5), axis=0)
-    return x, axes, scale[1], scale[0]

@@ -30,7 +30,7 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.cells import third_derivatives
 from pdsim.model.laplace.elementary import logistic
-from pdsim.model.laplace.lanes import LANES, Lanes, fill, fma, load, store
+from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import inverse_lower
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
@@ -47,11 +47,21 @@ class Spread(NamedTuple):
         Cov(eta, z); empty without shocks.
     shock : ndarray (F, G, 2, lane)
         Var(z).
+    added : ndarray (K, 3, lane)
+        Sum over facilities of W - W Cov W: entries 00, 01 and 11 of each indicator's cells.
+    effects : ndarray (B, B, lane)
+        Sum over facilities of Cov(v, z).
+    pull, pull_shock : ndarray (F, K, 2, lane)
+        Information of the mean shift, with the rest of the last Newton step.
     """
 
     eta: Floats
     shared: Floats
     shock: Floats
+    added: Floats
+    effects: Floats
+    pull: Floats
+    pull_shock: Floats
 
 
 def allocate_spread(work: Work) -> Spread:
@@ -60,6 +70,10 @@ def allocate_spread(work: Work) -> Spread:
         eta=np.zeros_like(work.eta),
         shared=np.zeros_like(work.cross),
         shock=np.zeros_like(work.shock),
+        added=np.zeros((work.eta.shape[1], 3, LANES)),
+        effects=np.zeros(work.loading.shape[1:]),
+        pull=np.zeros_like(work.eta),
+        pull_shock=np.zeros_like(work.cross),
     )
 
 
@@ -136,8 +150,13 @@ def variances(problem: Problem, work: Work, spread: Spread) -> None:
     blocks = np.empty((indicators, 3, LANES))
     _fixed_blocks(root, blocks)
     half, effects = np.empty((size, fixed, LANES)), np.empty((size, size, LANES))
+    clear(spread.added)
+    clear(spread.effects)
     for i in range(facilities):
         _facility(work, root, i, half, effects)
+        for a in range(size):
+            for b in range(size):
+                add(spread.effects, (a, b), load(effects, (a, b)))
         for g in range(problem.groups):
             s = 2 * (problem.blocks + g)
             store(spread.shock, (i, g, 0), load(effects, (s, s)))
@@ -152,16 +171,15 @@ def variances(problem: Problem, work: Work, spread: Spread) -> None:
             m00 = load(blocks, (k, 0)) - 2.0 * c00 + load(effects, (d, d))
             m01 = load(blocks, (k, 1)) - c01 - c10 + load(effects, (d, d + 1))
             m11 = load(blocks, (k, 2)) - 2.0 * c11 + load(effects, (d + 1, d + 1))
-            store(
-                spread.eta,
-                (i, k, 0),
-                v00 + t00 * t00 * m00 + 2.0 * t00 * t01 * m01 + t01 * t01 * m11,
-            )
-            store(
-                spread.eta,
-                (i, k, 1),
-                v11 + t10 * t10 * m00 + 2.0 * t10 * t11 * m01 + t11 * t11 * m11,
-            )
+            r00, r01 = t00 * m00 + t01 * m01, t00 * m01 + t01 * m11
+            r10, r11 = t10 * m00 + t11 * m01, t10 * m01 + t11 * m11
+            var00, var11 = v00 + r00 * t00 + r01 * t01, v11 + r10 * t10 + r11 * t11
+            var01 = v01 + r00 * t10 + r01 * t11
+            store(spread.eta, (i, k, 0), var00)
+            store(spread.eta, (i, k, 1), var11)
+            add(spread.added, (k, 0), w0 - w0 * w0 * var00)
+            add(spread.added, (k, 1), -w0 * w1 * var01)
+            add(spread.added, (k, 2), w1 - w1 * w1 * var11)
             if problem.group[k] >= 0:
                 _shocked_variances(problem, work, i, k, effects, half, root, spread)
 
@@ -198,16 +216,21 @@ def _shocked_variances(
     b10, b11 = v01 * x0 * z00 + v11 * x1 * z01, v01 * x0 * z01 + v11 * x1 * z11
     store(spread.shared, (i, k, 0), a00 - b00)
     store(spread.shared, (i, k, 1), a11 - b11)
-    var0, var1 = load(spread.eta, (i, k, 0)), load(spread.eta, (i, k, 1))
-    var0 = var0 + (b00 - 2.0 * a00) * x0 * v00 + (b01 - 2.0 * a01) * x1 * v01
-    var1 = var1 + (b10 - 2.0 * a10) * x0 * v01 + (b11 - 2.0 * a11) * x1 * v11
-    store(spread.eta, (i, k, 0), var0)
-    store(spread.eta, (i, k, 1), var1)
+    more00 = (b00 - 2.0 * a00) * x0 * v00 + (b01 - 2.0 * a01) * x1 * v01
+    more11 = (b10 - 2.0 * a10) * x0 * v01 + (b11 - 2.0 * a11) * x1 * v11
+    more01 = (b00 - a00) * x0 * v01 + (b01 - a01) * x1 * v11 - a10 * x0 * v00 - a11 * x1 * v01
+    add(spread.eta, (i, k, 0), more00)
+    add(spread.eta, (i, k, 1), more11)
+    s00, s01, s10, s11 = a00 - b00, a01 - b01, a10 - b10, a11 - b11
+    add(spread.added, (k, 0), -w0 * w0 * more00 - x0 * (2.0 * w0 * s00 + x0 * z00))
+    add(spread.added, (k, 1), -w0 * w1 * more01 - w0 * s01 * x1 - x0 * (s10 * w1 + x1 * z01))
+    add(spread.added, (k, 2), -w1 * w1 * more11 - x1 * (2.0 * w1 * s11 + x1 * z11))
 
 
 @kernel
-def shift_information(problem: Problem, work: Work, spread: Spread, h: Floats, hz: Floats) -> None:
+def shift_information(problem: Problem, work: Work, spread: Spread) -> None:
     """Fill the information s of the mean shift, with the rest of the last Newton step."""
+    h, hz = spread.pull, spread.pull_shock
     for i in range(work.eta.shape[0]):
         for k in range(work.eta.shape[1]):
             g = problem.group[k]

@@ -19,21 +19,19 @@ class LaplaceResult:
     alpha : ndarray (draw, K)
     beta : ndarray (draw, K) or None
         None with one period.
-    hyper : dict of str to ndarray (draw,)
+    hyper : dict of str to ndarray (draw,) or (draw, K)
         Standard deviations and correlations of the levels present, by name.
     ess : float
         Effective number of draws of the composite, the least over facilities.
-    weight_ess : float
-        Effective number of hyperparameter points.
-    pareto_k : float
-        Shape of the tail of the importance weights.
+    hyper_ess, rhat : float
+        Effective number of hyperparameter points and split R-hat of their chains, the worst.
     joint_share, joint_k : float
         Effective share of the draws under the weights that make them exact, and Pareto k of these.
-    exact : bool
-        The hyperparameters were integrated on a grid: no sample, no `weight_ess`.
-    iterations, evaluations, escalations : int
-        Steps of the mode search, hyperparameter points evaluated, and how often the number of
-        points, or of candidates for a facility, was raised.
+    acceptance : float
+        Mean acceptance of the chains' proposals.
+    evaluations, escalations : int
+        Gradients at hyperparameter points, and how often the chains were made longer or the number
+        of candidates for a facility was raised.
     gates : tuple of Gate
     """
 
@@ -43,12 +41,11 @@ class LaplaceResult:
     beta: Floats | None
     hyper: dict[str, Floats]
     ess: float
-    weight_ess: float
-    pareto_k: float
+    hyper_ess: float
+    rhat: float
     joint_share: float
     joint_k: float
-    exact: bool
-    iterations: int
+    acceptance: float
     evaluations: int
     escalations: int
     gates: tuple[Gate, ...]
@@ -69,12 +66,11 @@ class LaplaceResult:
         """Return the diagnostics by name, as numbers."""
         return {
             "ess": self.ess,
-            "weight_ess": self.weight_ess,
-            "pareto_k": self.pareto_k,
+            "hyper_ess": self.hyper_ess,
+            "rhat": self.rhat,
             "joint_share": self.joint_share,
             "joint_k": self.joint_k,
-            "exact": float(self.exact),
-            "iterations": float(self.iterations),
+            "acceptance": self.acceptance,
             "evaluations": float(self.evaluations),
             "escalations": float(self.escalations),
             "reliable": float(self.reliable),

@@ -4,8 +4,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pdsim.arraytypes import Ints
+from pdsim.arraytypes import Floats, Ints
 from pdsim.model.convergence import (
+    LAPLACE_ESS_LIMIT,
+    LAPLACE_RHAT_LIMIT,
     LAPLACE_SHARE_LIMIT,
     PARETO_K_LIMIT,
     Gate,
@@ -13,29 +15,34 @@ from pdsim.model.convergence import (
     laplace_gates,
 )
 from pdsim.model.data import ModelData
-from pdsim.model.laplace.blocks import Draws, fill_draws
-from pdsim.model.laplace.hyper import hyper_names, natural
-from pdsim.model.laplace.importance import normalise, pareto_k, systematic
-from pdsim.model.laplace.posterior import (
-    MOST_WEIGHTED,
-    POINTS,
-    Posterior,
-    composite_of,
-    infer,
-    precision,
-)
+from pdsim.model.laplace.blocks import Draws, Points, allocate_draws, fill_draws
+from pdsim.model.laplace.chains import effective_number, split_rhat
+from pdsim.model.laplace.elementary import probabilities
+from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
+from pdsim.model.laplace.hyper import hyper_slices, natural_values
+from pdsim.model.laplace.lanes import LANES
+from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.result import LaplaceResult
 from pdsim.model.laplace.setup import Setup, set_up
+from pdsim.model.laplace.trajectories import evaluate
+from pdsim.model.laplace.weighting import normalise, pareto_k, systematic
 
+STEPS: Final = 64
+"""Steps of each of the eight chains, before any escalation."""
+
+MOST_WEIGHTED: Final = 200
+"""Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
+
+_MOST_DOUBLINGS: Final = 3
 _MORE_CANDIDATES: Final = 4
 _MOST_RAISES: Final = 2
 _WANTED: Final = 1.5
 """Effective draws to work for, in those that the gate asks for."""
+_TOGETHER: Final = 50
+"""Draws worked on at once, which bounds memory."""
 
 
-def sample_laplace(
-    data: ModelData, *, draws: int, seed: int, points: int = POINTS
-) -> LaplaceResult:
+def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS) -> LaplaceResult:
     """Draw from the posterior with the fast engine.
 
     Parameters
@@ -45,11 +52,8 @@ def sample_laplace(
         Equally weighted draws wanted.
     seed : int
         The same seed gives the same draws on the same machine.
-    points : int
-        Hyperparameter points to begin with. Their effective number, about half, bounds that of
-        the hyperparameters' draws, whose means lean by up to 0.06 posterior standard deviations,
-        and whose standard deviations are up to 7 % low, with 384 points; 0.02 and 2 % with 2,000.
-        Of composites it is 0.02 and 1 % with 384. Up to three hyperparameters lie on a grid.
+    steps : int
+        Steps of each of the eight chains of hyperparameters to begin with.
 
     Returns
     -------
@@ -58,11 +62,12 @@ def sample_laplace(
 
     Notes
     -----
-    Hyperparameters are drawn by importance sampling on a quasi-random net from a posterior in which
-    a corrected Laplace approximation integrates the latent effects out (Rue, Martino, Chopin 2009,
-    doi 10.1111/j.1467-9868.2008.00700.x). The latent effects are drawn from a Gaussian
-    approximation and weighted (`draws`), which makes the joint posterior exact but for Monte Carlo
-    error. Beyond 200 facilities only the choice between candidates is left of that.
+    Hyperparameters are drawn by Hamiltonian Monte Carlo from a posterior in which a corrected
+    Laplace approximation integrates the latent effects out (Rue, Martino, Chopin 2009, doi
+    10.1111/j.1467-9868.2008.00700.x; Margossian and others 2020, arXiv 2004.12550). The latent
+    effects are drawn from a Gaussian approximation and weighted (`draws`), which makes the joint
+    posterior exact but for Monte Carlo error. Beyond 200 facilities only the choice between
+    candidates is left of that.
 
     Examples
     --------
@@ -74,26 +79,30 @@ def sample_laplace(
     (200, 12, 1, 1)
     """
     setup = set_up(data)
-    rng = np.random.default_rng(seed)
-    fit = draw_posterior(setup, data, draws=draws, rng=rng, points=points)
-    posterior, drawn = fit.posterior, fit.drawn
+    fit = draw_posterior(setup, data, draws=draws, rng=np.random.default_rng(seed), steps=steps)
+    drawn = fit.drawn
     both = data.shape[2] == 2
-    values, ignored = np.empty_like(drawn.x), np.empty(draws)
-    natural(setup.hyper, drawn.x, values, ignored)
+    values = natural_values(setup.hyper, drawn.x)
+    hyper = {
+        name: np.ascontiguousarray(
+            values[:, part] if name.endswith("_indicator") and data.own_spread
+            else values[:, part.start]
+        )
+        for name, part in hyper_slices(data).items()
+    }  # fmt: skip
     return LaplaceResult(
         eta=drawn.eta,
         eta_expected=drawn.expected if both else None,
         alpha=drawn.fixed[:, 0::2].copy(),
         beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
-        hyper=dict(zip(hyper_names(data), values.T.copy(), strict=True)),
+        hyper=hyper,
         ess=fit.ess,
-        weight_ess=posterior.ess,
-        pareto_k=posterior.pareto_k,
+        hyper_ess=fit.hyper_ess,
+        rhat=fit.rhat,
         joint_share=fit.share,
         joint_k=fit.pareto_k,
-        exact=posterior.exact,
-        iterations=posterior.iterations,
-        evaluations=posterior.evaluations,
+        acceptance=fit.acceptance,
+        evaluations=fit.evaluations,
         escalations=fit.escalations,
         gates=fit.gates,
     )
@@ -104,22 +113,32 @@ class Fit(NamedTuple):
 
     Attributes
     ----------
-    posterior : Posterior
     drawn : Draws
+    level : ndarray (draw, F, K, T)
+        Probabilities, or standardised scores.
     ess : float
         Effective number of draws of the composite.
+    hyper_ess, rhat : float
+        Of the chains of hyperparameters, the worst.
+    acceptance : float
     share, pareto_k : float
         Effective share of the draws under the weights that make them exact, and Pareto k of these.
+    evaluations : int
+        Gradients.
     escalations : int
-        How often the number of points, or of candidates, was raised.
+        How often the chains were made longer, or the number of candidates was raised.
     gates : tuple of Gate
     """
 
-    posterior: Posterior
     drawn: Draws
+    level: Floats
     ess: float
+    hyper_ess: float
+    rhat: float
+    acceptance: float
     share: float
     pareto_k: float
+    evaluations: int
     escalations: int
     gates: tuple[Gate, ...]
 
@@ -130,50 +149,59 @@ def draw_posterior(
     *,
     draws: int,
     rng: np.random.Generator,
-    points: int = POINTS,
+    steps: int = STEPS,
 ) -> Fit:
     """Fit the observations of `setup` and draw from the posterior, with more effort where needed.
 
-    Points are added where they are what limits the effective number of draws; otherwise more
-    candidates are drawn for every facility.
+    Chains are doubled until they have mixed; then more candidates are drawn for every facility.
     """
     facilities = len(setup.problem.observed)
     weighted = facilities <= MOST_WEIGHTED and not setup.problem.gaussian
     limit = laplace_draws_limit(draws) if facilities <= MOST_WEIGHTED else 0.0
-    candidates, raised = 1 if setup.problem.gaussian else 2, 0
-    posteriors = infer(*setup, rng, points=points)
-    posterior = next(posteriors)
+    chains = Chains(setup, find_mode(setup), rng)
+    chains.extend(steps)
+    doubled = raised = 0
     while True:
-        drawn, log_weight = fill_draws(setup, posterior, rng, draws, candidates)
+        x = chains.x
+        hyper_ess, rhat = float(effective_number(x).min()), float(split_rhat(x).max())
+        mixed = hyper_ess > LAPLACE_ESS_LIMIT and rhat < LAPLACE_RHAT_LIMIT
+        if mixed or doubled == _MOST_DOUBLINGS:
+            break
+        chains.extend(len(x))
+        doubled += 1
+    candidates = 1 if setup.problem.gaussian else 2
+    while True:
+        drawn = _draw(setup, chains, rng, draws=draws, periods=data.shape[2], candidates=candidates)
         share, k = 1.0, 0.0
         if weighted:
-            weight = normalise(log_weight)
-            share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(log_weight)
-        ess, by_points = precision(data, posterior, composite_of(data, drawn.eta), share * draws)
+            weight = normalise(drawn.log_weight)
+            share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(drawn.log_weight)
+        level = drawn.eta if data.kind == "scores" else probabilities(drawn.eta)
+        ess = share * _composite_ess(_composite(data, level), drawn.point)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
-        if passed and ess > _WANTED * limit:
+        if not weighted or (passed and ess > _WANTED * limit):
             break
-        limited = good and by_points < share * draws
-        more = next(posteriors, None) if limited else None
-        if more is not None:
-            posterior = more
-        elif weighted and raised < (1 if passed else _MOST_RAISES):
-            candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
-        else:
+        if raised == (1 if passed else _MOST_RAISES):
             break
+        candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
     if weighted:
-        _resample(drawn, systematic(weight, draws, rng.random()), rng)
+        _resample((*drawn, level), systematic(weight, draws, rng.random()), rng)
     return Fit(
-        posterior=posterior,
         drawn=drawn,
+        level=level,
         ess=ess,
+        hyper_ess=hyper_ess,
+        rhat=rhat,
+        acceptance=float(np.concatenate([t.acceptance for t in chains.tracks]).mean()),
         share=share,
         pareto_k=k,
-        escalations=posterior.escalations + raised,
+        evaluations=chains.mode.evaluations + chains.evaluations,
+        escalations=doubled + raised,
         gates=laplace_gates(
-            points=None if posterior.exact else posterior.ess,
-            pareto_k=max(posterior.pareto_k, k),
+            rhat=rhat,
+            hyper_ess=hyper_ess,
+            pareto_k=k,
             share=share,
             ess=ess if facilities <= MOST_WEIGHTED else None,
             draws=draws,
@@ -181,13 +209,66 @@ def draw_posterior(
     )
 
 
-def _resample(drawn: Draws, counts: Ints, rng: np.random.Generator) -> None:
+def _draw(
+    setup: Setup,
+    chains: Chains,
+    rng: np.random.Generator,
+    *,
+    draws: int,
+    periods: int,
+    candidates: int,
+) -> Draws:
+    """Draw from the points of the chains in equal shares, or from as many as there are draws."""
+    x = chains.x
+    held = np.arange(0, len(x), -(-len(x) * LANES // draws))
+    value = np.concatenate([track.value for track in chains.tracks])[held].reshape(-1)
+    x = x[held].reshape(value.size, -1)
+    latent = chains.latent(held)
+    drawn = allocate_draws(setup, periods, draws)
+    rows = rng.permutation(draws)
+    together = value.size if latent is not None else max(most_kept(setup.work), LANES)
+    edges = np.append(np.arange(0, value.size, together), value.size)
+    shares = np.round(edges / value.size * draws).astype(int)
+    for n in range(len(edges) - 1):
+        part = slice(edges[n], edges[n + 1])
+        here, there = latent, value[part]
+        if here is None:
+            mode = chains.mode
+            found = evaluate(setup, x[part], mode.eta, mode.shock, TOLERANCE)
+            here, there = found.latent, found.plain + found.correction
+        points = Points(x[part], there, here, np.arange(part.start, part.stop))
+        fill_draws(setup, points, rng, candidates, rows[shares[n] : shares[n + 1]], drawn)
+    return drawn
+
+
+def _composite(data: ModelData, level: Floats) -> Floats:
+    """Return the change, or the level, under the study's own weights (draw, F)."""
+    value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
+    composite: Floats = value @ (data.weight * data.scale)
+    return composite
+
+
+def _composite_ess(composite: Floats, point: Ints) -> float:
+    """Return the effective number of draws of the composite, the least over facilities.
+
+    The squared Monte Carlo error of its mean is that of the mean over points, in the order of the
+    chains, of the mean of the draws from a point.
+    """
+    counts = np.bincount(point)
+    means = np.zeros((counts.size, composite.shape[1]))
+    np.add.at(means, point, composite)
+    means /= np.maximum(counts, 1)[:, None]
+    error = means.var(axis=0, ddof=1) / effective_number(means.reshape(-1, LANES, means.shape[1]))
+    return float(np.min(composite.var(axis=0, ddof=1) / np.maximum(error, 1e-300)))
+
+
+def _resample(arrays: tuple[Floats | Ints, ...], counts: Ints, rng: np.random.Generator) -> None:
     """Repeat draws as often as `counts` (draw,) says, over those that it drops.
 
     Draws are in random order and so are the copies, which keeps them exchangeable.
     """
     dropped = np.flatnonzero(counts == 0)
     copies = rng.permutation(np.repeat(np.arange(counts.size), np.maximum(counts - 1, 0)))
-    for part in drawn:
+    for part in arrays:
         if len(part) > 0:
             part[dropped] = part[copies]

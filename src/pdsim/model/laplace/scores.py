@@ -7,35 +7,32 @@ from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import build_hyper, expected_variance
+from pdsim.model.laplace.sample import Fit
 from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.kinds import kind_named
 
 _NODES, _WEIGHTS = gauss_hermite(21)
 
 
-def composite_draws(data: ModelData, drawn: Draws, weights: Floats, estimand: str) -> Floats:
+def composite_draws(data: ModelData, fit: Fit, weights: Floats, estimand: str) -> Floats:
     """Return the composite (weighting, draw, F)."""
     term, factor = ESTIMANDS[estimand], kind_named(data.kind).factor
-    overall = np.einsum("wk,dfkt->wdft", weights, _levels(data, drawn.eta))
+    level = fit.level
+    if data.kind == "scores":
+        level = data.center[:, None] + data.scale[:, None] * level
+    overall = np.tensordot(weights, level, axes=(1, 2))
     first, last = overall[..., 0], overall[..., -1]
     if term.net:
-        first = np.einsum("wk,dfk->wdf", weights, _expected(data, drawn))
+        first = np.einsum("wk,dfk->wdf", weights, _expected(data, fit.drawn))
     return term.value(first, last, factor=factor)
-
-
-def _levels(data: ModelData, eta: Floats) -> Floats:
-    """Return probabilities, or scores in their own units."""
-    if data.kind == "scores":
-        return data.center[:, None] + data.scale[:, None] * eta
-    return probabilities(eta)
 
 
 def _expected(data: ModelData, drawn: Draws) -> Floats:
     """Return the endline level expected from the baseline alone (draw, F, K)."""
     if data.kind == "scores":
         return data.center + data.scale * drawn.expected
-    sd = np.sqrt(expected_variance(build_hyper(data), drawn.x))[:, None, None]
+    sd = np.sqrt(expected_variance(build_hyper(data), drawn.x))[:, None, :]
     total = np.zeros_like(drawn.expected)
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        total += weight * _levels(data, drawn.expected + node * sd)
+        total += weight * probabilities(drawn.expected + node * sd)
     return total

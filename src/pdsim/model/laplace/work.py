@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pdsim.arraytypes import Floats
+from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.problem import Problem
 
@@ -14,8 +15,9 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    cov : (3, 4, lane)
-        g00, g01, g11 and determinant of the covariance in the slots facility, domain, cell.
+    cov : (2 + K, 4, lane)
+        g00, g01, g11 and determinant of the covariance in the slots facility, domain, and the
+        cells of each indicator.
     eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         Current latent logits and case shocks.
     curvature, information : (F, K, 2, lane)
@@ -75,7 +77,7 @@ def allocate(problem: Problem) -> Work:
     shocks = (facilities, problem.groups, 2, LANES)
     fixed = 2 * indicators
     return Work(
-        cov=np.zeros((3, 4, LANES)),
+        cov=np.zeros((CELL + indicators, 4, LANES)),
         eta=np.zeros(cells),
         shock=np.zeros(shocks),
         curvature=np.zeros(cells),

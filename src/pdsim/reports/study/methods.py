@@ -59,7 +59,7 @@ def _weights(results: Results) -> str:
 def _model(results: Results, settings: Table) -> list[Text]:
     if not results.has("hyper"):
         return []
-    names = labels(results.group("hyper")["parameter"])
+    names = {name.partition(":")[0] for name in labels(results.group("hyper")["parameter"])}
     present = [words for level, words in _LEVELS.items() if f"sd_baseline_{level}" in names]
     two = any(name.startswith("sd_change") for name in names)
     likelihood = (
@@ -113,10 +113,10 @@ def _inference(results: Results, settings: Table) -> Text:
             parts,
         )
     return fill(
-        "The posterior was computed with {pdsim} by importance sampling: hyperparameters from a "
-        "corrected Laplace approximation, effects from a Gaussian approximation, whole draws "
-        "weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. It was "
-        "accepted if {gates}.",
+        "The posterior was computed with {pdsim}: hyperparameters by Hamiltonian Monte Carlo "
+        "from a corrected Laplace approximation, effects from a Gaussian approximation, whole "
+        "draws weighted by the ratio of posterior to approximation; {draws} draws, seed {seed}. "
+        "It was accepted if {gates}.",
         parts | {"gates": listing(_fast_gates(results))},
     )
 
@@ -124,8 +124,9 @@ def _inference(results: Results, settings: Table) -> Text:
 def _fast_gates(results: Results) -> list[Text]:
     """Return the conditions that the fast engine's posterior had to meet."""
     words = {
-        "Pareto k": "the Pareto k of the weights was below ",
-        "importance ESS": "the effective number of hyperparameter points above ",
+        "R-hat": "R-hat of the hyperparameters was below ",
+        "Pareto k": "the Pareto k of the weights below ",
+        "ESS of the hyperparameters": "the effective number of hyperparameter points above ",
         "effective share of draws": "the effective share of the draws above ",
         "ESS of the composite": "the effective number of draws of the composite above ",
     }

@@ -88,7 +88,7 @@ def priors_table(results: Results) -> Table | None:
     present = set(_PARAMETERS)
     if results.has("hyper"):
         names = set(results.group("hyper")["parameter"].to_numpy().tolist())
-        present = {"alpha", "beta", *map(str, names)}
+        present = {"alpha", "beta", *(str(name).partition(":")[0] for name in names)}
     if results.estimand == "level":
         present.discard("beta")
     rows = {name: _prior(prior) for name, prior in priors.items() if name in present}
@@ -125,6 +125,12 @@ def _prior(prior: dict[str, Any]) -> str:
         return (
             f"normal, sd {prior['sd']:g}, around a shared mean: normal({prior['mean']:g}, "
             f"sd {prior['mean_sd']:g})"
+        )
+    if "median" in prior:
+        return (
+            f"log-t with {prior['df']:g} degrees of freedom around {prior['median']:g}, drawn "
+            f"towards each other: scale of the logs {prior['spread']:g}, what they have in common "
+            f"{prior['common']:g} times as variable"
         )
     if "eta" in prior:
         return f"LKJ({prior['eta']:g})"

@@ -23,7 +23,7 @@ from pdsim.reports.study.view import Results, labels
 
 _ENGINES = {
     "nuts": "the No-U-Turn sampler (PyMC, nutpie)",
-    "laplace": "the fast engine (Laplace approximation and importance sampling)",
+    "laplace": "the fast engine (Laplace approximation and Hamiltonian Monte Carlo)",
     "draws": "counting draws that were made elsewhere",
     "estimates": "quadrature from estimates and standard errors, taken as independent and normal",
 }
