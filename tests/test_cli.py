@@ -168,10 +168,10 @@ def test_rank_prints_names_from_draws_as_they_are(run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("A,B\n1,2\n3,x\n", "row 3, facility 'B': a draw must be a finite number"),
+        ("A,B\n1,2\n3,x\n1,1\n", "row 3, facility 'B': a draw must be a finite number"),
         ("A\n1\n2\n", "two columns and two rows"),
-        ("facility,estimate,se\nA,1,0\nB,2,1\n", "se a positive one"),
-        ("", "cannot be read"),
+        ("facility,estimate,se\nA,1,0\nB,2,1\n", "an estimate needs a positive se"),
+        ("", "the file is empty"),
         ("chain,A,B\n1,1,2\n1,2,3\n2,1,1\n", "chains differ in length"),
     ],
 )

@@ -1,20 +1,18 @@
 """The command line: arguments in, one call of the library, text out."""
 
-import functools
-import inspect
 import io
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
+from pdsim.flags import decimal_sign, pairs_of, with_study_options
 from pdsim.study import StudyOptions
 
 if TYPE_CHECKING:
@@ -119,39 +117,6 @@ def _console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
-def with_study_options[R](command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command that takes `options` the flags of `StudyOptions`, from their definition."""
-    flags = {item.name: item for item in fields(StudyOptions) if "help" in item.metadata}
-    hints = get_type_hints(StudyOptions)
-    periods = {"baseline": str | None, "endline": str | None}
-    helps = {name: item.metadata["help"] for name, item in flags.items()}
-    helps |= {name: f"Label of the {name} period." for name in periods}
-    kinds = {name: hints[name] for name in flags} | periods
-    defaults = {name: item.default for name, item in flags.items()} | dict.fromkeys(periods)
-    signature = inspect.signature(command, eval_str=True)
-    own = [item for name, item in signature.parameters.items() if name != "options"]
-    added = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=defaults[name],
-            annotation=Annotated[kinds[name], typer.Option(help=text)],
-        )
-        for name, text in helps.items()
-    ]
-
-    @functools.wraps(command)
-    def run(**given: Any) -> R:
-        labels = [given.pop(name) for name in periods]
-        stated = {name: given.pop(name) for name in flags}
-        chosen = tuple(label for label in labels if label is not None)
-        return command(**given, options=StudyOptions(periods=chosen or None, **stated))
-
-    own = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
-    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-    return run
-
-
 @app.command()
 @with_study_options
 def check(study: Source, options: StudyOptions) -> None:
@@ -201,13 +166,30 @@ def analyse(
 @app.command()
 def rank(
     draws: Annotated[
-        Path, typer.Argument(help="netCDF or CSV of draws; or CSV with facility, estimate, se.")
+        Path,
+        typer.Argument(
+            help="netCDF or table of draws; or table of estimates with se, or with limits."
+        ),
     ],
     m: Annotated[int, typer.Option("--m", min=1, help="Facilities to name at each end.")] = 3,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for tables and report.")
     ] = None,
-    variable: Annotated[str | None, typer.Option(help="Variable of a netCDF file.")] = None,
+    variable: Annotated[
+        str | None, typer.Option(help="Variable of a netCDF file, or theta of theta[1].")
+    ] = None,
+    dim: Annotated[
+        str | None, typer.Option(help="Dimension of a netCDF file with the facilities.")
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(help="Names of columns: facility=treatment,estimate=TE,se=seTE.")
+    ] = "",
+    level: Annotated[float | None, typer.Option(help="Level of limits in percent: 95.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of a text file.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal sign: . or ,")] = None,
+    few_draws: Annotated[
+        bool, typer.Option("--few-draws", help="Rank fewer than 100 draws all the same.")
+    ] = False,
     lower_is_better: Annotated[bool, typer.Option(help="The smallest score is the best.")] = False,
     estimand: Annotated[
         str, typer.Option(help="What is ranked: change, level, ...; any other is called a score.")
@@ -215,17 +197,31 @@ def rank(
     units: Annotated[str, typer.Option(help="Units of the score.")] = "",
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
-    """Rank facilities by draws that were made elsewhere."""
-    from pdsim.analysis.rank_scores import rank_results, read_scores, turned
+    """Rank facilities by draws or estimates that were made elsewhere."""
+    from pdsim.reports.formats.write import check_formats
+
+    check_formats(formats)
+    if out is not None:
+        _check_free(out)
+    from pdsim.analysis.rank_scores import rank_results
+    from pdsim.analysis.score_columns import ScoreOptions
+    from pdsim.analysis.score_files import read_scores
     from pdsim.reports.formats.terminal import terminal_table
     from pdsim.reports.study.sections import base_tables
     from pdsim.reports.study.view import read_results
 
-    if out is not None:
-        _check_free(out)
-    score = read_scores(draws, variable=variable)
-    score = turned(score) if lower_is_better else score
-    results = rank_results(score, m=m, name=draws.stem, estimand=estimand, units=units)
+    options = ScoreOptions(
+        variable=variable, dim=dim, columns=pairs_of(columns), level=level, delimiter=delimiter,
+        decimal=decimal_sign(decimal), few_draws=few_draws,
+    )  # fmt: skip
+    notes: list[str] = []
+    score = read_scores(draws, options=options, notes=notes)
+    results = rank_results(
+        score, m=m, name=draws.stem, estimand=estimand, units=units,
+        lower_is_better=lower_is_better, notes=notes,
+    )  # fmt: skip
+    for note in notes:
+        _complain(note)
     console = _console()
     tables = base_tables(read_results(results))
     for key in ("selection", "improvement"):

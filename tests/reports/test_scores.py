@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from pdsim.analysis.rank_scores import rank_results, read_scores, turned
+from pdsim.analysis.rank_scores import rank_results, turned
+from pdsim.analysis.score_columns import ScoreOptions
+from pdsim.analysis.score_files import read_scores
 from pdsim.ranking import Marginals
 from pdsim.reports.study.tables import selection_table
 from pdsim.reports.study.view import members, read_results
@@ -48,7 +50,8 @@ def test_netcdf_and_posterior_group(score: xr.DataArray, tmp_path: Path) -> None
     tree = xr.DataTree.from_dict({"/posterior": data})
     tree.to_netcdf(tmp_path / "arviz.nc", engine="h5netcdf")
     xr.testing.assert_allclose(
-        read_scores(tmp_path / "arviz.nc", variable="twice"), (2 * score).rename("twice")
+        read_scores(tmp_path / "arviz.nc", options=ScoreOptions(variable="twice")),
+        (2 * score).rename("twice"),
     )
 
 

@@ -24,9 +24,10 @@ from pdsim.model import composite, levels, observed_change, posterior_predictive
 from pdsim.model.composites import resolve_weights
 from pdsim.ranking import improvement_probability
 from pdsim.reports.study.view import SIDES
-from pdsim.scoring import observed_sources
+from pdsim.scoring import observed_levels, observed_sources
 from pdsim.study import Study, study_to_dataset
 from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.kinds import KINDS
 
 EXPLORER_DRAWS = 500
 EXPLORER_BYTES = 3_000_000
@@ -114,7 +115,7 @@ def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) ->
         parts.append(part.assign(units=score.attrs["units"]))
     index = pd.Index(list(scores), name="estimand")
     table = xr.concat(parts, index, combine_attrs="drop")
-    observed = observed_levels(study)
+    observed = observed_composite(study)
     for period in study.data["period"].to_numpy():
         table[f"observed_{period}"] = observed.sel(period=period, drop=True)
     table["observed"] = observed_change(study)
@@ -122,17 +123,13 @@ def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) ->
     return table
 
 
-def observed_levels(study: Study) -> xr.DataArray:
+def observed_composite(study: Study) -> xr.DataArray:
     """Return the observed composite (facility, period), NaN where a weighted cell is missing."""
-    from dataclasses import replace
-
-    parts = []
-    for period in study.data["period"].to_numpy():
-        data = study.data.sel(period=[period]).assign_coords(period=["endline"])
-        single = replace(study, data=data, period_labels=("endline",))
-        parts.append(observed_change(single))
-    index = pd.Index(study.data["period"].to_numpy(), name="period")
-    return xr.concat(parts, index, combine_attrs="drop").rename("observed")
+    level = observed_levels(study)
+    weight = level["weight"]
+    whole = (level.notnull() | (weight == 0)).all("indicator")
+    overall = xr.dot(level.fillna(0.0), weight, dim="indicator").where(whole)
+    return KINDS[study.kind].factor * overall.transpose("facility", "period").rename("observed")
 
 
 def _percent(level: xr.DataArray, study: Study) -> xr.DataArray:
@@ -174,15 +171,17 @@ def _hyper(posterior: xr.Dataset) -> xr.Dataset:
 def _predictive(fit: xr.DataTree) -> xr.Dataset:
     check = posterior_predictive(fit)
     replicate = check["replicate"].expand_dims("chain").rename(sample="draw")
+    seen = replicate.notnull().all(SAMPLE)
     return check[["observed", "p_value"]].assign(
         replicate_mean=check["replicate"].mean("sample"),
-        replicate_interval=interval(replicate),
+        replicate_interval=interval(replicate.fillna(0.0)).where(seen),
     )
 
 
 def _domains(level: xr.DataArray) -> xr.Dataset | None:
-    """Return each facility's change (or level) by domain, with its covariance."""
-    names = list(dict.fromkeys(level["domain"].to_numpy().tolist()))
+    """Return each facility's change (or level) by domain that has a weight, with its covariance."""
+    weighted = level["domain"].to_numpy()[level["weight"].to_numpy() > 0]
+    names = list(dict.fromkeys(weighted.tolist()))
     if len(names) < 2:
         return None
     factor = 1.0 if level.attrs.get("kind") == "scores" else 100.0

@@ -1,23 +1,23 @@
 """A table of observed cases, one row each, becomes counts and a within-case correlation."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from pdsim.arraytypes import Floats
+from pdsim.study.cells import note_missing
 from pdsim.study.correlation import estimate_case_correlation
 from pdsim.study.frames import METADATA, file_of, named, suggestion, text_column, visible
 from pdsim.study.longtable import Observed, observed_from_long
-from pdsim.study.options import StudyOptions
-from pdsim.study.problems import Findings, listed, quote
+from pdsim.study.naming import renamed, without_totals
+from pdsim.study.options import Rename, StudyOptions
+from pdsim.study.problems import LISTED, Findings, listed, quote
+from pdsim.study.words import MISSING, NO, YES, folded, with_own
 
-# a column with blanks becomes one of decimal numbers in many programs
-_MET: Final = dict.fromkeys(("1", "1.0", "1,0", "yes", "true"), 1.0) | dict.fromkeys(
-    ("0", "0.0", "0,0", "no", "false"), 0.0
-)
 _KEYS: Final = ("facility", "period")
 
 
@@ -47,7 +47,10 @@ def observed_from_cases(
             file=file_of(table),
         )
         return Observed()
-    columns = {name: _scores(table, name, found) for name in names}
+    table = without_totals(renamed(table, options, found), options, found)
+    marks = _Marks.of(options)
+    columns = {name: _scores(table, name, marks, options, found) for name in names}
+    note_missing(marks.seen, found)
     read = {name: column for name, column in columns.items() if column is not None}
     if not read:
         return Observed()
@@ -65,7 +68,11 @@ def observed_from_cases(
     rows = table.loc[~blank, ["file", "row"]].assign(**texts)
     counts = _counts(rows, keys, names, scores[~blank])
     observed = observed_from_long(
-        counts, indicators, options.columns.only("indicator", *METADATA), options, found
+        counts,
+        indicators,
+        options.columns.only("indicator", *METADATA),
+        replace(options, rename=Rename(indicator=options.rename.indicator)),
+        found,
     )
     if found.count > before or observed.data is None:
         return observed
@@ -109,28 +116,87 @@ def _indicator_columns(
     return tuple(name for name in wanted if name in present)
 
 
-def _scores(table: pd.DataFrame, name: str, found: Findings) -> Floats | None:
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Words for met, not met and not scored, and which of the last were seen."""
+
+    met: frozenset[str]
+    unmet: frozenset[str]
+    missing: frozenset[str]
+    seen: Counter[str]
+
+    @classmethod
+    def of(cls, options: StudyOptions) -> "_Marks":
+        """Return the words of a study; what it states goes before what is usual."""
+        own = {
+            key: with_own(frozenset(), getattr(options, key)) for key in ("yes", "no", "missing")
+        }
+        return cls(
+            met=(YES - own["no"] - own["missing"]) | own["yes"],
+            unmet=(NO - own["yes"] - own["missing"]) | own["no"],
+            missing=(MISSING - own["yes"] - own["no"]) | own["missing"],
+            seen=Counter(),
+        )
+
+    def value(self, text: str) -> float:
+        """Return 1 where a word says met, 0 where not, NaN where it says anything else."""
+        word = folded(text)
+        return 1.0 if word in self.met else 0.0 if word in self.unmet else float("nan")
+
+
+def _scores(
+    table: pd.DataFrame, name: str, marks: _Marks, options: StudyOptions, found: Findings
+) -> Floats | None:
     """Read one column of met and not met; None where it holds something else."""
-    text = text_column(table[name]).str.casefold()
-    blank = text.isin(["", "na"]).to_numpy(dtype=bool)
-    scores = np.asarray(text.map(_MET), dtype=np.float64)
-    bad = np.isnan(scores) & ~blank
-    cure = "write 1 (met), 0 (not met), or leave the cell blank (not scored)"
-    if bad.sum() > 0.5 * (~blank).sum():
-        first = table[name].to_numpy()[int(np.flatnonzero(bad)[0])]
+    text = text_column(table[name])
+    codes, words = pd.factorize(text)
+    counts = np.bincount(codes, minlength=len(words))
+    blank = np.array([folded(word) in marks.missing for word in words], dtype=bool)
+    marks.seen.update({w: int(n) for w, n, b in zip(words, counts, blank, strict=True) if b and w})
+    stated = options.met.get(name)
+    if stated is not None:
+        wanted = {folded(str(word)) for word in stated}
+        values = np.array([float(folded(word) in wanted) for word in words])
+        for word in sorted(wanted - {folded(word) for word in words}):
+            found.add(
+                f"no case has {quote(word)} in the column {quote(name)}, stated as met",
+                "correct the key met" + suggestion(word, list(words)),
+                file=file_of(table),
+            )
+    else:
+        values = np.array([marks.value(word) for word in words], dtype=np.float64)
+    values[blank] = np.nan
+    bad = np.isnan(values) & ~blank
+    if not bad.any():
+        return values[codes]
+    strange = [str(word) for word in words[bad]]
+    shown = ", ".join(quote(word) for word in strange[:3])
+    if counts[bad].sum() > 0.5 * counts[~blank].sum():
         found.add(
-            f"column {quote(name)} does not hold 0 and 1 (such as {quote(first)})",
-            f"{cure}; where it is no indicator, add it to ignore or give an indicator table",
+            f"column {quote(name)} does not hold 0 and 1, or yes and no (such as {shown})",
+            f"where it is no indicator, leave it out: ignore = [{quote(name)}]; where its codes "
+            f"mean met, state them: met = {{{quote(name)} = [{shown}]}}; where they are missing: "
+            f"missing = [{shown}]; or give an indicator table",
             file=file_of(table),
         )
         return None
+    cure = f"write 1 or 0; or state what it means: missing = [{shown}], or yes, or no"
+    if counts[bad].sum() > LISTED:
+        first = int(np.flatnonzero(bad[codes])[0])
+        found.add(
+            f"{shown} in column {quote(name)}, {counts[bad].sum():,} cells, is neither 0 nor 1",
+            cure,
+            file=file_of(table),
+            row=int(table["row"].iloc[first]),
+        )
+        return values[codes]
     found.rows(
         table.assign(indicator=name, value=table[name]),
-        bad,
+        bad[codes],
         rule="a case must be 0 or 1 (received {value})",
         cure=cure,
     )
-    return scores
+    return values[codes]
 
 
 def _counts(

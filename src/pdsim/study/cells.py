@@ -1,5 +1,7 @@
 """Cells to numbers, and the numbers of a row to counts or scores: the rules that they keep."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,7 +12,8 @@ import pandas as pd
 from pdsim.arraytypes import Bools, Floats
 from pdsim.study.frames import file_of, text_column, visible
 from pdsim.study.options import Decimal, StudyOptions
-from pdsim.study.problems import Findings, listed
+from pdsim.study.problems import Findings, listed, quote
+from pdsim.study.words import MISSING, folded, with_own
 
 type Values = dict[str, Floats]
 type Source = Literal["counts", "percent", "scores"]
@@ -18,14 +21,16 @@ type Source = Literal["counts", "percent", "scores"]
 MAX_COUNT: Final = 1e12
 """A larger count is a slip, or an identifier in the wrong column."""
 
-BLANK: Final = ("", "NA")
-"""Cells that hold nothing."""
-
 _NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _COMMA: Final = r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"
 _GROUPED: Final = r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
+_SPACED: Final = r"[+-]?[1-9][0-9]{0,2}([ '\u2019\u00a0\u202f][0-9]{3})+([.,][0-9]+)?"
+_BELOW: Final = r"(?:<|&lt;|less than|fewer than|under)\s*([0-9]+)"
+_COUNTS: Final = ("successes", "trials", "n")
 _WHOLE: Final = "correct the count; counts that were weighted or averaged are scores (mean, se)"
-_MISSING: Final = "give both, or leave the row out for a missing cell"
+_MISSING: Final = 'give both; or state that blank cells are missing: missing = [""]'
+_MANY: Final = 3
+"""Cells with one and the same word that are reported one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +41,26 @@ class Numbers:
     ----------
     values : dict of ndarray (rows,)
         NaN in blank cells and in cells that are not finite numbers.
-    spoiled : ndarray of bool (rows,)
-        Rows with a cell that is not a number; it must not count as blank as well.
+    below : dict of ndarray (rows,)
+        Where a cell says only that it is below a number, such as ``<5``: that number; else NaN.
+    wrong : ndarray of bool (rows,)
+        Rows with a cell that is not a number, which has its own message.
+    excused : ndarray of bool (rows,)
+        Those, and rows with a cell that is said to be missing, or blank where the study says
+        that blanks are.
     """
 
     values: Values
-    spoiled: Bools
+    below: Values
+    wrong: Bools
+    excused: Bools
 
 
 def numbers(
-    table: pd.DataFrame, columns: Sequence[str], found: Findings, *, decimal: Decimal | None = None
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    found: Findings,
+    options: StudyOptions | None = None,
 ) -> Numbers:
     """Read columns of numbers.
 
@@ -55,15 +70,23 @@ def numbers(
         Raw table.
     columns : sequence of str
     found : Findings
-        Takes cells that are not finite numbers, and commas that could mean two things.
-    decimal : {".", ","}, optional
-        Default: a comma where the numbers of the table hold commas and no points, and cannot
-        be meant as thousands.
+        Takes cells that are not finite numbers, and commas that could mean two things; and
+        notes on what was read as missing.
+    options : StudyOptions, optional
+        With ``decimal``, ``thousands`` and ``missing``.
     """
-    texts = {name: _cells(table[name]) for name in columns if not _is_typed(table[name])}
+    options = options or StudyOptions()
+    texts = {name: text_column(table[name]) for name in columns if not _is_typed(table[name])}
     if "percent" in texts:
         texts["percent"] = texts["percent"].str.removesuffix("%").str.strip()
-    given = {name: text != "" for name, text in texts.items()}
+    # a blank cell may be a slip, unless the study states that it is not
+    excused = np.full(len(table), "" in options.missing)
+    given = {name: (text != "").to_numpy(dtype=bool) for name, text in texts.items()}
+    texts = _without_missing(texts, options, found)
+    below = {name: _below(text) for name, text in texts.items()}
+    texts = {name: text.mask(~np.isnan(below[name]), "") for name, text in texts.items()}
+    texts = {name: _plain(name, text, options) for name, text in texts.items()}
+    decimal = options.decimal
     if decimal is None:
         before = found.count
         decimal = _decimal(table, texts, found)
@@ -74,15 +97,17 @@ def numbers(
                 for name, text in texts.items()
             }
     values: Values = {}
-    spoiled = np.zeros(len(table), dtype=bool)
+    bad: dict[str, Bools] = {}
     for name in columns:
         if name in texts:
-            values[name] = _parse(table, name, texts[name], decimal, found)
-            spoiled |= given[name].to_numpy(dtype=bool) & np.isnan(values[name])
+            values[name], bad[name] = _parse(texts[name], decimal)
+            excused |= given[name] & np.isnan(values[name])
         else:
             values[name] = _typed(table, name, found)
-            spoiled |= np.isnan(values[name]) & table[name].notna().to_numpy(dtype=bool)
-    return Numbers(values=values, spoiled=spoiled)
+            excused |= np.isnan(values[name]) & table[name].notna().to_numpy(dtype=bool)
+    _strangers(table, bad, found)
+    wrong = np.any([*bad.values(), np.zeros(len(table), dtype=bool)], axis=0)
+    return Numbers(values=values, below=below, wrong=wrong, excused=excused)
 
 
 def _is_typed(column: "pd.Series[float]") -> bool:
@@ -90,9 +115,52 @@ def _is_typed(column: "pd.Series[float]") -> bool:
     return pd.api.types.is_float_dtype(dtype) or pd.api.types.is_integer_dtype(dtype)
 
 
-def _cells(column: "pd.Series[float]") -> "pd.Series[str]":
-    text = text_column(column)
-    return text.mask(text.isin(BLANK), "")
+def _without_missing(
+    texts: "dict[str, pd.Series[str]]", options: StudyOptions, found: Findings
+) -> "dict[str, pd.Series[str]]":
+    """Blank the cells that hold a word for nothing, and say which words these were."""
+    words = with_own(MISSING, (str(word) for word in options.missing))
+    counts: Counter[str] = Counter()
+    blanked = {}
+    for name, text in texts.items():
+        known = {value: folded(value) in words for value in text.unique().tolist()}
+        missing = text.map(known).astype(bool)
+        counts.update(text[missing & (text != "")].tolist())
+        blanked[name] = text.mask(missing, "")
+    note_missing(counts, found)
+    return blanked
+
+
+def note_missing(counts: Counter[str], found: Findings) -> None:
+    """Say which words were read as missing."""
+    if counts:
+        shown = ", ".join(f"{quote(word)} ({n:,})" for word, n in counts.most_common(8))
+        found.notes.append(f"Read as missing, not as 0: {shown}.")
+
+
+def _below(text: "pd.Series[str]") -> Floats:
+    """Return the numbers that cells such as ``<5`` are below; NaN elsewhere."""
+    nothing = np.full(len(text), np.nan)
+    if not text.str.startswith(("<", "&lt;", "less", "fewer", "under")).any():
+        return nothing
+    return text.str.extract(f"^{_BELOW}$", expand=False).to_numpy(dtype=float, na_value=np.nan)
+
+
+def _plain(name: str, text: "pd.Series[str]", options: StudyOptions) -> "pd.Series[str]":
+    """Return numbers without the signs that divide thousands."""
+    mark = options.thousands
+    if mark is not None:
+        return text.str.replace(mark, "", regex=False) if mark else text
+    spaced = text.str.fullmatch(_SPACED)
+    if spaced.any():
+        text = text.mask(spaced, text.str.replace(r"[ '\u2019\u00a0\u202f]", "", regex=True))
+    if name not in _COUNTS or options.decimal == ",":
+        return text
+    # a count is whole, so that its comma divides thousands; one that does not is a slip
+    with_comma = text[text.str.contains(",", regex=False)]
+    if len(with_comma) and with_comma.str.fullmatch(_GROUPED).all():
+        return text.str.replace(",", "", regex=False)
+    return text
 
 
 def _typed(table: pd.DataFrame, name: str, found: Findings) -> Floats:
@@ -118,15 +186,14 @@ def _decimal(table: pd.DataFrame, texts: "dict[str, pd.Series[str]]", found: Fin
     if commas.str.fullmatch(_GROUPED).all():
         found.add(
             f"the comma in {commas.iloc[0]!r} may be a decimal comma or divide thousands",
-            'write numbers without thousands separators, or state decimal = ","',
+            'state which: decimal = "," or thousands = ","',
             file=file_of(table),
         )
     return ","
 
 
-def _parse(
-    table: pd.DataFrame, name: str, text: "pd.Series[str]", decimal: Decimal, found: Findings
-) -> Floats:
+def _parse(text: "pd.Series[str]", decimal: Decimal) -> tuple[Floats, Bools]:
+    """Return the numbers, and which cells hold something else."""
     blank = (text == "").to_numpy(dtype=bool)
     if decimal == ",":
         comma = text.str.fullmatch(_COMMA)
@@ -134,16 +201,40 @@ def _parse(
     good = text.str.fullmatch(_NUMBER).to_numpy(dtype=bool)
     values = text.where(good, "nan").to_numpy(dtype=object).astype(np.float64)
     overflown = good & ~np.isfinite(values)
-    cure = "write a plain number such as 12 or 12.5, or leave the row out for a missing cell"
-    if (text[~good].str.contains(",", regex=False)).any():
-        cure = "write plain numbers without thousands separators, with one decimal sign throughout"
-    found.rows(
-        table,
-        ~(good | blank) | overflown,
-        rule=f"{name} must be a finite number (received {{{name}}})",
-        cure=cure,
-    )
-    return np.where(overflown, np.nan, values)
+    return np.where(overflown, np.nan, values), ~(good | blank) | overflown
+
+
+def _strangers(table: pd.DataFrame, bad: dict[str, Bools], found: Findings) -> None:
+    """Report cells that are not numbers: a word that stands in many of them once."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for name, mask in bad.items():
+        for row in np.flatnonzero(mask):
+            places.setdefault(str(table[name].iloc[row]), []).append((name, int(row)))
+    single: dict[str, Bools] = {name: np.zeros(len(table), dtype=bool) for name in bad}
+    for word, where in places.items():
+        names = list(dict.fromkeys(name for name, _ in where))
+        if len(where) <= _MANY or re.match(r"[+-]?[0-9.,]", word):
+            for name, place in where:
+                single[name][place] = True
+            continue
+        columns = f"{len(names)} columns" if len(names) > 1 else f"column {quote(names[0])}"
+        found.add(
+            f"{quote(word)} in {columns}, {len(where):,} cells, is not a number",
+            f"state what it means: missing = [{quote(word)}], or correct the cells",
+            file=file_of(table),
+            row=int(table["row"].iloc[where[0][1]]),
+        )
+    for name, mask in single.items():
+        if not mask.any():
+            continue
+        cure = "write a plain number such as 12 or 12.5"
+        texts = table[name][mask].map(str)
+        if texts.str.contains(",", regex=False).any():
+            cure = 'write one decimal sign throughout, or state decimal = "," or thousands = ","'
+        elif texts.str.contains("[^0-9.eE+-]", regex=True).any():
+            cure = 'correct it, or state that it is missing: missing = ["..."]'
+        rule = f"{name} must be a finite number (received {{{name}}})"
+        found.rows(table, mask, rule=rule, cure=cure)
 
 
 def source_of(table: pd.DataFrame, found: Findings) -> Source | None:
@@ -158,7 +249,7 @@ def source_of(table: pd.DataFrame, found: Findings) -> Source | None:
             file=file,
         )
         return None
-    if {"successes", "percent"} <= has:
+    if {"successes", "percent"} <= has and "trials" not in has:
         found.add(
             "the table has both columns 'successes' and 'percent'",
             "keep 'successes' and 'trials'",
@@ -202,29 +293,54 @@ def read_values(
         "percent": (("percent", "trials"), _percent),
         "scores": (("mean", "se", "sd", "n"), _scores),
     }[source]
+    if source == "counts":
+        table = _percent_apart(table, found)
     present = [name for name in wanted if name in table]
-    return finish(table, numbers(table, present, found, decimal=options.decimal), options, found)
+    if source == "counts" and "percent" in table:
+        present.append("percent")
+    return finish(table, numbers(table, present, found, options), options, found)
+
+
+def _percent_apart(table: pd.DataFrame, found: Findings) -> pd.DataFrame:
+    """Return the table with percentages among the successes in a column of their own."""
+    if "percent" in table or _is_typed(table["successes"]):
+        return table
+    text = text_column(table["successes"])
+    share = text.str.endswith("%")
+    if not share.any():
+        return table
+    found.notes.append(
+        f"{share.sum():,} cells of the successes are percentages: counts were rebuilt from them "
+        "and their trials."
+    )
+    return table.assign(successes=text.mask(share, ""), percent=text.where(share, ""))
 
 
 def _counts(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
     successes, trials = read.values["successes"], read.values["trials"]
+    if "percent" in read.values:
+        successes = _filled(table, read, found)
     no_successes, no_trials = np.isnan(successes), np.isnan(trials)
     found.rows(
         table,
-        no_successes & ~no_trials & (trials != 0) & ~read.spoiled,
+        no_successes & ~no_trials & (trials != 0) & ~read.excused,
         rule="successes is blank while trials is {trials}",
         cure=_MISSING,
     )
     found.rows(
         table,
-        no_trials & ~no_successes & ~read.spoiled,
+        no_trials & ~no_successes & ~read.wrong,
         rule="trials is blank while successes is {successes}",
         cure=_MISSING,
     )
     for name, values in (("successes", successes), ("trials", trials)):
         for bad, what, cure in (
             (values < 0, "0 or more", "correct the count"),
-            ((values >= 0) & (values != np.floor(values)), "a whole number", _WHOLE),
+            (
+                (values >= 0) & (values != np.floor(values)) & ~np.isnan(read.values[name]),
+                "a whole number",
+                _WHOLE,
+            ),
             (
                 values > MAX_COUNT,
                 "at most a million million",
@@ -239,10 +355,49 @@ def _counts(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Fi
         cure="correct one of the two, or swap the columns",
     )
     missing = no_successes | no_trials
-    return {
+    result = {
         "successes": np.where(missing, 0.0, successes),
         "trials": np.where(missing, 0.0, trials),
     }
+    limit = read.below.get("successes", np.full(len(trials), np.nan))
+    known = ~np.isnan(limit) & (trials > 0)
+    if known.any():
+        # a count that is not published is one at least: a 0 would have been
+        result["low"] = np.where(known, np.minimum(1.0, trials), np.nan)
+        result["high"] = np.where(known, np.minimum(limit - 1.0, trials), np.nan)
+        result["of"] = np.where(known, trials, np.nan)
+    return result
+
+
+def _filled(table: pd.DataFrame, read: Numbers, found: Findings) -> Floats:
+    """Return successes, from the percentage where a row gives that instead."""
+    successes, percent = read.values["successes"], read.values["percent"]
+    found.rows(
+        table,
+        ~np.isnan(successes) & ~np.isnan(percent),
+        rule="the row has both 'successes' and 'percent'",
+        cure="keep 'successes', and ignore the column of percentages",
+    )
+    rebuilt = _recovered(table, percent, read.values["trials"], found)
+    return np.where(np.isnan(successes), rebuilt, successes)
+
+
+def _recovered(table: pd.DataFrame, percent: Floats, trials: Floats, found: Findings) -> Floats:
+    """Return the counts behind percentages: whole where their rounding allows only that.
+
+    A percentage that was printed with d decimals is that of the nearest whole count if it differs
+    by at most half a unit of its last decimal; otherwise the product itself is the count.
+    """
+    text = text_column(table["percent"]).str.removesuffix("%").str.strip()
+    decimals = text.str.extract(r"[.,]([0-9]+)$", expand=False).str.len().fillna(0).to_numpy()
+    exact = percent / 100.0 * trials
+    nearest = np.round(exact)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.abs(100.0 * nearest / trials - percent)
+    close = off <= 0.5 * 10.0 ** -decimals.astype(float) + 1e-9
+    if (close & (np.abs(nearest - exact) > 1e-9)).any():
+        found.notes.append("Whole counts were recovered from percentages that are rounded.")
+    return np.where(close, nearest, exact)
 
 
 def _percent(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
@@ -262,12 +417,7 @@ def _percent(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: F
         )
     # without trials the percentages are still checked, against any number of cases
     cases = read.values.get("trials", np.full(len(percent), float(stated or 1)))
-    found.rows(
-        table,
-        (percent < 0) | (percent > 100),
-        rule="percent must be between 0 and 100 (received {percent})",
-        cure="correct the percentage",
-    )
+    _outside(table, (percent < 0) | (percent > 100), percent, options, found)
     finite = percent[~np.isnan(percent)]
     if finite.size and finite.max() <= 1 and finite.max() > 0:
         found.add(
@@ -279,13 +429,13 @@ def _percent(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: F
     if "trials" in read.values:
         found.rows(
             table,
-            blank & (cases > 0) & ~read.spoiled,
+            blank & (cases > 0) & ~read.excused,
             rule="percent is blank while trials is {trials}",
             cure=_MISSING,
         )
         found.rows(
             table,
-            np.isnan(cases) & ~blank & ~read.spoiled,
+            np.isnan(cases) & ~blank & ~read.wrong,
             rule="trials is blank while percent is {percent}",
             cure=_MISSING,
         )
@@ -297,7 +447,39 @@ def _percent(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: F
         )
     missing = blank | np.isnan(cases)
     cases = np.where(missing, 0.0, cases)
-    return {"successes": np.where(missing, 0.0, percent) / 100.0 * cases, "trials": cases}
+    successes = percent / 100.0 * cases
+    if "trials" in read.values:
+        successes = _recovered(table, percent, cases, found)
+    return {"successes": np.where(missing, 0.0, successes), "trials": cases}
+
+
+def _outside(
+    table: pd.DataFrame, bad: Bools, percent: Floats, options: StudyOptions, found: Findings
+) -> None:
+    """Report percentages that are none: an indicator that holds something else once."""
+    if "indicator" in table:
+        names = text_column(table["indicator"])
+        column = options.columns.indicator or "indicator"
+        for name in names[bad].unique().tolist():
+            mine = (names == name).to_numpy(dtype=bool)
+            seen = mine & ~np.isnan(percent)
+            if (mine & bad).sum() > max(1, 0.5 * seen.sum()):
+                found.add(
+                    f"percent must be between 0 and 100; {(mine & bad).sum():,} of "
+                    f"{seen.sum():,} values are not (such as "
+                    f"{quote(float(percent[mine & bad][0]))}): this is no percentage",
+                    f"leave it out: exclude = {{{column} = [{quote(name)}]}}",
+                    file=file_of(table),
+                    row=int(table["row"].to_numpy()[mine & bad][0]),
+                    indicator=name,
+                )
+                bad = bad & ~mine
+    found.rows(
+        table,
+        bad,
+        rule="percent must be between 0 and 100 (received {percent})",
+        cure="correct the percentage",
+    )
 
 
 def _scores(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
@@ -322,13 +504,13 @@ def _scores(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Fi
     wanted = "se" if "se" in read.values else "sd or n"
     found.rows(
         table,
-        no_error & ~no_mean & ~read.spoiled,
+        no_error & ~no_mean & ~read.excused,
         rule=f"{wanted} is blank while mean is {{mean}}",
         cure=_MISSING,
     )
     found.rows(
         table,
-        no_mean & ~no_error & ~read.spoiled,
+        no_mean & ~no_error & ~read.excused,
         rule="mean is blank while its error is given",
         cure=_MISSING,
     )

@@ -194,6 +194,7 @@ class Study:
             _composite(self),
             _clustering(self),
             *_missing(self),
+            _weightless(self.data),
             _unequal(self),
         )
         return (*self.notes, *(sentence for sentence in sentences if sentence))
@@ -344,6 +345,15 @@ def _clustering(study: Study) -> str:
         "Trials are divided" if study.kind == "counts" else "Squared standard errors are multiplied"
     )
     return f"{divided} by a stated design effect of {effect:g}."
+
+
+def _weightless(data: xr.Dataset) -> str:
+    """Say which domains weigh nothing."""
+    domain, weight = data["domain"].to_numpy(), data["weight"].to_numpy()
+    names = [name for name in dict.fromkeys(domain.tolist()) if not weight[domain == name].sum()]
+    if not names:
+        return ""
+    return f"Left out of the tables by domain, since its indicators weigh 0: {listed(names)}."
 
 
 def _missing(study: Study) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Final
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.study.frames import tabulated
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
@@ -22,14 +21,14 @@ _SPARE: Final = 3
 """Columns beyond the header that are parsed, so that a row that is too long can be named."""
 
 
-def read_delimited(
+def delimited_cells(
     content: bytes,
     *,
     file: str,
     delimiter: str | None,
     encoding: str | None,
     notes: list[str],
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, int]:
     """Read delimited text.
 
     Parameters
@@ -44,8 +43,10 @@ def read_delimited(
 
     Returns
     -------
-    DataFrame
-        Raw table of text.
+    DataFrame of str
+        All rows as they stand.
+    int
+        Line of the file in which the first of them stands.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def read_delimited(
         cells = _cells(stream, delimiter, names=list(range(width)), rows=None)
     except pd.errors.ParserError as error:
         raise InputError(_unparsed(str(error), file, skipped)) from None
-    return tabulated(cells, file=file, first_row=1 + skipped)
+    return cells, 1 + skipped
 
 
 def _cells(

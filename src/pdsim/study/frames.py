@@ -60,7 +60,13 @@ def frame_of(
     return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
 
 
-def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame:
+def tabulated(
+    cells: pd.DataFrame,
+    *,
+    file: str,
+    first_row: int = 1,
+    header: int | tuple[int, int] | None = None,
+) -> pd.DataFrame:
     """Return the raw table of a sheet of text.
 
     Parameters
@@ -70,6 +76,8 @@ def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame
     file : str
     first_row : int
         Line of the file in which the first row stands.
+    header : int or tuple of int, optional
+        Line of the header, or its first and last one. Default: the first that is not blank.
 
     Raises
     ------
@@ -84,15 +92,16 @@ def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame
     found = Findings()
     _long_cells(cells, file, first_row, found)
     found.refuse()
-    top = int(rows[0])
-    header = [str(name).strip() for name in cells.iloc[top]]
-    body, lines = cells.iloc[rows[1:]], rows[1:] + first_row
-    width = max(k + 1 for k, name in enumerate(header) if name)
-    beyond = filled[rows[1:], width:].any(axis=1)
+    top, last = _header_lines(rows, first_row, len(cells), header, file)
+    names = _joined_names(cells.iloc[top : last + 1])
+    rows = rows[rows > last]
+    body, lines = cells.iloc[rows], rows + first_row
+    width = max((k + 1 for k, name in enumerate(names) if name), default=0)
+    beyond = filled[rows, width:].any(axis=1)
     if beyond.sum() > 0.5 * beyond.size:
         found.add(
             f"the header has {width} cells, most rows below it have more",
-            "put the names of the columns in the first row, with no title above them",
+            "where titles stand above the header, state its line: header = 3",
             file=file,
             row=top + first_row,
         )
@@ -104,17 +113,50 @@ def tabulated(cells: pd.DataFrame, *, file: str, first_row: int) -> pd.DataFrame
             cure="remove the extra cells, or put names that hold the delimiter in double quotes",
         )
     for k in range(width):
-        if not header[k] and filled[rows[1:], k].any():
+        if not names[k] and filled[rows, k].any():
             found.add(
                 f"column {k + 1} has cells but no name",
-                "name the column, or remove it",
+                "name the column; or, where the header has several lines, state the first and "
+                "the last: header = [1, 3]",
                 file=file,
                 row=top + first_row,
             )
     found.refuse()
-    kept = [k for k in range(width) if header[k]]
-    body = body.iloc[:, kept].set_axis([header[k] for k in kept], axis=1)
-    return numbered(body.reset_index(drop=True), file=file, rows=lines)
+    kept = [k for k in range(width) if names[k]]
+    body = body.iloc[:, kept].set_axis([names[k] for k in kept], axis=1)
+    return numbered(body.reset_index(drop=True), file=file, rows=lines, exact=last > top)
+
+
+def _header_lines(
+    rows: Ints, first_row: int, height: int, header: int | tuple[int, int] | None, file: str
+) -> tuple[int, int]:
+    """Return the positions of the first and the last row of the header."""
+    if header is None:
+        return int(rows[0]), int(rows[0])
+    first, last = (header, header) if isinstance(header, int) else header
+    top, end = first - first_row, last - first_row
+    if not 0 <= top <= end < height or end - top > 9:
+        rule = f"there is no header in lines {first} to {last}"
+        raise InputError(Problem(file=file, rule=rule, cure="correct the key header"))
+    return top, end
+
+
+def _joined_names(lines: pd.DataFrame) -> list[str]:
+    """Return one name per column of a header of one or several lines.
+
+    A merged cell stands in its first column only: it goes on to the right as long as its line is
+    blank there, if there is anything below it.
+    """
+    grid = [[str(cell).strip() for cell in row] for row in lines.to_numpy()]
+    for line, row in enumerate(grid[:-1]):
+        below = grid[line + 1 :]
+        for k in range(1, len(row)):
+            if not row[k] and row[k - 1] and any(deeper[k - 1] for deeper in below):
+                row[k] = row[k - 1] if any(deeper[k] for deeper in below) else ""
+    return [
+        " ".join(dict.fromkeys(cell for cell in column if cell))
+        for column in zip(*grid, strict=True)
+    ]
 
 
 def _long_cells(cells: pd.DataFrame, file: str, first_row: int, found: Findings) -> None:
@@ -131,8 +173,12 @@ def _long_cells(cells: pd.DataFrame, file: str, first_row: int, found: Findings)
         )
 
 
-def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> pd.DataFrame:
+def numbered(
+    frame: pd.DataFrame, *, file: str | None, rows: Iterable[int], exact: bool = False
+) -> pd.DataFrame:
     """Return the raw table of `frame`, whose rows stand in the given lines of `file`.
+
+    With `exact`, names that differ by case only are two names.
 
     Raises
     ------
@@ -143,13 +189,14 @@ def numbered(frame: pd.DataFrame, *, file: str | None, rows: Iterable[int]) -> p
     names = [str(name).strip() for name in frame.columns]
     seen: dict[str, str] = {}
     for name in names:
-        if name.casefold() in seen:
+        key = name if exact else name.casefold()
+        if key in seen:
             found.add(
-                f"two columns are called {quote(seen[name.casefold()])} and {quote(name)}",
+                f"two columns are called {quote(seen[key])} and {quote(name)}",
                 "give every column its own name",
                 file=file,
             )
-        seen.setdefault(name.casefold(), name)
+        seen.setdefault(key, name)
     if not len(frame):
         found.add("the table has no rows of data", "add them below the header", file=file)
     found.refuse()

@@ -20,7 +20,7 @@ DIRECTIONS: Final = ("higher", "lower")
 DEFAULT_DOMAIN: Final = "all"
 DEFAULT_CASE_GROUP: Final = "cases"
 WEIGHT_TOLERANCE: Final = 1e-3
-"""Weights may be rounded: their sum may be off by this much; they are then divided by it."""
+"""Weights may be rounded: a sum that is off by no more is not worth a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +235,13 @@ def _weights(
     if not (np.isfinite(stated).all() and (stated >= 0).all()):
         return stated
     total = float(stated.sum())
-    if abs(total - 1.0) > WEIGHT_TOLERANCE:
-        divide = f"divide each by {total:.6g}, or " if total > 0 else ""
+    if total <= 0:
         found.add(
-            f"the weights must sum to 1 (they sum to {total:.6g})",
-            f"{divide}leave all weights out for equal ones",
-            file=file,
+            "the weights sum to 0", "state other weights, or leave all of them out", file=file
         )
         return stated
+    if abs(total - 1.0) > WEIGHT_TOLERANCE:
+        found.notes.append(
+            f"The weights sum to {total:.6g}: they are taken as points and divided by their sum."
+        )
     return stated / total

@@ -24,6 +24,7 @@ from pdsim.study.frames import (
     visible,
 )
 from pdsim.study.indicators import Indicators, indicators_of
+from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Columns, StudyOptions, whole_from_1
 from pdsim.study.periods import period_positions, stated_periods
 from pdsim.study.problems import LISTED, Findings, listed
@@ -78,6 +79,7 @@ def observed_from_long(
     """
     before, file = found.count, file_of(table)
     table = named(table, columns, (*KEYS, "tier", *VALUES), found)
+    table = without_totals(renamed(table, options, found), options, found)
     # a column that is mapped wrongly has its own message
     source = source_of(table, found) if found.count == before else None
     if source == "percent" and "indicator" not in table:
@@ -97,7 +99,7 @@ def observed_from_long(
     stated = stated_periods(options, found)
     labels: tuple[str, ...] = PERIODS
     position = np.full(len(table), -1)
-    if stated is not None or options.periods is None:
+    if stated is not None or not (options.periods or options.dates):
         labels, position = period_positions(table, stated, found)
     tier = _tier(table, facility, found)
     _repeated(table, facility, indicator, position, labels, found)

@@ -14,7 +14,7 @@ from pdsim.study.options import StudyOptions
 ATTRIBUTE: Final = "study"
 """Attribute that holds everything but the data, as JSON text."""
 
-_VALUES: Final = ("successes", "trials", "mean", "se", "sd")
+_VALUES: Final = ("successes", "trials", "low", "high", "of", "mean", "se", "sd")
 _TEXTS: Final = ("direction", "domain", "label", "case_group")
 
 

@@ -76,6 +76,7 @@ class Columns:
     successes: str | None = None
     trials: str | None = None
     percent: str | None = None
+    value: str | None = None
     mean: str | None = None
     sd: str | None = None
     n: str | None = None
@@ -97,6 +98,42 @@ def flag(default: Any, help: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A sheet that holds what belongs to several rows of the table; the table ``[join]``.
+
+    Attributes
+    ----------
+    sheet : str
+        Such as the first sheet of a KoboToolbox export, with a row per visit.
+    key : str
+        Column of the table that says which row of `sheet` a row belongs to.
+    to : str
+        Column of `sheet` that `key` points to.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    sheet: str
+    key: str = "_parent_index"
+    to: str = "_index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename:
+    """Names to be written in another way; the table ``[rename]`` of a study.toml.
+
+    Attributes
+    ----------
+    facility, indicator, period : dict of str to str
+        Name in the file to name in the study. Two names that become one are one.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    facility: dict[str, str] = field(default_factory=dict)
+    indicator: dict[str, str] = field(default_factory=dict)
+    period: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOptions:
     """How a study is to be read and analysed: the keys of a study.toml, all of them optional.
 
@@ -114,10 +151,32 @@ class StudyOptions:
         per indicator; must be stated. Default: long or wide, by the names of the columns.
     columns : Columns
         Names of the columns, where they differ: ``facility, indicator, period, tier``; the
-        values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``;
-        and those of the indicator table.
+        values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``,
+        or ``value`` (with `ratios`); and those of the indicator table.
     ignore : tuple of str
         Columns to leave out, such as the number of a case.
+    header : int or tuple of int or None
+        Line of the header, where a title stands above it; or its first and last line, where it
+        has several: the names in them are joined. Default: the first line that is not blank.
+    rename : Rename
+        ``[rename]``, such as ``facility = {"St. Mary's Hospital" = "St Marys Hospital"}``.
+    exclude : dict of column to tuple of str
+        Rows to leave out: those that hold one of these in the column.
+    keep : tuple of str
+        Facilities that are called like a total or an average, and are none.
+    missing, yes, no : tuple of str
+        Words for a cell without a value, and in cases for met and not met, beside the usual ones
+        of English, French, Spanish, Portuguese, Swahili and German.
+    met : dict of column to tuple of str
+        Cases only: codes of a column that count as met; its other codes count as not met.
+    ratios : dict of indicator to tuple of str
+        Where numerators and denominators are rows, or columns, of their own: the two names of
+        each indicator, such as ``"ANC 4" = ["ANC visits 4", "ANC visits 1"]``.
+    join : Join or None
+        ``[join]``: a second sheet with what belongs to several rows of the table.
+    dates : dict of period to tuple of str
+        Where the column of the period holds dates: first and last day of each period, such as
+        ``baseline = ["2021-01-01", "2021-06-30"]``. Rows outside are left out.
     periods : tuple of str or None
         Labels of baseline and endline in the data, in this order; one label for a study of
         one period. Default: "baseline" and "endline".
@@ -126,7 +185,7 @@ class StudyOptions:
     m : int or None
         Facilities to name at each end; default 3, or half of them when there are fewer than 6.
     weights : dict of indicator to float or None
-        Instead of a column ``weight``; sums to 1. Default: equal weights.
+        Instead of a column ``weight``; divided by their sum. Default: equal weights.
     case_correlation : float or None
         Correlation of two indicators of one case, 0 to 0.9. With cases the default is their
         own estimate; otherwise results are shown for 0, 0.1 and 0.3.
@@ -146,10 +205,11 @@ class StudyOptions:
         ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``.
     sampler : SamplerSettings
         ``[sampler]`` with ``engine``, ``draws``, ``tune``, ``chains`` and ``seed``.
-    delimiter, decimal, encoding : str or None
+    delimiter, decimal, thousands, encoding : str or None
         Of text files, where they are not recognised.
     sheet, indicators_sheet : str or None
-        Sheet of the table and of the indicator table in workbooks; default: the first one.
+        Sheet of the table and of the indicator table in workbooks; default: the first one that
+        holds a table.
     allow_outside : bool
         Let a study.toml name files outside its folder.
 
@@ -165,6 +225,17 @@ class StudyOptions:
     format: Format = "auto"
     columns: Columns = field(default_factory=Columns)
     ignore: tuple[str, ...] = ()
+    header: int | tuple[int, int] | None = None
+    rename: Rename = field(default_factory=Rename)
+    exclude: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
+    missing: tuple[str | int, ...] = ()
+    yes: tuple[str | int, ...] = ()
+    no: tuple[str | int, ...] = ()
+    met: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
+    ratios: dict[str, tuple[str, str]] = field(default_factory=dict)
+    join: Join | None = None
+    dates: dict[str, tuple[str, str]] = field(default_factory=dict)
     periods: tuple[str | int, ...] | None = None
     name: str | None = None
     m: int | None = flag(None, "Facilities to name at each end.")
@@ -181,6 +252,7 @@ class StudyOptions:
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     delimiter: str | None = None
     decimal: Decimal | None = None
+    thousands: str | None = None
     encoding: str | None = None
     sheet: str | None = flag(None, "Sheet of a workbook.")
     indicators_sheet: str | None = None

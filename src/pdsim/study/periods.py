@@ -15,7 +15,7 @@ from pdsim.study.problems import Findings, listed, quote
 
 def stated_periods(options: StudyOptions, found: Findings) -> tuple[str, ...] | None:
     """Return the stated labels of the periods as text; None where none can be used."""
-    given: Any = options.periods
+    given: Any = options.periods or tuple(options.dates) or None
     if given is None:
         return None
     cure = 'state the labels of baseline and endline, such as periods = ["2021", "2023"]'

@@ -13,7 +13,9 @@ from pdsim.settings import read_toml
 from pdsim.study.caselevel import observed_from_cases
 from pdsim.study.core import Study, study_of
 from pdsim.study.frames import KEYS, METADATA, VALUES, named, suggestion, visible
+from pdsim.study.joining import in_periods, with_parent, with_ratios
 from pdsim.study.longtable import Observed, observed_from_long
+from pdsim.study.naming import without_excluded
 from pdsim.study.options import Columns, StudyOptions, parse_options
 from pdsim.study.problems import Findings, quote
 from pdsim.study.sources import Load, Reading, read_source, refuse_size
@@ -104,8 +106,21 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
     before = found.count
     if not options.files:
         found.add("data names no file", 'state data = "table.csv"')
-    reading = Reading(delimiter=options.delimiter, encoding=options.encoding, sheet=options.sheet)
+    reading = Reading(
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        sheet=options.sheet,
+        header=options.header,
+    )
     tables = [_table(name, load, reading, found) for name in options.files]
+    if options.join is not None and all(table is not None for table in tables):
+        above = Reading(encoding=options.encoding, sheet=options.join.sheet)
+        parents = [_table(name, load, above, found) for name in options.files]
+        tables = [
+            with_parent(table, parent, options.join, found)
+            for table, parent in zip(tables, parents, strict=True)
+            if table is not None and parent is not None
+        ]
     indicators = None
     if options.indicators:
         reading = Reading(encoding=options.encoding, sheet=options.indicators_sheet)
@@ -113,14 +128,29 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
     if found.count > before:
         return Observed()
     table = _joined([table for table in tables if table is not None], found)
+    table = without_excluded(table, options, found)
+    if found.count == before and options.dates:
+        table = in_periods(table, options, found)
+    if found.count == before and not len(table):
+        found.add(
+            "no row is left", "correct the keys exclude and dates", file=", ".join(options.files)
+        )
     if found.count > before:
         return Observed()
     if options.format == "cases":
         return observed_from_cases(table, indicators, options, found)
     table = table.drop(columns=[name for name in options.ignore if name in visible(table)])
-    columns, periods = options.columns, None
+    columns = options.columns
+    periods: tuple[str, ...] | None = tuple(options.dates) or None
     if options.periods is not None:
         periods = tuple(str(label) for label in options.periods)
+    if options.ratios:
+        paired = with_ratios(table, options, periods, found)
+        if paired is None:
+            return Observed()
+        return observed_from_long(
+            paired, indicators, columns.only("indicator", *METADATA), options, found
+        )
     if options.format == "wide" or (options.format == "auto" and _is_wide(table, columns, periods)):
         laid_out = long_from_wide(table, columns, periods, found)
         if laid_out is None:

@@ -1,6 +1,7 @@
 """A wide table, with a column per value and period, becomes a long one."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -67,20 +68,25 @@ def _words(columns: Columns) -> dict[str, str]:
 
 
 def _split(name: str, words: dict[str, str], labels: Sequence[str]) -> WideColumn | None:
+    shared = Counter(word.casefold() for word in words.values())
     for value, word in words.items():
+        # n and N are two words where both are stated
+        exact = shared[word.casefold()] > 1
         for label in labels:
-            for first, second in ((word, label), (label, word)):
-                for rest in _rests(name, first):
-                    for indicator in _rests(rest, second):
+            pairs = ((word, label, exact, False), (label, word, False, exact))
+            for first, second, first_exact, second_exact in pairs:
+                for rest in _rests(name, first, first_exact):
+                    for indicator in _rests(rest, second, second_exact):
                         return WideColumn(
                             column=name, value=value, period=label, indicator=indicator
                         )
     return None
 
 
-def _rests(text: str, word: str) -> Iterator[str]:
+def _rests(text: str, word: str, exact: bool) -> Iterator[str]:
     """Yield what is left of `text` without `word` at its end or at its beginning."""
-    folded, word = text.casefold(), word.casefold()
+    folded = text if exact else text.casefold()
+    word = word if exact else word.casefold()
     if folded == word:
         yield ""
     # casefold may change the length of a text; then no ends can be cut off safely
@@ -89,6 +95,18 @@ def _rests(text: str, word: str) -> Iterator[str]:
             yield text[: -len(word)].rstrip(_SEPARATORS)
         if folded.startswith(word) and text[len(word)] in _SEPARATORS:
             yield text[len(word) :].lstrip(_SEPARATORS)
+
+
+def split_name(
+    name: str, elements: Sequence[str], periods: Sequence[str]
+) -> tuple[str | None, str | None]:
+    """Return which element in which period a column is named by; None where by neither."""
+    for element in elements:
+        for rest in _rests(name, element, exact=False):
+            for period in periods:
+                if rest.casefold() == period.casefold():
+                    return element, period
+    return None, None
 
 
 def long_from_wide(
@@ -188,9 +206,11 @@ def _layout_findings(
                 "keep one of the two ways",
                 file=file,
             )
-    values = sorted({item.value for item in wide})
+    by_value = Counter(item.value for item in wide)
+    either = {"successes", "percent"}
     for indicator, period in dict.fromkeys((item.indicator, item.period) for item in wide):
-        for value in values:
+        has = {value for value in by_value if (indicator, period, value) in cells}
+        for value in sorted(set(by_value) - has - (either if has & either else set())):
             if (indicator, period, value) not in cells:
                 found.add(
                     f"the column of {value} is missing",

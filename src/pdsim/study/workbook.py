@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.study.frames import tabulated
+from pdsim.study.frames import suggestion
 from pdsim.study.problems import listed
 
 
-def read_workbook(
+def workbook_sheets(
     content: bytes, *, file: str, sheet: str | None, max_bytes: int, max_cells: int
-) -> pd.DataFrame:
-    """Read one sheet of an .xlsx workbook.
+) -> dict[str, pd.DataFrame]:
+    """Return the sheets of an .xlsx workbook as text.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def read_workbook(
     file : str
         Named in messages.
     sheet : str, optional
-        Default: the first sheet.
+        The only one that is wanted; default: all of them.
     max_bytes, max_cells : int
-        Limits of the unpacked workbook and of the cells of the sheet.
+        Limits of the unpacked workbook and of the cells of a sheet.
 
     Returns
     -------
-    DataFrame
-        Raw table of text; formulas count as the values that were saved with them.
+    dict of str to DataFrame of str
+        All rows of each sheet; formulas count as the values that were saved with them.
 
     Raises
     ------
@@ -54,7 +54,10 @@ def read_workbook(
             # openpyxl warns of styles and validations that it leaves out; no cell depends on them
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            rows = _sheet(book, file, sheet, max_bytes, max_cells)
+            names = [page.title for page in book.worksheets]
+            _refuse_sheet(sheet, names, file)
+            wanted = names if sheet is None else [sheet]
+            return {name: _sheet(book[name], file, max_bytes, max_cells) for name in wanted}
     except InputError:
         raise
     # a damaged workbook makes the layers of its reader fail in whatever way the damage leads to
@@ -65,29 +68,22 @@ def read_workbook(
             cure="open it in a spreadsheet program and save it again as .xlsx, or as CSV",
         )
         raise InputError(problem) from error
-    width = max((len(row) for row in rows), default=0)
-    if not width:
-        raise InputError(Problem(file=file, rule="the sheet is empty", cure="check the key sheet"))
-    cells = pd.DataFrame([row + [""] * (width - len(row)) for row in rows], dtype="str")
-    return tabulated(cells, file=file, first_row=1)
 
 
-def _sheet(
-    book: Any, file: str, sheet: str | None, max_bytes: int, max_cells: int
-) -> list[list[str]]:
-    """Return the rows of the sheet as text."""
-    names = [page.title for page in book.worksheets]
+def _refuse_sheet(sheet: str | None, names: list[str], file: str) -> None:
     if not names or (sheet is not None and sheet not in names):
-        problem = Problem(
-            file=file,
-            rule=f"there is no sheet {sheet!r:.60}; the workbook has {listed(names)}",
-            cure="correct the key sheet",
-        )
-        raise InputError(problem)
-    page = book[sheet or names[0]]
+        rule = f"there is no sheet {sheet!r:.60}; the workbook has {listed(names)}"
+        cure = "correct the key sheet" + (suggestion(sheet, names) if sheet else "")
+        raise InputError(Problem(file=file, rule=rule, cure=cure))
+
+
+def _sheet(page: Any, file: str, max_bytes: int, max_cells: int) -> pd.DataFrame:
+    """Return the rows of a sheet as text."""
     # the size that the file states may be that of an empty grid
     page.reset_dimensions()
-    return list(_rows(page, file, max_bytes, max_cells))
+    rows = list(_rows(page, file, max_bytes, max_cells))
+    width = max((len(row) for row in rows), default=0)
+    return pd.DataFrame([row + [""] * (width - len(row)) for row in rows], dtype="str")
 
 
 def _rows(page: Any, file: str, max_bytes: int, max_cells: int) -> Iterator[list[str]]:

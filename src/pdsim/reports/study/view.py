@@ -1,7 +1,7 @@
 """The results of one study as a report reads them, and the words for its estimand."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -22,6 +22,17 @@ _NEEDED: Final = ("improvement", "ranking")
 def words(estimand: str) -> Wording:
     """Return the words for an estimand; draws of another sampler may bring any, called a score."""
     return ESTIMANDS.get(estimand, SCORE).wording
+
+
+_LOWEST: Final = replace(
+    SCORE.wording,
+    top="lowest",
+    bottom="highest",
+    best="has the lowest score",
+    worst="has the highest score",
+    more="has a lower score than",
+)
+"""Of foreign scores whose smallest is the best, printed as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ class Results:
     @property
     def words(self) -> Wording:
         """The words for the main estimand."""
-        return words(self.estimand)
+        return _LOWEST if self.attr("lower_is_better", 0) else words(self.estimand)
 
     @property
     def value_kind(self) -> Kind:
@@ -179,8 +190,9 @@ class Results:
 
     @property
     def order(self) -> list[str]:
-        """Names of the facilities, the highest posterior mean first."""
+        """Names of the facilities, the best posterior mean first."""
         mean = self.improvement["mean"].to_numpy()
+        mean = -mean if self.attr("lower_is_better", 0) else mean
         names = self.facilities
         return [names[i] for i in np.argsort(-mean, kind="stable")]
 

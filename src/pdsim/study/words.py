@@ -1,0 +1,79 @@
+"""Words that cells hold instead of numbers: nothing, yes and no, totals; in six languages.
+
+English, French, Spanish, Portuguese, Swahili and German. They are compared without case, accents
+and blanks around them. None of them applies to names: a facility may be called ``none``.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+
+def folded(text: str) -> str:
+    """Return a word without case, accents and blanks, for comparison.
+
+    Examples
+    --------
+    >>> folded(" Não ")
+    'nao'
+    """
+    text = text.strip().casefold()
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in plain if not unicodedata.combining(char)).strip()
+
+
+def _all(*lines: str) -> frozenset[str]:
+    return frozenset(folded(word) for line in lines for word in line.split("|"))
+
+
+MISSING: Final = _all(
+    "|-|--|\u2013|\u2014|.|..|*|**|?",
+    "na|n/a|n.a.|n/d|nd|n.d.|nan|<na>|#n/a|null",
+    "missing|unknown|not available|not applicable|not known|not recorded|not scored|no data",
+    "don't know|dont know|do not know|dk|suppressed|redacted",
+    "nsp|ne sait pas|inconnu|non disponible|sans objet|s/o|manquant",
+    "no sabe|ns/nr|desconocido|no disponible|no aplica|sin dato|sin datos",
+    "não sabe|desconhecido|não disponível|não aplicável|não se aplica|sem dados",
+    "haijulikani|hajui|haihusiki",
+    "unbekannt|keine angabe|k.a.|k. a.|weiß nicht|entfällt",
+)
+"""Cells that hold no value; a 0 is a value."""
+
+SUPPRESSION_MARKS: Final = _all("*|**|suppressed|redacted")
+"""Missing since the value was small, says whoever published it."""
+
+YES: Final = _all(
+    "1|1.0|1,0|yes|y|true|t|oui|o|vrai|v|sí|s|verdadero|sim|verdadeiro|ndiyo|ndio|kweli|ja|j|wahr",
+)
+NO: Final = _all(
+    "0|0.0|0,0|no|n|false|f|non|faux|falso|não|hapana|sivyo|nein|falsch",
+)
+
+TOTALS: Final = _all(
+    "total|totals|grand total|subtotal|sub-total|overall|all|all facilities",
+    "all hospitals|all sites",
+    "sum|average|mean|median|national|national average|national total|aggregate|combined",
+    "ensemble|moyenne|tous|total général|somme|moyenne nationale",
+    "promedio|media|todos|total general|suma|todas",
+    "média|soma|total geral|jumla|wastani|jumla kuu",
+    "gesamt|summe|insgesamt|durchschnitt|mittelwert|alle|gesamtsumme",
+)
+"""What a row of totals or averages is called where a facility should stand."""
+
+
+def is_total(name: str) -> bool:
+    """Tell whether a name is that of a row of totals.
+
+    Examples
+    --------
+    >>> is_total("Grand total:"), is_total("All Saints")
+    (True, False)
+    """
+    return folded(name).strip(" :.*-()[]") in TOTALS
+
+
+def with_own(words: frozenset[str], own: Iterable[str]) -> frozenset[str]:
+    """Return the words, and those that a study states."""
+    return words | {folded(str(word)) for word in own}
