@@ -119,12 +119,40 @@ def _console(*, stderr: bool = False) -> "Console":
 
 @app.command()
 @with_study_options
-def check(study: Source, options: StudyOptions) -> None:
-    """Read a study, say what was read and what it assumes; write nothing."""
-    from pdsim.reports.formats.terminal import study_lines
-    from pdsim.study import read_study
+def check(
+    study: Source,
+    options: StudyOptions,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to make for a page of this.")
+    ] = None,
+    formats: Formats = ["html"],  # noqa: B006 - typer copies it
+) -> None:
+    """Read a study, say what was read, what is doubtful and what it assumes."""
+    if out is not None:
+        from pdsim.reports.formats.write import check_formats
 
-    _say("\n".join(study_lines(read_study(study, options=options))))
+        check_formats(formats)
+        _check_free(out)
+    from pdsim.reports.formats.terminal import study_lines, terminal_table
+    from pdsim.reports.study.quality import coverage_table, quality_document
+    from pdsim.study import read_study
+    from pdsim.study.quality import doubts
+
+    read = read_study(study, options=options)
+    doubtful = doubts(read)
+    _say("\n".join(study_lines(read)))
+    _console().print(terminal_table(coverage_table(read)))
+    for doubt in doubtful:
+        _say(f"Doubtful: {doubt.what}. To mend it:")
+        _say("\n".join(f"    {line}" for line in doubt.cure.split("\n")))
+    if out is not None:
+        from pdsim.files import published
+        from pdsim.reports.formats.write import write_document
+
+        page = quality_document(read, doubtful)
+        with published(out) as new:
+            write_document(page, new, formats=formats, stem="quality")
+        _say(f"The page lies in {out}")
 
 
 @app.command()
@@ -141,7 +169,10 @@ def analyse(
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Fit a study, rank its facilities, and write tables, figures and sentences to a folder."""
+    from pdsim.reports.formats.write import check_formats
     from pdsim.study import read_study
+
+    check_formats(formats)
 
     found = read_study(study, options=options)
     with _bar() as advance:

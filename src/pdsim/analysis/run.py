@@ -3,10 +3,13 @@
 import json
 import os
 import platform
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import xarray as xr
 
 from pdsim.analysis.fits import save_fit
@@ -27,8 +30,12 @@ from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
 from pdsim.model.fit import Engine
 from pdsim.provenance import versions
+from pdsim.reports.formats.write import check_formats
 from pdsim.settings import digest
 from pdsim.study import Study
+
+DRAWN_BYTES: Final = 8_000_000_000
+"""Of the levels of all draws; their summaries take a few times as much."""
 
 
 def analyse(
@@ -80,10 +87,12 @@ def analyse(
     True
     """
     folder = Path(out)
+    check_formats(formats)
     own = _own_files(folder, study)
     started = time.perf_counter()
     settings = study.options.sampler
     engine = engine or settings.engine
+    _check_room(folder, study, draws=settings.draws * (settings.chains if engine == "nuts" else 1))
     seed = settings.seed if seed is None else seed
     stage = "fitting with the fast engine"
     if engine == "nuts":
@@ -131,6 +140,32 @@ def analyse(
         }
         write_json(new / RUN_FILE, run)
     return folder
+
+
+def _check_room(folder: Path, study: Study, *, draws: int) -> None:
+    """Refuse what would not fit into memory or on the disk, before the fit."""
+    cells = int(np.prod([study.data.sizes[dim] for dim in ("facility", "indicator", "period")]))
+    size = 8 * draws * cells
+    most = DRAWN_BYTES * draws // max(size, 1)
+    if size > DRAWN_BYTES:
+        raise InputError(
+            Problem(
+                rule=f"{draws:,} draws of {cells:,} cells take {size / 1e9:.1f} GB, at most "
+                f"{DRAWN_BYTES / 1e9:.0f} GB are made",
+                cure=f"state fewer draws (in all at most {most:,}): [sampler] draws = ..., or "
+                "leave facilities or indicators out",
+            )
+        )
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if 2 * size > free:
+        raise InputError(
+            Problem(
+                file=str(place),
+                rule=f"about {2 * size / 1e9:.1f} GB will be written, {free / 1e9:.1f} GB are free",
+                cure="free some, or choose another folder",
+            )
+        )
 
 
 def _files(folder: Path) -> set[str]:

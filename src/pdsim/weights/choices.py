@@ -167,6 +167,8 @@ def multiverses(
                 if is_defined(n, a)
                 and e in allowed_estimands(n, kind=kind, periods=kept.sizes["period"])
                 and not (n == "logit" and (kind == "scores" or _at_ends(kept)))
+                # scale scores may be negative as they stand
+                and not (kind == "scores" and (n, a) == ("pp", "geometric"))
             ]
             for way, names, scores in _scores(kept, named, ways, left_out, trials):
                 # a ratio to nothing, the log odds of 0: no such choice
@@ -270,7 +272,8 @@ def _scores(
                         skip_missing=missing,
                     ).assign_attrs(scaled.attrs)
                     for estimand in estimands:
-                        score = score_composite(overall, estimand=estimand)
+                        with np.errstate(invalid="ignore", divide="ignore"):
+                            score = score_composite(overall, estimand=estimand)
                         flat = score.transpose("left_out", ..., "facility").values
                         yield (
                             (weighting, normalisation, aggregation, estimand),

@@ -20,7 +20,7 @@ from pdsim.weights.set_kernels import facility_keys, sample_keys
 
 POSTERIOR: Final = "posterior"
 WEIGHTS: Final = "weights"
-NONE_LEFT_OUT: Final = "none"
+NONE_LEFT_OUT: Final = ""
 
 _GROUPS: Final = (5, 10)
 """Fewest and most groups of samples, and of weights, of the jackknife."""
