@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 SETTINGS: dict[str, Any] = {
     "replicates": 100,
     "seed": 1,
@@ -97,13 +99,14 @@ def scaling(rounds: int = 3) -> None:
 
 def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     """Metadata and ledger of a store of many scenarios, against reading one chunk of each."""
+    from pdsim.files import write_json
     from pdsim.provenance import versions
     from pdsim.simulation import MEASURES, Scenario
+    from pdsim.sweeps.blocks import BLOCKS, frame_of, pack
     from pdsim.sweeps.grid import Cell
-    from pdsim.sweeps.intervals import Intervals
     from pdsim.sweeps.ledger import BlockLine, append_lines
     from pdsim.sweeps.reading import read_store
-    from pdsim.sweeps.store import SWEEP, Identity, locked, write_json
+    from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked
     from pdsim.sweeps.writer import Writer
 
     cells = [Cell.of(Scenario(trials=trials)) for trials in range(1, scenarios + 1)]
@@ -113,17 +116,26 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
-        with locked(store, identity), Writer(store, measures=MEASURES) as writer:
-            writer.make_room({key: Intervals([(0, 1000)]) for key in by_key}, by_key)
-            step = 1000 // lines
+        step = 1000 // lines
+        frame = pack(np.zeros((step, len(MEASURES))), np.ones(step, dtype=np.uint8))
+        (store / BLOCKS).write_bytes(frame)
+        with (
+            locked(store, identity),
+            Writer(store, Contents(), width=len(MEASURES)) as writer,
+        ):
+            writer.add_cells(by_key)
             append_lines(
                 store,
                 [
-                    BlockLine(part=0, first=row, last=row + 1, start=at, stop=at + step)
+                    BlockLine(
+                        first=row, last=row + 1, start=at, stop=at + step, at=0,
+                        frames=[frame_of(frame)],
+                    )
                     for row in range(scenarios)
                     for at in range(0, 1000, step)
                 ],
-            )
+            )  # fmt: skip
+            add_run(store, {}, new=True)
             record = {
                 "settings": {"replicates": 1000},
                 "dims": [["trials", list(range(scenarios))]],
@@ -133,7 +145,7 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
         opened = timed(lambda: read_store(store))
         found = read_store(store)
         some = timed(lambda: found.read(found.keys[:100], 0, found.replicates))
-        size = (store / "ledger.jsonl").stat().st_size / 1e6
+        size = (store / "ledger.txt").stat().st_size / 1e6
     print(
         f"open: {scenarios} scenarios, {scenarios * lines} ledger lines ({size:.1f} MB) in "
         f"{opened:.2f} s (line: 2 s); reading their replicates would take "

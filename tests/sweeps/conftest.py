@@ -1,5 +1,6 @@
 """The fake simulation of the storage tests, importable here and in every worker."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """File with one line `key replicate pid` for every replicate that was run."""
     folder = str(Path(__file__).parent)
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", folder)
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [folder, before])))
     path = tmp_path / "executed.log"
     path.touch()
     monkeypatch.setenv("PDSIM_FAKE_LOG", str(path))

@@ -18,14 +18,17 @@ import pydantic  # noqa: F401 - so that no child need import it
 import pdsim.sweeps.progress as progress
 import pdsim.sweeps.writer as writer
 from pdsim.sweeps import sweep
-from pdsim.sweeps.store import read_parts
+from pdsim.sweeps.ledger import read_ledger
+from pdsim.sweeps.store import Contents
 
 
 def committed(store: Path) -> set[tuple[str, int]]:
+    contents = Contents()
+    for line in read_ledger(store).lines:
+        contents.record(line)
     return {
-        (part.keys[row], replicate)
-        for part in read_parts(store)
-        for row, done in part.done.items()
+        (contents.cells[row].key, replicate)
+        for row, done in contents.done.items()
         for start, stop in done
         for replicate in range(start, stop)
     }

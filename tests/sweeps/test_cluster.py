@@ -48,7 +48,7 @@ def test_same_bytes_as_serial_and_a_dead_worker_costs_one_replicate(run, cluster
 
 
 def test_workers_with_other_versions_are_refused(run, cluster, monkeypatch):
-    monkeypatch.setattr("pdsim.sweeps.run.versions", lambda: {"numpy": "0.1"})
+    monkeypatch.setattr("pdsim.sweeps.runner.versions", lambda: {"numpy": "0.1"})
     with pytest.raises(PdsimError, match=r"other versions: numpy .* \(not 0.1\)"):
         run(CONFIG, executor=cluster)
 

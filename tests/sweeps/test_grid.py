@@ -7,7 +7,7 @@ import pytest
 from pdsim.errors import InputError
 from pdsim.sweeps.contract import load_simulation
 from pdsim.sweeps.grid import expand
-from pdsim.sweeps.settings import SweepSettings, read_settings
+from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdsim.sweeps.intervals import Intervals
+from pdsim.sweeps.ledger import Intervals
 
 pairs = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=12)
 bounds = st.tuples(st.integers(0, 45), st.integers(0, 45))

@@ -1,4 +1,4 @@
-"""The ledger: whole lines count, a torn one does not."""
+"""The ledger: whole lines count, a torn one does not, a damaged one is named."""
 
 from pathlib import Path
 
@@ -7,53 +7,56 @@ import pytest
 from pdsim.sweeps.ledger import (
     LEDGER,
     BlockLine,
-    PartLine,
+    CellLine,
     append_lines,
-    cut_torn_line,
+    cut,
     read_ledger,
 )
 
-PART = PartLine(part=0, cells=2, start=0, stop=100, chunk=100)
+CELL = CellLine(row=0, key="abc", scenario='{"trials":5}')
 BLOCK = BlockLine(
-    part=0, first=0, last=2, start=10, stop=20, retry=((1, 12),), errors=("worker died: x",)
-)
-SHORT = BlockLine(part=0, first=1, last=2, start=20, stop=21)
+    first=0, last=2, start=10, stop=20, at=40, frames=((7, 123), (9, 5)), retry=((1, 12),),
+    errors=("worker died: x",),
+)  # fmt: skip
+SHORT = BlockLine(first=1, last=2, start=20, stop=21, at=56, frames=((3, 0),))
 
 
-def test_lines_come_back_as_written(tmp_path: Path):
-    append_lines(tmp_path, [PART])
+def test_lines_come_back_as_written(tmp_path: Path) -> None:
+    append_lines(tmp_path, [CELL])
     append_lines(tmp_path, [BLOCK, SHORT])
-    assert list(read_ledger(tmp_path)) == [PART, BLOCK, SHORT]
+    ledger = read_ledger(tmp_path)
+    assert ledger.lines == [CELL, BLOCK, SHORT]
+    assert (ledger.damaged, ledger.torn) == ([], False)
+    assert ledger.size == (tmp_path / LEDGER).stat().st_size
+    assert BLOCK.place(1) == (47, 9, 5)
 
 
-def test_no_ledger_has_no_lines(tmp_path: Path):
-    cut_torn_line(tmp_path)
-    assert list(read_ledger(tmp_path)) == []
+def test_no_ledger_has_no_lines(tmp_path: Path) -> None:
+    cut(tmp_path / LEDGER, 0)
+    assert read_ledger(tmp_path).lines == []
 
 
 @pytest.mark.parametrize("kept", range(1, 22))
-def test_torn_line_is_ignored_and_cut(tmp_path: Path, kept: int):
-    append_lines(tmp_path, [PART, BLOCK])
+def test_torn_line_is_ignored_and_cut(tmp_path: Path, kept: int) -> None:
+    append_lines(tmp_path, [CELL, BLOCK])
     whole = (tmp_path / LEDGER).read_bytes()
     append_lines(tmp_path, [SHORT])
     line = (tmp_path / LEDGER).read_bytes()[len(whole) :]
-    (tmp_path / LEDGER).write_bytes(whole + line[: min(kept, len(line) - 1)])
-    assert list(read_ledger(tmp_path)) == [PART, BLOCK]
-    cut_torn_line(tmp_path)
+    (tmp_path / LEDGER).write_bytes(whole + line[:kept])
+    ledger = read_ledger(tmp_path)
+    assert (ledger.lines, ledger.torn) == ([CELL, BLOCK], True)
+    cut(tmp_path / LEDGER, ledger.size)
     assert (tmp_path / LEDGER).read_bytes() == whole
     append_lines(tmp_path, [SHORT])
-    assert list(read_ledger(tmp_path)) == [PART, BLOCK, SHORT]
+    assert read_ledger(tmp_path).lines == [CELL, BLOCK, SHORT]
 
 
-def test_long_torn_line_is_cut(tmp_path: Path):
-    append_lines(tmp_path, [PART])
-    with (tmp_path / LEDGER).open("ab") as file:
-        file.write(b"x" * 200_000)
-    cut_torn_line(tmp_path)
-    assert list(read_ledger(tmp_path)) == [PART]
-
-
-def test_ledger_of_one_torn_line_becomes_empty(tmp_path: Path):
-    (tmp_path / LEDGER).write_bytes(b'{"part":0')
-    cut_torn_line(tmp_path)
-    assert (tmp_path / LEDGER).read_bytes() == b""
+def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
+    append_lines(tmp_path, [CELL, BLOCK, SHORT])
+    whole = (tmp_path / LEDGER).read_bytes()
+    for place in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << place % 8
+        (tmp_path / LEDGER).write_bytes(changed)
+        ledger = read_ledger(tmp_path)
+        assert ledger.damaged or ledger.size < len(whole)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-import zarr
 
 import pdsim.sweeps as sweeps
+import pdsim.sweeps.ledger as ledger_module
 import pdsim.sweeps.writer as writer_module
 from pdsim.sweeps import StoreError
 
@@ -25,11 +25,11 @@ def test_second_process_is_refused_with_a_clear_message(run, tmp_path, log):
         [
             sys.executable,
             "-c",
-            "import fcntl, sys\n"
-            f"lock = open({str(store / 'LOCK')!r}, 'a+')\n"
-            "fcntl.flock(lock, fcntl.LOCK_EX)\n"
-            "print('held', flush=True)\n"
-            "sys.stdin.read()\n",
+            "import sys\n"
+            "from filelock import FileLock\n"
+            f"with FileLock({str(store / 'LOCK')!r}):\n"
+            "    print('held', flush=True)\n"
+            "    sys.stdin.read()\n",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -55,28 +55,14 @@ def test_two_sweeps_at_once_on_one_store_are_refused(run, tmp_path):
     assert len(refused) >= 2
 
 
-def test_store_is_plain_zarr_of_fixed_shape_with_labels(run, tmp_path):
-    run({**CONFIG, "replicates": 4500})
-    group = zarr.open_group(tmp_path / "store" / "parts" / "0000", mode="r")
-    assert group["measures"].shape == (2, 4500, 2)
-    assert group["measures"].chunks == (1, 4000, 2)
-    assert group["measures"].metadata.dimension_names == ("scenario", "replicate", "measure")
-    assert group["status"].shape == (2, 4500)
-    assert group.attrs["measure"] == ["pcs_top", "regret"]
-    run({**CONFIG, "replicates": 4600})
-    assert group["measures"].shape == (2, 4500, 2)
-    assert (tmp_path / "store" / "parts" / "0001").is_dir()
-
-
 def test_failed_replicates_are_written_though_they_are_all_missing(run, tmp_path):
     result = run({**CONFIG, "scenario": {"behaviour": "error", "at": -1}})
-    assert (tmp_path / "store" / "parts" / "0000" / "measures" / "c.0.0.0").exists()
     assert (result.n_ok == 0).all()
     assert (result.n_simulated == 60).all()
     assert result.pcs_top.isnull().all()
 
 
-@pytest.mark.parametrize("stop_before", ["measures", "status", "ledger"])
+@pytest.mark.parametrize("stop_before", ["blocks.bin", "ledger.txt"])
 def test_crash_between_any_two_steps_of_a_commit_loses_only_that_commit(
     run, tmp_path, log, monkeypatch, stop_before
 ):
@@ -84,28 +70,21 @@ def test_crash_between_any_two_steps_of_a_commit_loses_only_that_commit(
     log.write_text("")
     monkeypatch.setattr(writer_module, "COMMIT_SECONDS", -1.0)
     commits = {"count": 0}
-    write, append = writer_module.Writer._write, writer_module.append_lines
 
     class Crash(BaseException):
         pass
 
-    def count(step):
-        if step == stop_before:
+    append = ledger_module.append
+
+    def crashing_append(path, content):
+        if path.name == stop_before and (stop_before == "blocks.bin" or b'"block"' in content):
             commits["count"] += 1
             if commits["count"] == 3:
                 raise Crash
+        append(path, content)
 
-    def crashing_write(self, which, item):
-        count(which)
-        write(self, which, item)
-
-    def crashing_append(folder, lines):
-        if hasattr(lines[0], "first"):
-            count("ledger")
-        append(folder, lines)
-
-    monkeypatch.setattr(writer_module.Writer, "_write", crashing_write)
-    monkeypatch.setattr(writer_module, "append_lines", crashing_append)
+    for module in (writer_module, ledger_module):
+        monkeypatch.setattr(module, "append", crashing_append)
     with pytest.raises(Crash):
         run(CONFIG, block=20)
     assert int(sweeps.open_sweep(tmp_path / "store").n_simulated.sum()) == 40
@@ -121,7 +100,7 @@ def test_crash_between_any_two_steps_of_a_commit_loses_only_that_commit(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of open files are read from /proc")
-def test_commit_makes_data_durable_before_status_before_ledger(run, tmp_path, monkeypatch):
+def test_commit_makes_data_durable_before_ledger(run, tmp_path, monkeypatch):
     steps = []
     sync = os.fsync
 
@@ -133,30 +112,19 @@ def test_commit_makes_data_durable_before_status_before_ledger(run, tmp_path, mo
 
     monkeypatch.setattr(os, "fsync", note)
     run({"replicates": 5, "seed": 1})
-    first = steps.index("parts/0000/measures/c.0.0.0.partial")
-    assert steps[first : first + 5] == [
-        "parts/0000/measures/c.0.0.0.partial",
-        "parts/0000/measures",
-        "parts/0000/status/c.0.0.partial",
-        "parts/0000/status",
-        "ledger.jsonl",
-    ]
+    first = steps.index("blocks.bin")
+    assert steps[first : first + 2] == ["blocks.bin", "ledger.txt"]
 
 
 def test_leftovers_of_a_crash_are_removed(run, tmp_path):
     whole = run(CONFIG)
     store = tmp_path / "store"
-    stray = [
-        store / "parts" / "0000" / "measures" / "c.0.0.abc.partial",
-        store / "parts" / "0007" / "cells.jsonl",
-        store / ".sweep.json.x.tmp",
-    ]
-    for path in stray:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("half")
+    blocks = (store / "blocks.bin").read_bytes()
+    (store / "blocks.bin").write_bytes(blocks + b"half")
+    (store / ".sweep.json.x.tmp").write_text("half")
     xr.testing.assert_identical(run(CONFIG), whole)
-    assert not any(path.exists() for path in stray)
-    assert not (store / "parts" / "0007").exists()
+    assert (store / "blocks.bin").read_bytes() == blocks
+    assert not (store / ".sweep.json.x.tmp").exists()
 
 
 def test_disk_full_ends_in_a_clear_message_and_a_store_that_goes_on(run, tmp_path, log):
@@ -178,7 +146,7 @@ def test_disk_full_ends_in_a_clear_message_and_a_store_that_goes_on(run, tmp_pat
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "cannot be written (File too large)" in ended.stdout
     assert "run the same sweep again; it goes on where it stopped" in ended.stdout
-    ledger = tmp_path / "store" / "ledger.jsonl"
+    ledger = tmp_path / "store" / "ledger.txt"
     content = ledger.read_bytes()
     assert len(content) == 4000
     assert not content.endswith(b"\n")
@@ -193,7 +161,7 @@ def test_no_space_for_a_chunk_is_told_likewise(run, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writer_module, "write_chunk", full)
+    monkeypatch.setattr(writer_module, "append", full)
     with pytest.raises(StoreError, match="No space left on device"):
         run(CONFIG)
 
@@ -205,13 +173,6 @@ def test_folder_of_other_files_is_refused(run, tmp_path):
         run(CONFIG)
     with pytest.raises(StoreError, match="is a file"):
         run(CONFIG, store=tmp_path / "store" / "thesis.docx")
-
-
-def test_damaged_part_is_told(run, tmp_path):
-    run(CONFIG)
-    (tmp_path / "store" / "parts" / "0000" / "cells.jsonl").unlink()
-    with pytest.raises(StoreError, match="has 0 cells but its ledger says 2"):
-        run(CONFIG)
 
 
 def test_results_survive_a_concurrent_reader(run, tmp_path, monkeypatch):

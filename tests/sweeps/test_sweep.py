@@ -10,7 +10,9 @@ import xarray as xr
 
 import pdsim.sweeps as sweeps
 from pdsim.errors import InputError
+from pdsim.files import read_json, write_json
 from pdsim.sweeps import StoreError
+from pdsim.sweeps.ledger import read_ledger
 
 FACTORS = {
     "trials": [5, 10, 20],
@@ -120,10 +122,11 @@ def test_changed_scenario_is_another_cell(run, log):
 def test_what_must_not_mix_is_refused(run, monkeypatch, change, tmp_path):
     first = run(CONFIG)
     if change == "versions":
-        monkeypatch.setattr("pdsim.sweeps.run.versions", lambda: {"numpy": "0.1"})
+        monkeypatch.setattr("pdsim.sweeps.runner.versions", lambda: {"numpy": "0.1"})
     if change == "measures":
         path = tmp_path / "store" / "store.json"
-        path.write_text(path.read_text().replace('"regret"', '"regrets"'))
+        content = read_json(path)
+        write_json(path, {**content, "measures": ["pcs_top", "regrets"]})
     with pytest.raises(StoreError, match=change if change != "versions" else "numpy is 0.1 now"):
         run({**CONFIG, "seed": 4} if change == "seed" else CONFIG)
     if change != "measures":
@@ -177,11 +180,10 @@ def test_progress_counts_what_is_reused_and_ends_at_the_total(run, monkeypatch):
 
 def test_tasks_take_about_a_second_unless_told_otherwise(run, monkeypatch, tmp_path):
     # a replicate of the fake is said to cost a millisecond
-    monkeypatch.setattr("pdsim.sweeps.run.TASK_SECONDS", 0.010)
+    monkeypatch.setattr("pdsim.sweeps.runner.TASK_SECONDS", 0.010)
     run({"replicates": 45, "seed": 1})
-    lines = (tmp_path / "store" / "ledger.jsonl").read_text().splitlines()
-    done = [json.loads(line)["done"] for line in lines if "done" in line]
-    assert [stop - start for *_, start, stop in done] == [10, 10, 10, 10, 5]
+    blocks = [line for line in read_ledger(tmp_path / "store").lines if hasattr(line, "frames")]
+    assert [line.stop - line.start for line in blocks] == [10, 10, 10, 10, 5]
 
 
 def test_array_jobs_own_their_stores_and_open_as_one(run, log, tmp_path):
@@ -227,9 +229,12 @@ def test_array_jobs_of_different_sweeps_do_not_open_as_one(run, tmp_path):
 
 def test_partial_store_opens_with_what_its_ledger_names(run, tmp_path):
     whole = run(CONFIG, block=10)
-    ledger = tmp_path / "store" / "ledger.jsonl"
-    lines = ledger.read_text().splitlines(keepends=True)
-    ledger.write_text("".join(lines[:3]) + lines[3][:5])
+    store = tmp_path / "store"
+    lines = (store / "ledger.txt").read_text().splitlines(keepends=True)
+    cells = sum('"cell"' in line for line in lines)
+    (store / "ledger.txt").write_text("".join(lines[: cells + 2]) + lines[cells + 2][:5])
+    # as it was before the run ended
+    write_json(store / "run.json", {"runs": [{"ledger_bytes": 0}]})
     partial = sweeps.open_sweep(tmp_path / "store")
     assert int(partial.n_simulated.sum()) == 2 * 2 * 10
     assert set(np.unique(partial.n_simulated)) == {0, 20}

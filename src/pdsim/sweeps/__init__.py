@@ -1,11 +1,11 @@
 """Sweeps: a grid of scenarios, run into a store that survives anything, read as one Dataset."""
 
 from pdsim.sweeps.contract import Simulation, Status
+from pdsim.sweeps.datasets import open_contrast, open_replicates, open_sweep, write_result
 from pdsim.sweeps.progress import ProgressCallback, SweepProgress
-from pdsim.sweeps.results import open_contrast, open_replicates, open_sweep, write_result
-from pdsim.sweeps.run import sweep
-from pdsim.sweeps.settings import SweepSettings, read_settings
+from pdsim.sweeps.runner import sweep
 from pdsim.sweeps.store import StoreError
+from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 from pdsim.sweeps.trial import Replay, dry_run, replay
 
 __all__ = [

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pdsim.errors import InputError, PdsimError, Problem
-from pdsim.sweeps.executors import Work
-from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue
+from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue, Work
 from pdsim.sweeps.worker import run_remote_task
 
 DEPTH = 2
@@ -153,5 +152,5 @@ class DaskExecutor:
         result = future.result()
         if isinstance(result, str):
             return Lost(task=task, cause="error", message=result)
-        measures, status = result
-        return Done(task=task, measures=measures, status=status)
+        frames, status = result
+        return Done(task=task, frames=frames, status=status)

@@ -1,48 +1,14 @@
 """What runs the tasks of a sweep; results are the same whatever does."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pdsim.errors import InputError, Problem
-from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue
+from pdsim.sweeps.tasks import Done, Executor, Lost, Outcome, Task, TaskQueue, Work
 from pdsim.sweeps.worker import describe, run_task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What every task of a sweep shares.
-
-    Attributes
-    ----------
-    simulation : str
-        Name of the module that is swept.
-    seed : int
-    versions : dict of str to str
-        Packages that decide the numbers; a remote worker must have the same.
-    scenarios : callable
-        Gives the JSON texts of a task's scenarios.
-    """
-
-    simulation: str
-    seed: int
-    versions: dict[str, str]
-    scenarios: Callable[[Task], Sequence[str]]
-
-
-class Executor(Protocol):
-    """Runs tasks from a queue until it is empty and nothing is under way."""
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What run.json says of it."""
-
-    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
-        """Yield the outcome of every task, in any order; the caller may push tasks meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +34,7 @@ class SerialExecutor:
             )
         except Exception as error:
             return Lost(task=task, cause="error", message=describe(error))
-        return Done(task=task, measures=measures, status=status)
+        return Done.of(task, measures, status)
 
 
 def choose_executor(executor: Any, *, workers: int | None, timeout: float | None) -> Executor:
@@ -104,7 +70,7 @@ def choose_executor(executor: Any, *, workers: int | None, timeout: float | None
     if executor == "serial":
         return SerialExecutor()
     if executor == "processes":
-        from pdsim.sweeps.processes import ProcessExecutor
+        from pdsim.sweeps.processes import ProcessExecutor, usable_cores
 
         return ProcessExecutor(workers=workers or usable_cores(), timeout=timeout)
     if isinstance(executor, str) and "://" not in executor:
@@ -116,10 +82,3 @@ def choose_executor(executor: Any, *, workers: int | None, timeout: float | None
     from pdsim.sweeps.cluster import DaskExecutor
 
     return DaskExecutor(executor)
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if sys.platform != "linux":
-        return os.cpu_count() or 1
-    return len(os.sched_getaffinity(0))

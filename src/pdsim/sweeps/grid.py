@@ -10,7 +10,7 @@ from typing import Any, Self
 from pdsim.errors import InputError, Problem
 from pdsim.settings import canonical_json, from_mapping, to_mapping
 from pdsim.sweeps.contract import Scenario, Simulation
-from pdsim.sweeps.settings import SweepSettings
+from pdsim.sweeps.sweepfile import SweepSettings
 
 type Label = bool | int | float | str
 

@@ -1,54 +1,31 @@
 """Local worker processes: started afresh, one task at a time, replaced when they die.
 
-They are started as new interpreters, neither forked (a forked orphan would keep the lock of the
-store) nor by importing the caller's script again (which would then need a guard). What a task
-gives comes back through a file in memory, since a worker that wrote it into its line would wait
-there for a parent that has other workers.
+They are started as new interpreters, neither forked (which not every system can, and which would
+hand the lock of the store down) nor by importing the caller's script again (which would then need a
+guard). A task goes to a worker's standard input as a line of JSON, what it gives comes back from
+its standard output; a thread for each worker waits there.
 """
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections import deque
+import threading
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from typing import IO, Any
+from queue import Empty, SimpleQueue
+from typing import IO, Any, cast
 
 import numpy as np
 
 from pdsim.errors import PdsimError
-from pdsim.sweeps.contract import load_simulation
-from pdsim.sweeps.executors import Work
-from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue
+from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue, Work
 from pdsim.sweeps.worker import THREAD_VARIABLES
 
-DEPTH = 2
-"""Tasks handed to a worker at a time, so that it does not wait while the parent writes."""
-
-AHEAD_BYTES = 1 << 14
-"""Largest task handed to a busy worker: a larger one might not fit into the line, and the parent
-would wait until the worker reads it."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A process, the line to it, and the tasks it holds, the one under way first.
-
-    Its results go to the files in turn, so that it can write one while another is read.
-    """
-
-    process: subprocess.Popen[bytes]
-    connection: Connection
-    files: list[IO[bytes]]
-    received: int = 0
-    tasks: deque[Task] = field(default_factory=deque)
-    since: float = 0.0
-    ready: bool = False
+AHEAD = 2
+"""Tasks taken from the queue for every worker, so that none waits while the caller writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,104 +55,173 @@ class ProcessExecutor:
         PdsimError
             If a worker dies before it can take a task.
         """
-        workers: list[_Worker] = []
+        pool, crew = ThreadPoolExecutor(self.workers), _Crew(work, self.timeout)
+        waiting: set[Future[Outcome]] = set()
         try:
             while True:
-                self._hand_out(queue, work, workers)
-                busy = [worker for worker in workers if worker.tasks]
-                if not busy:
+                while len(waiting) < AHEAD * self.workers and (task := queue.pop()) is not None:
+                    waiting.add(pool.submit(crew.run, task))
+                if not waiting:
                     return
-                ready = wait([worker.connection for worker in busy], timeout=self._patience(busy))
-                for worker in busy:
-                    outcome = self._look_at(worker, work, arrived=worker.connection in ready)
-                    if isinstance(outcome, Lost) and outcome.cause != "error":
-                        for task in reversed(worker.tasks):
-                            queue.push(task)
-                        _stop(worker)
-                        workers.remove(worker)
-                    if outcome is not None:
-                        yield outcome
+                arrived, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in arrived:
+                    yield future.result()
         finally:
-            for worker in workers:
-                _stop(worker)
+            crew.stop()
+            pool.shutdown(cancel_futures=True)
+            crew.close()
 
-    def _hand_out(self, queue: TaskQueue, work: Work, workers: list[_Worker]) -> None:
-        for level in range(DEPTH):
-            for number in range(self.workers):
-                if number < len(workers) and len(workers[number].tasks) > level:
-                    continue
-                task = queue.pop()
-                if task is None:
-                    return
-                message = _message(task, work)
-                if level and len(message) > AHEAD_BYTES:
-                    queue.push(task)
-                    return
-                if number >= len(workers):
-                    workers.append(_start(work.simulation))
-                    number = len(workers) - 1
-                _send(workers[number], task, message)
 
-    def _patience(self, busy: list[_Worker]) -> float | None:
-        if self.timeout is None:
-            return None
-        first = min((worker.since for worker in busy if worker.ready), default=None)
-        if first is None:
-            return None
-        return max(0.0, first + self.timeout - time.monotonic())
+@dataclass(slots=True)
+class _Crew:
+    """The worker processes: those that are idle, and all that were started."""
 
-    def _look_at(self, worker: _Worker, work: Work, *, arrived: bool) -> Outcome | None:
-        if arrived:
-            try:
-                return _receive(worker, work)
-            except (EOFError, OSError):
-                return self._died(worker)
-        late = worker.ready and self.timeout is not None
-        if late and time.monotonic() - worker.since > (self.timeout or 0.0):
-            task = worker.tasks.popleft()
-            message = f"no result after {self.timeout:g} s"
-            return Lost(task=task, cause="timeout", message=message)
-        return None
+    work: Work
+    timeout: float | None
+    idle: "SimpleQueue[_Worker]" = field(default_factory=SimpleQueue)
+    started: "list[_Worker]" = field(default_factory=list)
+    stopped: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def _died(self, worker: _Worker) -> Lost:
-        worker.process.kill()
-        code = worker.process.wait()
-        if not worker.ready:
+    def run(self, task: Task) -> Outcome:
+        """Have an idle worker run a task, or a new one if none is idle."""
+        worker = self._take()
+        worker.send(_message(task, self.work))
+        timer = None
+        if self.timeout is not None:
+            timer = threading.Timer(self.timeout, worker.stop, kwargs={"late": True})
+            timer.start()
+        try:
+            outcome = worker.receive(task)
+        except EOFError:
+            worker.stop()
+            if worker.late:
+                message = f"no result after {self.timeout:g} s"
+                return Lost(task=task, cause="timeout", message=message)
+            message = f"its worker ended with exit code {worker.process.returncode}"
+            return Lost(task=task, cause="worker died", message=message)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self.idle.put(worker)
+        return outcome
+
+    def stop(self) -> None:
+        """End all workers, at once."""
+        with self.lock:
+            self.stopped = True
+            for worker in self.started:
+                worker.stop()
+
+    def close(self) -> None:
+        """Close the lines to workers that have ended, once no thread waits there."""
+        for worker in self.started:
+            for line in (worker.process.stdin, worker.process.stdout):
+                # what could not be sent to a worker that died is of no use
+                with suppress(OSError):
+                    cast(IO[bytes], line).close()
+
+    def _take(self) -> "_Worker":
+        try:
+            return self.idle.get_nowait()
+        except Empty:
+            pass
+        with self.lock:
+            if self.stopped:
+                raise PdsimError("the sweep has ended.")
+            worker = _Worker(_start(self.work.simulation))
+            self.started.append(worker)
+        worker.check_ready()
+        return worker
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A process and the lines to it."""
+
+    process: "subprocess.Popen[bytes]"
+    late: bool = False
+
+    def send(self, message: bytes) -> None:
+        """Hand a task over; a worker that is gone is found when its answer is waited for."""
+        try:
+            self._input.write(message)
+            self._input.flush()
+        except OSError:
+            return
+
+    def receive(self, task: Task) -> Outcome:
+        """Wait for what became of a task.
+
+        Raises
+        ------
+        EOFError
+            If the worker is gone.
+        """
+        answer = json.loads(self._line())
+        if "error" in answer:
+            return Lost(task=task, cause="error", message=answer["error"])
+        frames = [self._bytes(length) for length in answer["frames"]]
+        shape = task.last - task.first, task.stop - task.start
+        status = np.frombuffer(self._bytes(shape[0] * shape[1]), dtype=np.uint8).reshape(shape)
+        return Done(task=task, frames=frames, status=status)
+
+    def check_ready(self) -> None:
+        """Wait until the worker has imported what it needs.
+
+        Raises
+        ------
+        PdsimError
+            If it ends before.
+        """
+        try:
+            self._line()
+        except EOFError:
+            self.stop()
             raise PdsimError(
-                f"a worker process ended with exit code {code} before it could take a task: "
-                "its own error output above says why."
-            )
-        message = f"its worker ended with exit code {code}"
-        return Lost(task=worker.tasks.popleft(), cause="worker died", message=message)
+                f"a worker process ended with exit code {self.process.returncode} before it could "
+                "take a task: its own error output above says why."
+            ) from None
+
+    def stop(self, *, late: bool = False) -> None:
+        """End the process."""
+        if self.process.poll() is None:
+            self.late = self.late or late
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        return cast(IO[bytes], self.process.stdin)
+
+    def _line(self) -> bytes:
+        line = cast(IO[bytes], self.process.stdout).readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        return line
+
+    def _bytes(self, count: int) -> bytes:
+        content = cast(IO[bytes], self.process.stdout).read(count)
+        if len(content) < count:
+            raise EOFError
+        return content
 
 
-def _start(simulation: str) -> _Worker:
-    """Start a worker: a new interpreter with this one's import path and one thread each."""
-    ours, theirs = socket.socketpair()
-    files = [_file_in_memory() for _ in range(DEPTH)]
-    numbers = [file.fileno() for file in files]
-    with theirs:
-        environment = {
-            **os.environ,
-            **dict.fromkeys(THREAD_VARIABLES, "1"),
-            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
-        }
-        arguments = f"{theirs.fileno()}, {numbers}, {simulation!r}"
-        code = f"from pdsim.sweeps.worker import serve; serve({arguments})"
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            stdin=subprocess.PIPE,
-            pass_fds=[theirs.fileno(), *numbers],
-            env=environment,
-        )
-    return _Worker(process, Connection(ours.detach()), files)
-
-
-def _file_in_memory() -> IO[bytes]:
-    """Open a file without a name, which is gone with the last process that holds it."""
-    if sys.platform != "linux":
-        return tempfile.TemporaryFile(buffering=0)
-    return os.fdopen(os.memfd_create("pdsim"), "w+b", buffering=0)
+def _start(simulation: str) -> "subprocess.Popen[bytes]":
+    """Start a new interpreter with this one's import path and one thread."""
+    environment = {
+        **os.environ,
+        **dict.fromkeys(THREAD_VARIABLES, "1"),
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+        "PYTHONUTF8": "1",
+    }
+    code = f"from pdsim.sweeps.worker import serve; serve({simulation!r})"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
 
 
 def _message(task: Task, work: Work) -> bytes:
@@ -185,54 +231,10 @@ def _message(task: Task, work: Work) -> bytes:
         "stop": task.stop,
         "seed": work.seed,
     }
-    return json.dumps(content).encode()
+    return json.dumps(content).encode() + b"\n"
 
 
-def _send(worker: _Worker, task: Task, message: bytes) -> None:
-    if not worker.tasks:
-        worker.since = time.monotonic()
-    worker.tasks.append(task)
-    try:
-        worker.connection.send_bytes(message)
-    except OSError:
-        # it died; the closed line is found when its answer is waited for
-        return
-
-
-def _receive(worker: _Worker, work: Work) -> Outcome | None:
-    """Read one answer; None for the first, which says that the worker can take tasks.
-
-    Raises
-    ------
-    EOFError, OSError
-        If the worker is gone.
-    """
-    answer = worker.connection.recv_bytes()
-    worker.since = time.monotonic()
-    if not worker.ready:
-        worker.ready = True
-        return None
-    task = worker.tasks[0]
-    file = worker.files[worker.received % len(worker.files)]
-    worker.received += 1
-    if answer:
-        worker.tasks.popleft()
-        return Lost(task=task, cause="error", message=answer.decode())
-    cells, replicates = task.last - task.first, task.stop - task.start
-    width = len(load_simulation(work.simulation).MEASURES)
-    measures = np.empty((cells, replicates, width))
-    status = np.empty((cells, replicates), dtype=np.uint8)
-    if os.preadv(file.fileno(), [measures, status], 0) != measures.nbytes + status.nbytes:
-        raise EOFError("a result is shorter than it should be")
-    worker.tasks.popleft()
-    return Done(task=task, measures=measures, status=status)
-
-
-def _stop(worker: _Worker) -> None:
-    worker.connection.close()
-    for file in worker.files:
-        file.close()
-    worker.process.kill()
-    worker.process.wait()
-    if worker.process.stdin is not None:
-        worker.process.stdin.close()
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    of_process: Any = getattr(os, "sched_getaffinity", None)
+    return len(of_process(0)) if of_process else os.cpu_count() or 1

@@ -1,16 +1,19 @@
 """A store opened for reading: what is there, and the replicates of some cells."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.sweeps.arrays import CHUNK, PartArrays, open_part
-from pdsim.sweeps.store import STORE, SWEEP, Identity, StoreError, read_parts
+from pdsim.arraytypes import Bytes, Floats
+from pdsim.errors import DamagedError
+from pdsim.files import read_json
+from pdsim.sweeps.blocks import BLOCKS, CHUNK, frame_of, unpack
+from pdsim.sweeps.ledger import BlockLine
+from pdsim.sweeps.store import AGAIN, STORE, SWEEP, Contents, Identity, StoreError, read_contents
 
 BATCH_BYTES = 1 << 23
 """About so much is read at a time for a summary, at least one chunk of one cell."""
@@ -25,13 +28,13 @@ class OpenStore:
     identity : Identity
     sweep : dict
         Content of sweep.json: `settings`, `dims`, `keys`.
-    rows : dict of str to list of (PartArrays, int)
-        Where the replicates of each cell are.
+    places : list of (Path, Contents)
+        The stores of the array jobs, or the one store.
     """
 
     identity: Identity
     sweep: dict[str, Any]
-    rows: dict[str, list[tuple[PartArrays, int]]]
+    places: list[tuple[Path, Contents]]
 
     @property
     def keys(self) -> list[str]:
@@ -54,19 +57,54 @@ class OpenStore:
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Return measures (scenario, replicate, measure) and status of some replicates.
 
-        What is not there is NaN with status 0. Chunk by chunk, so that no more than the result
+        What is not there is NaN with status 0. Block by block, so that no more than the result
         is in memory.
+
+        Raises
+        ------
+        DamagedError
+            If a block is not as it was written.
         """
         shape = (len(keys), end - begin, len(self.identity.measures))
         measures, status = np.full(shape, np.nan), np.zeros(shape[:2], dtype=np.uint8)
-        for cell, key in enumerate(keys):
-            for arrays, row in self.rows.get(key, ()):
-                part = arrays.part
-                for first, last in part.done[row].within(begin, end):
-                    for start, stop in part.chunks(first, last):
-                        here = slice(start - begin, stop - begin)
-                        measures[cell, here], status[cell, here] = arrays.read(row, start, stop)
+        for folder, contents in self.places:
+            if not (folder / BLOCKS).is_file():
+                raise DamagedError(folder / BLOCKS, "it is missing", cure=AGAIN)
+            with (folder / BLOCKS).open("rb") as file:
+                for cell, key in enumerate(keys):
+                    row = contents.rows.get(key)
+                    if row is not None:
+                        lines = contents.blocks.get(row, ())
+                        _read_row(file, lines, row, begin, measures[cell], status[cell])
         return measures, status
+
+
+def _read_row(
+    file: BinaryIO,
+    lines: Sequence[BlockLine],
+    row: int,
+    begin: int,
+    measures: Floats,
+    status: Bytes,
+) -> None:
+    """Fill in the replicates of one row from `begin`; of what was run twice, the later run."""
+    end = begin + len(status)
+    for line in lines:
+        start, stop = max(line.start, begin), min(line.stop, end)
+        if start >= stop:
+            continue
+        at, length, check = line.place(row)
+        file.seek(at)
+        content = file.read(length)
+        if frame_of(content) != (length, check):
+            what = f"replicates {line.start} to {line.stop - 1} of row {row}"
+            raise DamagedError(Path(file.name), what, cure=AGAIN)
+        whole = unpack(content, line.stop - line.start, measures.shape[1])
+        here, there = (
+            slice(start - begin, stop - begin),
+            slice(start - line.start, stop - line.start),
+        )
+        measures[here], status[here] = whole[0][there], whole[1][there]
 
 
 def job_stores(store: Path) -> list[Path]:
@@ -88,22 +126,21 @@ def read_store(store: str | Path) -> OpenStore:
     if not folders:
         raise StoreError(f"{place} is not the store of a sweep.")
     identity, sweep = Identity.read(folders[0]), _read_sweep(folders[0])
-    rows: dict[str, list[tuple[PartArrays, int]]] = {}
+    places = []
     for folder in folders:
         if Identity.read(folder) != identity or _read_sweep(folder) != sweep:
             raise StoreError(
                 f"{folder.name} and {folders[0].name} in {place} are of different sweeps: run "
                 "every array job with the same settings and versions."
             )
-        for part in read_parts(folder):
-            arrays = open_part(part)
-            for row in part.done:
-                rows.setdefault(part.keys[row], []).append((arrays, row))
-    return OpenStore(identity=identity, sweep=sweep, rows=rows)
+        places.append((folder, read_contents(folder)))
+    return OpenStore(identity=identity, sweep=sweep, places=places)
 
 
 def _read_sweep(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / SWEEP).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"no sweep was started in {folder} yet.") from error
+        return read_json(folder / SWEEP)
+    except FileNotFoundError:
+        raise StoreError(f"no sweep was started in {folder} yet.") from None
+    except DamagedError as error:
+        raise DamagedError(error.path, "its digest is wrong", cure=AGAIN) from None

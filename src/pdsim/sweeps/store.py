@@ -1,41 +1,57 @@
-"""A store of replicates: what it holds, and how it is opened for reading or by its one writer.
+"""A store of replicates: what it holds, and how it is opened by its one writer.
 
 store/
   store.json      what every number in it shares: seed, measures, versions
   sweep.json      the sweep that was run last: settings, dimensions, keys of its cells
-  ledger.jsonl    which blocks are there
-  run.json        executor, workers, times, git revision of every run
-  LOCK            held with flock by the one writer
-  parts/0000/     cells.jsonl and a Zarr group of `measures` and `status`, of fixed shape
+  ledger.txt      cells, and which blocks are there
+  blocks.bin      the blocks
+  run.json        executor, workers, times, git revision of every run; how long the ledger was
+  LOCK            held by the one writer
+
+Every file is checked when it is read: JSON has its digest in it, every line of the ledger its
+checksum, and the ledger those of the blocks.
 """
 
-import fcntl
-import json
 import os
-import shutil
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
+
+from filelock import FileLock, Timeout
 
 from pdsim.conventions import SCHEMA_VERSION
-from pdsim.errors import PdsimError
-from pdsim.files import write_atomically
-from pdsim.sweeps.intervals import Intervals
-from pdsim.sweeps.ledger import BlockLine, PartLine, cut_torn_line, read_ledger
+from pdsim.errors import DamagedError, PdsimError, PdsimWarning
+from pdsim.files import read_json, write_json
+from pdsim.sweeps.blocks import BLOCKS, frame_of
+from pdsim.sweeps.ledger import (
+    LEDGER,
+    BlockLine,
+    CellLine,
+    Intervals,
+    Line,
+    cut,
+    read_ledger,
+    rewrite_ledger,
+)
 
 STORE = "store.json"
 SWEEP = "sweep.json"
 RUN = "run.json"
 LOCK = "LOCK"
-PARTS = "parts"
-CELLS = "cells.jsonl"
+
+AGAIN = "run the same sweep again: what is damaged is computed anew"
 
 
 class StoreError(PdsimError):
     """A store cannot be used: in use, full, of another sweep, or no store at all."""
+
+
+class StoreWarning(PdsimWarning):
+    """A store was damaged; what is lost is computed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +64,15 @@ class Identity:
     versions: Mapping[str, str]
     schema_version: int = SCHEMA_VERSION
 
-    def to_json(self) -> str:
-        """Return the text of store.json."""
-        content = {
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the content of store.json."""
+        return {
             "schema_version": self.schema_version,
             "simulation": self.simulation,
             "seed": self.seed,
             "measures": list(self.measures),
             "versions": dict(self.versions),
         }
-        return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -67,18 +82,17 @@ class Identity:
         ------
         StoreError
             If `folder` is not a store.
+        DamagedError
         """
         try:
-            content = json.loads((folder / STORE).read_text(encoding="utf-8"))
-            return cls(**{**content, "measures": tuple(content["measures"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{folder} is not the store of a sweep: it has no readable {STORE}."
-            ) from error
+            content = read_json(folder / STORE)
+        except FileNotFoundError:
+            raise StoreError(f"{folder} is not the store of a sweep.") from None
+        return cls(**{**content, "measures": tuple(content["measures"])})
 
     def differences(self, other: Self) -> list[str]:
         """Say in words how `other` differs from this."""
-        mine, theirs = json.loads(self.to_json()), json.loads(other.to_json())
+        mine, theirs = self.to_mapping(), other.to_mapping()
         found = [
             f"{name} is {theirs[name]!r} now and {mine[name]!r} in the store"
             for name in ("schema_version", "simulation", "seed", "measures")
@@ -93,48 +107,51 @@ class Identity:
 
 
 @dataclass(slots=True)
-class Part:
-    """A rectangle of cells and replicates in one Zarr group, and what of it is done.
+class Contents:
+    """What the ledger of a store says.
 
     Attributes
     ----------
-    folder : Path
-    number : int
-    keys : tuple of str
-        Decision key of each row.
-    start, stop : int
-        The replicates it has room for.
-    chunk : int
-        Replicates in one Zarr chunk.
+    cells : dict of int to CellLine
+        By row; rows of which the line was damaged are absent.
+    rows : dict of str to int
+        Row of each key.
+    blocks : dict of int to list of BlockLine
+        By row, those written last at the end.
     done : dict of int to Intervals
         By row; rows without any are absent.
     retry : dict of int to set of int
         By row, the replicates that a resumed sweep runs again.
+    end : int
+        Where the next block begins.
+    next_row : int
+        Row of the next cell.
     """
 
-    folder: Path
-    number: int
-    keys: tuple[str, ...]
-    start: int
-    stop: int
-    chunk: int
+    cells: dict[int, CellLine] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    blocks: dict[int, list[BlockLine]] = field(default_factory=dict)
     done: dict[int, Intervals] = field(default_factory=dict)
     retry: dict[int, set[int]] = field(default_factory=dict)
+    end: int = 0
+    next_row: int = 0
 
-    def record(self, line: BlockLine) -> None:
-        """Take note of a committed block."""
+    def record(self, line: Line) -> None:
+        """Take note of a line."""
+        if not isinstance(line, BlockLine):
+            self.cells[line.row] = line
+            self.rows[line.key] = line.row
+            self.next_row = max(self.next_row, line.row + 1)
+            return
         for row in range(line.first, line.last):
+            self.blocks.setdefault(row, []).append(line)
             self.done.setdefault(row, Intervals()).add(line.start, line.stop)
             if row in self.retry:
                 self.retry[row] -= set(range(line.start, line.stop))
         for row, replicate in line.retry:
             self.retry.setdefault(row, set()).add(replicate)
-
-    def chunks(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Cut [start, stop) where one Zarr chunk ends and the next begins."""
-        first = start - (start - self.start) % self.chunk
-        edges = range(first, stop, self.chunk)
-        return [(max(start, at), min(at + self.chunk, stop)) for at in edges]
+        self.end = max(self.end, line.at + line.size)
+        self.next_row = max(self.next_row, line.last)
 
     def finished(self, row: int) -> Intervals:
         """Return the replicates of a row that need not be run again."""
@@ -143,52 +160,80 @@ class Part:
         return done.without(again) if again else done
 
 
-def read_parts(folder: Path) -> list[Part]:
-    """Return the parts of a store with what the ledger says is done.
+def read_contents(folder: Path) -> Contents:
+    """Read the ledger of a store.
 
     Raises
     ------
-    StoreError
-        If the ledger speaks of a part that is not there.
+    DamagedError
+        If it is not as it was written, or shorter than when the last run ended.
     """
-    parts: dict[int, Part] = {}
-    for line in read_ledger(folder):
-        if isinstance(line, PartLine):
-            place = part_folder(folder, line.part)
-            keys = tuple(key for key, _ in read_cells(place))
-            if len(keys) != line.cells:
-                raise StoreError(
-                    f"part {place.name} of {folder} has {len(keys)} cells but its ledger says "
-                    f"{line.cells}: the store is damaged; restore it or sweep into a new one."
-                )
-            parts[line.part] = Part(place, line.part, keys, line.start, line.stop, line.chunk)
-        else:
-            parts[line.part].record(line)
-    return list(parts.values())
+    # first, since a sweep may be running
+    least = _sealed_size(folder)
+    ledger = read_ledger(folder)
+    if ledger.damaged:
+        lines = ", ".join(map(str, ledger.damaged[:5]))
+        raise DamagedError(folder / LEDGER, f"line {lines}", cure=AGAIN)
+    if ledger.size < least:
+        raise DamagedError(folder / LEDGER, "its end is missing", cure=AGAIN)
+    contents = Contents()
+    for line in ledger.lines:
+        contents.record(line)
+    return contents
 
 
-def part_folder(folder: Path, number: int) -> Path:
-    """Return the folder of a part."""
-    return folder / PARTS / f"{number:04d}"
+def _sealed_size(folder: Path) -> int:
+    """Return how long the ledger was when a run began or ended last."""
+    try:
+        return int(read_json(folder / RUN)["runs"][-1]["ledger_bytes"])
+    except FileNotFoundError:
+        raise StoreError(f"no sweep was started in {folder} yet.") from None
+    except DamagedError as error:
+        raise DamagedError(error.path, "its digest is wrong", cure=AGAIN) from None
 
 
-def read_cells(part: Path) -> Iterator[tuple[str, str]]:
-    """Yield the key of every row of a part and its scenario as JSON text."""
-    path = part / CELLS
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            key, _, scenario = line.rstrip("\n").partition(" ")
-            yield key, scenario
+def mended_contents(folder: Path) -> Contents:
+    """Read a store whose lock is held; leave out, and take out of it, all that is damaged.
+
+    Gives a StoreWarning where something was.
+    """
+    try:
+        least = _sealed_size(folder)
+    except (DamagedError, StoreError):
+        least = 0
+    ledger, path = read_ledger(folder), folder / BLOCKS
+    path.touch()
+    with path.open("rb") as file:
+        kept = [line for line in ledger.lines if _is_whole(line, file)]
+    lost = len(ledger.lines) - len(kept) + len(ledger.damaged)
+    if lost or ledger.size < least:
+        rewrite_ledger(folder, kept)
+        told = f"{lost} records of it are lost" if lost else "the end of its ledger is lost"
+        warnings.warn(
+            f"{folder} was damaged: {told}; what they held is computed again.",
+            StoreWarning,
+            stacklevel=3,
+        )
+    elif ledger.torn:
+        cut(folder / LEDGER, ledger.size)
+    contents = Contents()
+    for line in kept:
+        contents.record(line)
+    cut(path, contents.end)
+    return contents
+
+
+def _is_whole(line: Line, blocks: IO[bytes]) -> bool:
+    """Whether the bytes that a line speaks of are as they were written."""
+    if isinstance(line, CellLine):
+        return True
+    blocks.seek(line.at)
+    return all(frame_of(blocks.read(length)) == (length, check) for length, check in line.frames)
 
 
 @contextmanager
 def locked(folder: Path, identity: Identity) -> Iterator[None]:
     """Make `folder` a store if need be, and hold it as its one writer.
-
-    Leftovers of a crash (a torn ledger line, files half written, a part without a ledger line)
-    are removed while the lock is held.
 
     Raises
     ------
@@ -198,25 +243,41 @@ def locked(folder: Path, identity: Identity) -> Iterator[None]:
     """
     _refuse_other_folders(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise StoreError(
-                f"{folder} is in use by {lock.read().strip() or 'another process'}: wait until "
-                "it ends, or sweep into another store."
-            ) from error
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        lock.flush()
-        if (folder / STORE).exists():
-            _refuse_other_numbers(folder, identity)
-        else:
-            write_atomically(folder / STORE, identity.to_json())
-        _remove_leftovers(folder)
-        yield
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            if (folder / STORE).exists():
+                _refuse_other_numbers(folder, identity)
+            else:
+                write_json(folder / STORE, identity.to_mapping())
+            for stray in folder.glob(".*.tmp"):
+                stray.unlink()
+            yield
+    except Timeout as error:
+        raise StoreError(
+            f"{folder} is in use by {_holder(folder)}: wait until it ends, or sweep into another "
+            "store."
+        ) from error
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return str(read_json(folder / RUN)["runs"][-1]["process"])
+    except (OSError, PdsimError, LookupError):
+        return "another process"
+
+
+def add_run(folder: Path, record: Mapping[str, Any], *, new: bool) -> None:
+    """Add a run to run.json, or complete the last one; and how long the ledger is."""
+    try:
+        runs = read_json(folder / RUN)["runs"]
+    except (FileNotFoundError, DamagedError):
+        runs = []
+    whole = {
+        **record,
+        "process": f"process {os.getpid()} on {socket.gethostname()}",
+        "ledger_bytes": read_ledger(folder).size,
+    }
+    write_json(folder / RUN, {"runs": [*(runs if new else runs[:-1]), whole]})
 
 
 def _refuse_other_folders(folder: Path) -> None:
@@ -243,23 +304,3 @@ def _refuse_other_numbers(folder: Path, identity: Identity) -> None:
             + "; ".join(differences)
             + ". Sweep into a new store, or go back to what the store was made with."
         )
-
-
-def _remove_leftovers(folder: Path) -> None:
-    cut_torn_line(folder)
-    for stray in folder.glob(".*.tmp"):
-        stray.unlink()
-    known = {line.part for line in read_ledger(folder) if isinstance(line, PartLine)}
-    parts = folder / PARTS
-    parts.mkdir(exist_ok=True)
-    for place in sorted(parts.iterdir()):
-        if not place.name.isdigit() or int(place.name) not in known:
-            shutil.rmtree(place)
-            continue
-        for stray in place.rglob("*.partial"):
-            stray.unlink()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON text whole or not at all."""
-    write_atomically(path, json.dumps(content, sort_keys=True) + "\n")

@@ -1,15 +1,17 @@
 """What is left to do, as rectangles of cells and replicates; and what came of each."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Floats
+from pdsim.sweeps.blocks import CHUNK, pack
 from pdsim.sweeps.grid import Cell
-from pdsim.sweeps.intervals import Intervals
-from pdsim.sweeps.store import Part
+from pdsim.sweeps.ledger import Intervals
+from pdsim.sweeps.store import Contents
 
 LARGEST = 20_000
 """Most (cell, replicate) pairs in one task, so that no task's result is large."""
@@ -20,9 +22,8 @@ PIECE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The rows [first, last) of a part, which share their data, for replicates [start, stop)."""
+    """The rows [first, last) of a store, which share their data, for replicates [start, stop)."""
 
-    part: int
     first: int
     last: int
     start: int
@@ -46,11 +47,20 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A task was run; arrays as in a block of the simulation."""
+    """A task was run: the bytes of every row, and the status (row, replicate) of its replicates.
+
+    Workers pack what they computed, so that the one writer has only to write.
+    """
 
     task: Task
-    measures: NDArray[np.float64]
+    frames: Sequence[bytes]
     status: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, task: Task, measures: Floats, status: NDArray[np.uint8]) -> Self:
+        """Pack measures (row, replicate, measure) and status (row, replicate)."""
+        frames = [pack(*row) for row in zip(measures, status, strict=True)]
+        return cls(task=task, frames=frames, status=status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,38 @@ class Lost:
 
 
 type Outcome = Done | Lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What every task of a sweep shares.
+
+    Attributes
+    ----------
+    simulation : str
+        Name of the module that is swept.
+    seed : int
+    versions : dict of str to str
+        Packages that decide the numbers; a remote worker must have the same.
+    scenarios : callable
+        Gives the JSON texts of a task's scenarios.
+    """
+
+    simulation: str
+    seed: int
+    versions: dict[str, str]
+    scenarios: Callable[[Task], Sequence[str]]
+
+
+class Executor(Protocol):
+    """Runs tasks from a queue until it is empty and nothing is under way."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What run.json says of it."""
+
+    def run(self, queue: "TaskQueue", work: Work) -> Iterator[Outcome]:
+        """Yield the outcome of every task, in any order; the caller may push tasks meanwhile."""
 
 
 class TaskQueue:
@@ -81,69 +123,48 @@ class TaskQueue:
         return self._again.pop() if self._again else next(self._fresh, None)
 
 
-def group_rows(part: Part, cells: Mapping[str, Cell]) -> list[tuple[int, int]]:
-    """Return the runs of neighbouring rows that share their data and are wanted.
-
-    Parameters
-    ----------
-    part : Part
-    cells : mapping of str to Cell
-        The wanted cells by key; rows of other cells are left out.
-    """
-    runs: list[tuple[int, int]] = []
-    before: str | None = None
-    for row, key in enumerate(part.keys):
-        cell = cells.get(key)
-        data = None if cell is None else cell.data_key
-        if data is not None and data == before:
-            runs[-1] = (runs[-1][0], row + 1)
-        elif data is not None:
-            runs.append((row, row + 1))
-        before = data
-    return runs
-
-
 def tasks_left(
-    parts: Iterable[Part],
+    contents: Contents,
     cells: Mapping[str, Cell],
+    own: Mapping[str, Intervals],
     *,
-    replicates: int,
     blocks: Mapping[str, int],
 ) -> Iterator[Task]:
-    """Yield the tasks that complete the wanted cells up to `replicates`.
+    """Yield the tasks that complete what is wanted of each cell.
 
-    A task never crosses a chunk of its part. Rows of a group that lack the same replicates are
-    run together. `blocks` gives the replicates in one task by data key.
+    Rows side by side that share their data and lack the same replicates are run together. No task
+    crosses a multiple of `CHUNK`, by which summaries read. `blocks` gives the replicates in one
+    task by data key.
     """
-    for part in parts:
-        stop = min(part.stop, replicates)
-        chunks = part.chunks(part.start, stop)
-        for first, last in group_rows(part, cells):
-            finished = [part.finished(row) for row in range(first, last)]
-            block = blocks[cells[part.keys[first]].data_key]
-            for start, end in chunks:
-                gaps = [intervals.missing(start, end) for intervals in finished]
-                for a, b in _alike(gaps):
-                    step = max(1, min(block, LARGEST // (b - a)))
-                    for at, to in gaps[a]:
-                        for begin in range(at, to, step):
-                            yield Task(
-                                part=part.number,
-                                first=first + a,
-                                last=first + b,
-                                start=begin,
-                                stop=min(begin + step, to),
-                            )
+    rows = sorted(contents.rows[key] for key in cells)
+    keys = [contents.cells[row].key for row in rows]
+    gaps = [
+        [gap for part in own[key] for gap in contents.finished(row).missing(*part)]
+        for row, key in zip(rows, keys, strict=True)
+    ]
+    for first, last in _alike(rows, [cells[key].data_key for key in keys], gaps):
+        block = blocks[cells[keys[first]].data_key]
+        step = max(1, min(block, LARGEST // (last - first)))
+        for at, to in gaps[first]:
+            while at < to:
+                stop = min(at + step, to, at - at % CHUNK + CHUNK)
+                yield Task(first=rows[first], last=rows[last - 1] + 1, start=at, stop=stop)
+                at = stop
 
 
-def _alike(gaps: list[list[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of neighbouring rows with equal gaps; rows without any are left out."""
+def _alike(
+    rows: Sequence[int], data: Sequence[str], gaps: Sequence[list[tuple[int, int]]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the runs of neighbouring rows with equal data and gaps, if they have any."""
     first = 0
-    for row in range(1, len(gaps) + 1):
-        if row == len(gaps) or gaps[row] != gaps[first]:
-            if gaps[first]:
-                yield first, row
-            first = row
+    for at in range(1, len(rows) + 1):
+        if at < len(rows):
+            beside = rows[at] == rows[at - 1] + 1
+            if beside and data[at] == data[first] and gaps[at] == gaps[first]:
+                continue
+        if gaps[first]:
+            yield first, at
+        first = at
 
 
 def wanted(
@@ -164,20 +185,3 @@ def wanted(
         pieces = range(offset * PIECE, replicates, jobs * PIECE)
         own[key] = Intervals((at, min(at + PIECE, replicates)) for at in pieces)
     return own
-
-
-def parts_needed(
-    parts: Iterable[Part], own: Mapping[str, Intervals]
-) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Return (start, stop, keys) of the parts that must be added to hold what is wanted."""
-    room: dict[str, Intervals] = {}
-    for part in parts:
-        for key in part.keys:
-            room.setdefault(key, Intervals()).add(part.start, part.stop)
-    new: dict[tuple[int, int], list[str]] = {}
-    for key, intervals in own.items():
-        have = room.get(key, Intervals())
-        for start, stop in intervals:
-            for gap in have.missing(start, stop):
-                new.setdefault(gap, []).append(key)
-    return [(start, stop, tuple(keys)) for (start, stop), keys in sorted(new.items())]

@@ -14,10 +14,9 @@ from pdsim.errors import InputError, Problem
 from pdsim.settings import from_mapping
 from pdsim.sweeps.contract import SIMULATION, Status, load_simulation
 from pdsim.sweeps.grid import expand
-from pdsim.sweeps.reading import job_stores, read_store
-from pdsim.sweeps.run import check_names, costs
-from pdsim.sweeps.settings import SweepSettings, read_settings
-from pdsim.sweeps.store import StoreError, read_cells, read_parts
+from pdsim.sweeps.reading import read_store
+from pdsim.sweeps.runner import check_names, costs
+from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +80,17 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
     >>> again.measures.equals(again.stored)
     True
     """
-    folders = job_stores(Path(store))
-    if not folders:
-        raise StoreError(f"{store} is not the store of a sweep.")
-    cells: dict[str, str] = {}
-    for folder in folders:
-        for part in read_parts(folder):
-            cells |= {name: text for name, text in read_cells(part.folder) if name.startswith(key)}
+    opened = read_store(store)
+    cells = {
+        line.key: line.scenario
+        for _, contents in opened.places
+        for line in contents.cells.values()
+        if line.key.startswith(key)
+    }
     if len(cells) != 1:
         rule = f"{len(cells) or 'no'} cells of {store} have a key that begins with {key!r}"
         raise InputError(Problem(rule=rule, cure="see the coordinate `key` of the result"))
     [(full, text)] = cells.items()
-    opened = read_store(store)
     if not 0 <= replicate < opened.replicates:
         rule = f"there is no replicate {replicate} among {opened.replicates}"
         raise InputError(Problem(rule=rule, cure="count replicates from 0"))

@@ -7,15 +7,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import cycle
-from multiprocessing.connection import Connection
-from typing import Any
+from queue import SimpleQueue
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.provenance import versions
 from pdsim.settings import from_mapping
+from pdsim.sweeps.blocks import pack
 from pdsim.sweeps.contract import load_simulation
 
 THREAD_VARIABLES = (
@@ -72,8 +72,14 @@ def run_remote_task(
     stop: int,
     seed: int,
     expected: dict[str, str],
-) -> tuple[NDArray[np.float64], NDArray[np.uint8]] | str:
+) -> tuple[list[bytes], NDArray[np.uint8]] | str:
     """Run a task where other packages may be installed; an error comes back as its text.
+
+    Returns
+    -------
+    frames : list of bytes
+        Of every scenario, packed for the store.
+    status : ndarray (scenario, replicate)
 
     Raises
     ------
@@ -86,9 +92,10 @@ def run_remote_task(
         found = ", ".join(f"{name} {here.get(name)} (not {expected[name]})" for name in others)
         raise RuntimeError(f"a worker has other versions: {found}")
     try:
-        return run_task(simulation, scenarios, start, stop, seed)
+        measures, status = run_task(simulation, scenarios, start, stop, seed)
     except Exception as error:
         return describe(error)
+    return [pack(*row) for row in zip(measures, status, strict=True)], status
 
 
 def describe(error: Exception) -> str:
@@ -101,38 +108,40 @@ def _scenario(simulation: str, text: str) -> Any:
     return from_mapping(load_simulation(simulation).Scenario, json.loads(text))
 
 
-def serve(descriptor: int, files: Sequence[int], simulation: str) -> None:
-    """Serve tasks over a socket until it closes; leave at once when the parent dies.
+def serve(simulation: str) -> None:
+    """Serve tasks from standard input until it ends; leave at once when the parent dies.
 
-    Results are written to the `files` in turn, measures first and status after them; the answer
-    over the socket is empty then, and the text of the error otherwise.
-
-    The parent keeps this process's standard input open and writes nothing to it, so that its
-    end means the parent's end. An interrupt from the keyboard is the parent's to handle.
+    The parent keeps this process's standard input open, so that its end means the parent's end. An
+    interrupt from the keyboard is the parent's to handle. Results go to standard output: a line of
+    JSON with the lengths of what follows (see `Done`), or with an error. Whatever a simulation
+    prints goes to standard error.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    connection = Connection(descriptor)
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    tasks: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
     load_simulation(simulation)
-    connection.send_bytes(b"ready")
-    for file in cycle(files):
-        try:
-            task = json.loads(connection.recv_bytes())
-        except EOFError:
-            return
+    _answer(output, {"ready": True})
+    while True:
+        task = json.loads(tasks.get())
         try:
             measures, status = run_task(
                 simulation, task["scenarios"], task["start"], task["stop"], task["seed"]
             )
         except Exception as error:
-            connection.send_bytes(describe(error).encode())
+            _answer(output, {"error": describe(error)})
             continue
-        written = os.pwritev(file, [measures, status], 0)
-        if written < measures.nbytes + status.nbytes:
-            raise OSError(f"only {written} bytes of a result could be written")
-        connection.send_bytes(b"")
+        frames = [pack(*row) for row in zip(measures, status, strict=True)]
+        _answer(output, {"frames": [len(frame) for frame in frames]}, *frames, status.tobytes())
 
 
-def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
+def _answer(output: IO[bytes], head: dict[str, Any], *content: bytes) -> None:
+    output.write(b"".join([json.dumps(head).encode(), b"\n", *content]))
+    output.flush()
+
+
+def _listen(tasks: "SimpleQueue[bytes]") -> None:
+    for line in sys.stdin.buffer:
+        tasks.put(line)
     os._exit(1)

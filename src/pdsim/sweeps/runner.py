@@ -1,11 +1,10 @@
 """Run a sweep: expand, look what is there, run what is missing, commit, summarise."""
 
-import json
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,19 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
+from pdsim.files import write_json
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
-from pdsim.sweeps.arrays import CHUNK
+from pdsim.sweeps.blocks import CHUNK
 from pdsim.sweeps.contract import SIMULATION, Simulation, Status, has_failed, load_simulation
-from pdsim.sweeps.executors import Work, choose_executor
+from pdsim.sweeps.datasets import known_names, open_sweep
+from pdsim.sweeps.executors import choose_executor
 from pdsim.sweeps.grid import Cell, Grid, expand
-from pdsim.sweeps.intervals import Intervals
+from pdsim.sweeps.ledger import Intervals
 from pdsim.sweeps.progress import Meter, ProgressCallback
-from pdsim.sweeps.results import known_names, open_sweep
-from pdsim.sweeps.settings import SweepSettings, read_settings
-from pdsim.sweeps.store import RUN, SWEEP, Identity, locked, write_json
-from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, tasks_left, wanted
+from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked, mended_contents
+from pdsim.sweeps.sweepfile import SweepSettings, read_settings
+from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, Work, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
 
 TASK_SECONDS = 1.0
@@ -110,10 +110,13 @@ def sweep(
         simulation=simulation, seed=settings.seed, measures=module.MEASURES, versions=versions()
     )
     place.parent.mkdir(parents=True, exist_ok=True)
-    with locked(place, identity), Writer(place, measures=module.MEASURES) as writer:
+    with (
+        locked(place, identity),
+        Writer(place, mended_contents(place), width=len(module.MEASURES)) as writer,
+    ):
         cells = grid.by_data()
         own = wanted(cells, replicates=settings.replicates, job=job)
-        writer.make_room(own, cells)
+        writer.add_cells(cells)
         write_json(place / SWEEP, _sweep_record(settings, grid))
         cost = costs(cells, module)
         blocks = (
@@ -123,7 +126,7 @@ def sweep(
         )
         meter = Meter(
             total=sum(intervals.count(0, settings.replicates) for intervals in own.values()),
-            reused=_count_done(writer, own),
+            reused=_count_done(writer.contents, own),
             cost=cost,
             callback=progress,
         )
@@ -132,15 +135,13 @@ def sweep(
             "git_revision": _git_revision(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        _add_run(place / RUN, record | runner.description, new=True)
-        queue = TaskQueue(
-            tasks_left(writer.parts.values(), cells, replicates=settings.replicates, blocks=blocks)
-        )
+        add_run(place, record | runner.description, new=True)
+        queue = TaskQueue(tasks_left(writer.contents, cells, own, blocks=blocks))
         work = Work(
             simulation=simulation,
             seed=settings.seed,
             versions=dict(identity.versions),
-            scenarios=_texts(writer, cells),
+            scenarios=partial(_texts, writer.contents),
         )
         meter.tell()
         try:
@@ -151,42 +152,33 @@ def sweep(
             raise
         writer.commit()
         meter.tell()
-        _add_run(place / RUN, record | runner.description | meter.record(), new=False)
+        add_run(place, record | runner.description | meter.record(), new=False)
     return open_sweep(place)
 
 
 def _take(outcome: Done | Lost, writer: Writer, queue: TaskQueue, meter: Meter) -> None:
     """Store what was done; run what was lost in halves, down to the one replicate at fault."""
-    task, keys = outcome.task, writer.parts[outcome.task.part].keys
+    task = outcome.task
+    keys = [writer.contents.cells[row].key for row in range(task.first, task.last)]
     if isinstance(outcome, Lost):
         halves = task.halves()
         for half in reversed(halves):
             queue.push(half)
         if halves:
             return
-        width = len(writer.measures)
-        failed = Done(
-            task=task,
-            measures=np.full((1, 1, width), np.nan),
-            status=np.full((1, 1), _STATUS[outcome.cause], dtype=np.uint8),
-        )
+        nothing = np.full((1, 1, writer.width), np.nan)
+        status = np.full((1, 1), _STATUS[outcome.cause], dtype=np.uint8)
+        failed = Done.of(task, nothing, status)
         writer.add(failed, errors=[f"{outcome.cause}: {outcome.message}"])
-        meter.add(keys[task.first : task.last], 1, failed=1)
+        meter.add(keys, 1, failed=1)
         return
     writer.add(outcome)
     failures = int(np.count_nonzero(has_failed(outcome.status)))
-    meter.add(keys[task.first : task.last], task.stop - task.start, failed=failures)
+    meter.add(keys, task.stop - task.start, failed=failures)
 
 
-def _texts(writer: Writer, cells: Mapping[str, Cell]) -> Callable[[Task], Sequence[str]]:
-    @cache
-    def text(key: str) -> str:
-        return cells[key].text
-
-    def texts(task: Task) -> list[str]:
-        return [text(key) for key in writer.parts[task.part].keys[task.first : task.last]]
-
-    return texts
+def _texts(contents: Contents, task: Task) -> list[str]:
+    return [contents.cells[row].scenario for row in range(task.first, task.last)]
 
 
 def costs(cells: Mapping[str, Cell], module: Simulation) -> dict[str, float]:
@@ -207,15 +199,12 @@ def _blocks(cells: Mapping[str, Cell], cost: Mapping[str, float]) -> dict[str, i
     return {data: max(1, min(CHUNK, int(TASK_SECONDS / s))) for data, s in seconds.items()}
 
 
-def _count_done(writer: Writer, own: Mapping[str, Intervals]) -> int:
+def _count_done(contents: Contents, own: Mapping[str, Intervals]) -> int:
     """Return how many of the wanted replicates are there already."""
     return sum(
-        finished.count(start, stop)
-        for part in writer.parts.values()
-        for row in part.done
-        if (key := part.keys[row]) in own
-        for finished in [part.finished(row)]
-        for start, stop in own[key]
+        contents.finished(contents.rows[key]).count(*part)
+        for key, parts in own.items()
+        for part in parts
     )
 
 
@@ -254,13 +243,6 @@ def check_names(settings: SweepSettings, module: Simulation) -> None:
     ]
     if problems:
         raise InputError(problems)
-
-
-def _add_run(path: Path, record: Mapping[str, Any], *, new: bool) -> None:
-    """Add a run to run.json, or complete the last one."""
-    runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
-    kept = runs if new else runs[:-1]
-    write_json(path, {"runs": [*kept, dict(record)]})
 
 
 def _git_revision() -> str:
