@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from IPython.display import HTML
 
 import pdsim
 from pdsim.analysis import gather
+from pdsim.interviews import groups_of, roles, theme_table
 from pdsim.planning import PlanSettings, run_plan
 from pdsim.reports import plots
 from pdsim.reports.formats.svg import inline_svg
@@ -54,6 +56,35 @@ def improvements() -> tuple[xr.DataArray, xr.DataArray]:
     change = 100 * (level.sel(period="endline") - level.sel(period="baseline"))
     weight = change["weight"] / change["weight"].sum()
     return change, weight.reset_coords(drop=True)
+
+
+@cache
+def simulated_codes() -> pd.DataFrame:
+    """Return simulated coded interviews of three rounds in six facilities of a simulated study."""
+    _, fit = fitted("safe_surgery_like")
+    role = roles(groups_of(pdsim.composite(fit)), pdsim.composite(fit))["role"].to_series()
+    rng = np.random.default_rng(20)
+    voiced = {"leadership": (0.8, 0.3), "teamwork": (0.7, 0.4), "equipment": (0.5, 0.5)}
+    rows = [
+        (facility, informant, month, f"{theme} (simulated)",
+         int(rng.random() < chances[role[facility] == "lower"]))
+        for facility in role.index[role.isin(["higher", "lower"])]
+        for informant in range(12)
+        for month in (1, 6, 12)
+        for theme, chances in voiced.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["facility", "informant", "round", "theme", "value"])
+
+
+@cache
+def simulated_themes() -> xr.DataTree:
+    """Return the contrast of the simulated themes."""
+    _, fit = fitted("safe_surgery_like")
+    return pdsim.contrast_themes(pdsim.composite(fit), theme_table(simulated_codes()))
+
+
+def _contrast() -> xr.Dataset:
+    return simulated_themes()["contrast"].to_dataset()
 
 
 @cache
@@ -133,6 +164,13 @@ def _strip() -> tuple[Any, Any]:
 
 
 FIGURES = (
+    Entry("roles_forest", "Who plays which part in the interviews (simulated study).",
+          lambda: plots.roles_forest(simulated_themes()["roles"].to_dataset(),
+                                     label="Improvement (pp)")),
+    Entry("theme_contrasts", "Simulated themes, with and without the doubt who is high.",
+          lambda: plots.theme_contrasts(_contrast().sel(round="all", drop=True))),
+    Entry("theme_rounds", "The contrast of simulated themes over the rounds.",
+          lambda: plots.theme_rounds(_contrast().sel(round=["1", "6", "12"]))),
     Entry("forest", "Every facility's improvement, the largest first. White diamonds are observed.",
           lambda: plots.forest(_study().improvement, _ranking())),
     Entry("rank_heatmap", "Probability of every rank for every facility.",

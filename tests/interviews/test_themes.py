@@ -119,7 +119,7 @@ def test_pooled_shares_against_quadrature():
         total = 1 / correlation - 1
         return rng.beta(np.maximum(mean * total, 1e-9), np.maximum((1 - mean) * total, 1e-9))
 
-    centre, spread, rho = rng.random(size), rng.beta(1, 3, size), rng.beta(1, 3, size)
+    centre, spread, rho = rng.random(size), rng.random(size), rng.beta(1, 3, size)
     share = [beta(beta(centre, spread), rho) for _ in range(2)]
     said = [rng.binomial(10, one) for one in share]
     kept = (said[0] == 7) & (said[1] == 2)

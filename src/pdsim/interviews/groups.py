@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Bools, Floats
-from pdsim.conventions import DEFAULT_M
+from pdsim.conventions import CI_PROB, DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.interviews.lambdas import (
     all_above,
@@ -24,6 +24,9 @@ from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, n
 from pdsim.ranking.probability import top_probability
 
 ROLES: Final = ("higher", "boundary", "middle", "lower")
+TAILS: Final = (0.5 - 0.5 * CI_PROB, 0.5 + 0.5 * CI_PROB)
+"""Bounds of every interval."""
+
 BOUNDARY: Final = 0.1
 """P(it belongs to an end) from which on a facility that was not named is a boundary case."""
 
@@ -187,7 +190,8 @@ def roles(groups: Groups, score: xr.DataArray, *, boundary: float = BOUNDARY) ->
     Returns
     -------
     Dataset
-        Over ``facility``: ``role`` (one of `ROLES`; higher and lower are the groups),
+        Over ``facility``: ``role`` (one of `ROLES`; higher and lower are the groups), ``mean``,
+        ``low`` and ``high`` of the score,
         ``top_probability``, ``bottom_probability`` and ``between_probability`` (it truly belongs
         to neither end), each with its ``_mcse``.
     """
@@ -196,12 +200,17 @@ def roles(groups: Groups, score: xr.DataArray, *, boundary: float = BOUNDARY) ->
     at_top, at_bottom = top["top_probability"], bottom["top_probability"]
     outside = np.where((at_top + at_bottom).values >= boundary, "boundary", "middle")
     role = np.where(groups.high, "higher", np.where(groups.low, "lower", outside))
+    values = groups.draws.values
+    low, high = np.quantile(values, TAILS, axis=(0, 1, 2))
     between, error, size = mean_and_error(
         1.0 - groups.at_top - groups.at_bottom, ess=groups.draws.ess
     )
     return xr.Dataset(
         {
             "role": ("facility", role),
+            "mean": ("facility", values.mean(axis=(0, 1, 2))),
+            "low": ("facility", low),
+            "high": ("facility", high),
             "top_probability": ("facility", at_top.values),
             "top_probability_mcse": ("facility", top["top_probability_mcse"].values),
             "bottom_probability": ("facility", at_bottom.values),
@@ -210,7 +219,12 @@ def roles(groups: Groups, score: xr.DataArray, *, boundary: float = BOUNDARY) ->
             "between_probability_mcse": ("facility", never_seen(error, size)[0]),
         },
         coords={"facility": groups.names},
-        attrs={**groups.draws.origin, "m_top": groups.m_top, "m_bottom": groups.m_bottom},
+        attrs={
+            **groups.draws.origin,
+            "units": str(score.attrs.get("units", "")),
+            "m_top": groups.m_top,
+            "m_bottom": groups.m_bottom,
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """Shares of facilities, partially pooled within the end they belong to.
 
     y_i ~ Binomial(n_i, p_i),   p_i ~ beta(mean mu_g, correlation rho),   g = top, between, bottom
-    mu_g ~ beta(mean mu, correlation c),   mu ~ Uniform(0, 1),   rho, c ~ Beta(1, 3)
+    mu_g ~ beta(mean mu, correlation c),   mu, c ~ Uniform(0, 1),   rho ~ Beta(1, 3)
 
 where beta(mean, correlation) has the shapes mean (1/c - 1) and (1 - mean)(1/c - 1). All lie on
 grids and are integrated out, exactly but for their mesh. rho is the correlation of two informants
@@ -108,11 +108,6 @@ def _middles(count: int) -> Floats:
     return (np.arange(count) + 0.5) / count
 
 
-def _prior(correlation: Floats) -> Floats:
-    """Return the density of a correlation, up to a factor: facilities do not differ wildly."""
-    return (1.0 - correlation) ** 2
-
-
 def _likelihood(voiced: Floats, informants: Floats) -> Floats:
     """Return log likelihoods (facility, correlation, class mean), the prior of rho left out."""
     first, second = _shapes(_middles(_MEANS), _middles(_CORRELATIONS)[:, np.newaxis])
@@ -128,15 +123,13 @@ def _class_means() -> Floats:
     a, b = _shapes(centre.reshape(-1, 1), spread.reshape(-1, 1))
     log_density = (a - 1.0) * np.log(middle) + (b - 1.0) * np.log1p(-middle)
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    return density / density.sum(axis=1, keepdims=True) * _prior(spread.reshape(-1, 1))
+    return np.asarray(density / density.sum(axis=1, keepdims=True))
 
 
 def _evidence(kinds: Classes, likelihood: Floats, prior: Floats) -> Floats:
     """Return log likelihoods of divisions (kind, correlation and centre), classes summed out."""
-    # the prior of the spread belongs to the division, not to each of its three classes
-    weight = prior.sum(axis=1)
-    normal = prior / weight[:, np.newaxis]
-    base = np.log(weight) + np.log(_prior(_middles(_CORRELATIONS)))[:, np.newaxis]
+    # informants of one facility agree somewhat: Beta(1, 3), up to a factor
+    base = 2.0 * np.log1p(-_middles(_CORRELATIONS))[:, np.newaxis] + np.zeros(len(prior))
     result = np.empty((len(kinds), base.size))
     for start in range(0, len(kinds), _BLOCK):
         block = kinds[start : start + _BLOCK]
@@ -144,7 +137,7 @@ def _evidence(kinds: Classes, likelihood: Floats, prior: Floats) -> Floats:
         for g in (TOP, BETWEEN, BOTTOM):
             log_class = np.tensordot((block == g).astype(float), likelihood, axes=1)
             top = log_class.max(axis=-1, keepdims=True)
-            total += np.log(np.exp(log_class - top) @ normal.T + _TINY) + top
+            total += np.log(np.exp(log_class - top) @ prior.T + _TINY) + top
         result[start : start + _BLOCK] = total.reshape(len(block), -1)
     return result
 

@@ -10,11 +10,11 @@ from pdsim.errors import InputError, Problem
 from pdsim.interviews.agreement import Metric, alpha_bootstrap, krippendorff_alpha
 from pdsim.interviews.assignments import least_p, permutation_contrasts, permutation_p
 from pdsim.interviews.conditions import consistency, coverage, meets, separating_combinations
-from pdsim.interviews.groups import Groups, groups_of, roles, separation
+from pdsim.interviews.groups import TAILS, Groups, groups_of, roles, separation
 from pdsim.interviews.pooling import ShareDraws, share_draws
 from pdsim.interviews.themesettings import ContrastSettings
 from pdsim.interviews.themetable import ALL_ROUNDS, ThemeTable, theme_shares
-from pdsim.interviews.weighted import TAILS, WeightedGroups
+from pdsim.interviews.weighted import WeightedGroups
 from pdsim.settings import to_mapping
 
 

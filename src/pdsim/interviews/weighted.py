@@ -1,18 +1,14 @@
 """Summaries of a theme over draws that were drawn again by weight."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Bools, Floats
-from pdsim.conventions import CI_PROB
-from pdsim.interviews.groups import Groups
+from pdsim.interviews.groups import TAILS, Groups
 from pdsim.interviews.lambdas import difference
 from pdsim.ranking.draws import mean_and_error
-
-TAILS: Final = (0.5 - 0.5 * CI_PROB, 0.5 + 0.5 * CI_PROB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

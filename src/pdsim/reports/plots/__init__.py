@@ -2,6 +2,7 @@
 
 from pdsim.reports.plots.distribution import acceptability_bars, funnel, grades
 from pdsim.reports.plots.forest import forest
+from pdsim.reports.plots.interview_figures import roles_forest, theme_contrasts, theme_rounds
 from pdsim.reports.plots.moves import bump, domain_profile, predictive, sides_by_name, slope
 from pdsim.reports.plots.plan_curves import plan_curve, plan_frontier, plan_tornado
 from pdsim.reports.plots.ranks import membership_dots, rank_heatmap
@@ -27,7 +28,10 @@ __all__ = [
     "plan_tornado",
     "predictive",
     "rank_heatmap",
+    "roles_forest",
     "sides_by_name",
     "slope",
+    "theme_contrasts",
+    "theme_rounds",
     "tornado",
 ]

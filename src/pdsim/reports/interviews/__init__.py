@@ -1,0 +1,1 @@
+"""The pages on interviews: whom to ask, and what was said."""
