@@ -337,23 +337,40 @@ def sweep(
 @app.command()
 def plan(
     config: Annotated[Path, typer.Argument(help="plan.toml")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the answer.")],
-    pilot: Annotated[Path | None, typer.Option(help="fit.nc of a pilot study.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to make for the answer.")
+    ] = None,
+    pilot: Annotated[
+        Path | None,
+        typer.Option(help="Results of a pilot study (folder or fit.nc): they fill the scenario."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check, and give a first answer by normal theory.")
+    ] = False,
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Find the smallest study that reaches a target."""
+    from pdsim.analysis import load_fit, save_fit
+    from pdsim.planning import look_at_plan, plan_file
     from pdsim.reports.formats.write import check_formats, write_document
+    from pdsim.reports.plan.plan_sentences import first_sentence
 
     check_formats(formats)
-    _check_free(out)
+    if out is not None:
+        _check_free(out)
+    elif not dry_run:
+        raise InputError(Problem(rule="--out is missing", cure="name a folder, or use --dry-run"))
+    fit = None
+    if pilot is not None:
+        fit = load_fit(pilot / "fit.nc" if pilot.is_dir() else pilot)
+    _say(first_sentence(look_at_plan(config, pilot=fit)))
+    if dry_run or out is None:
+        return
     with _bar() as advance:
-        from pdsim.analysis import load_fit, save_fit
         from pdsim.files import published
-        from pdsim.planning import plan_file
         from pdsim.reports.plan.plan_document import plan_document
 
-        fit = None if pilot is None else load_fit(pilot)
         answer = plan_file(config, pilot=fit, workers=workers, progress=advance)
         document = plan_document(answer)
         with published(out) as new:

@@ -12,8 +12,8 @@ from pdsim import Priors, Scenario, plan
 from pdsim.errors import InputError
 from pdsim.planning import Costs, Target, from_priors, from_ranges, parse_target, plan_file
 from pdsim.planning.designs import grid_of
-from pdsim.planning.parameters import check_ranges
 from pdsim.planning.sizes import mean_trials, resize, with_trials
+from pdsim.planning.uncertain import check_ranges
 from pdsim.simulation import PERFORMANCE
 
 LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
@@ -66,10 +66,8 @@ def test_sizes():
 
 
 def test_costs():
-    costs = Costs(
-        fixed=10, per_facility=100, per_visit=30, per_case=2, per_score=0.5, cases_per_visit=25
-    )
-    study = Scenario(facilities=10, indicators=4, trials=40)
+    costs = Costs(fixed=10, per_facility=100, per_visit=30, per_case=2, per_score=0.5)
+    study = Scenario(facilities=10, indicators=4, trials=40, cases_per_visit=25)
     # two visits in each of two periods, and 800 cases of 2 + 4 x 0.5
     assert costs.of(study) == 10 + 1000 + 10 * 2 * 2 * 30 + 800 * 4
     assert costs.affordable(study, costs.of(study)) == 40
@@ -119,7 +117,8 @@ def test_a_plan_is_reproducible_and_complete(tmp_path):
         for _ in range(2)
     ]
     first, second = trees
-    for name in ("answer", "assurance", "sensitivity", "frontier"):
+    assert "frontier" not in first.children  # no budget is made up
+    for name in ("answer", "assurance", "sensitivity", "visits", "prices"):
         assert first[name].to_dataset().identical(second[name].to_dataset())
     first.to_netcdf(tmp_path / "plan.nc", engine="h5netcdf")
     assert json.loads(first.attrs["configuration"])["scenario"]["unit_sd"] == 3.0
@@ -152,17 +151,23 @@ def test_all_problems_of_a_file_are_named(tmp_path):
     path.write_text('target = "pcs_topp >= 0.8"\nover = "trials"\n[scenario]\nm = 9\n')
     with pytest.raises(InputError) as caught:
         plan_file(path)
-    assert len(caught.value.problems) == 2
+    # the target, m, and that nobody says how many facilities and indicators there are
+    assert len(caught.value.problems) == 4
     path.write_text(
         'over = "cost"\ntarget = "pcs_top <= 0.8"\n[costs]\nper_case = 1\n'
         "[grid]\nfacilities = [8, 10]\n[ranges]\ntrials = [10, 20]\nfacilities = [8, 12]\n"
+        "[scenario]\nindicators = 2\n"
     )
     with pytest.raises(InputError) as caught:
         plan_file(path)
     assert len(caught.value.problems) == 3
-    path.write_text("targget = 1\n")
-    with pytest.raises(InputError, match="targget"):
+    path.write_text('targget = 1\nover = "trialss"\npreset = "like_foundin"\nprecision = "fine"\n')
+    with pytest.raises(InputError) as caught:
         plan_file(path)
+    text = str(caught.value)
+    for word in ("'targget'", "'trials'", "'like_founding'", "precision"):
+        assert word in text
+    assert len(caught.value.problems) == 4
 
 
 def test_a_plan_from_a_file(tmp_path):

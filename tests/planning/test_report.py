@@ -23,7 +23,10 @@ DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
 
 
 def sentence(tree):
-    return words_of(plan_document(tree).sections[0].blocks[0].text)
+    """Return the first sentences: on the budget, if there is one, and the answer."""
+    blocks = plan_document(tree).sections[0].blocks
+    texts = [words_of(block.text) for block in blocks if isinstance(block, Paragraph)]
+    return " ".join(texts[: 2 if "budget" in tree.children else 1])
 
 
 def test_every_measure_and_size_has_words():
@@ -55,11 +58,13 @@ def test_the_whole_report(costed, tmp_path):
     assert path.name == "planning.html"
     document = plan_document(costed)
     assert [section.title for section in document.sections] == [
-        "The answer", "Assurance", "Designs and budgets", "Sensitivity", "Assumptions",
+        "The answer", "In figures", "Assurance", "Designs and budgets", "In the field",
+        "Sensitivity", "Assumptions",
     ]  # fmt: skip
     answer = costed["answer"]
     text = sentence(costed)
-    assert text.startswith("The cheapest of 2 designs has")
+    assert text.startswith("The budget of 1,500 is ")
+    assert "The cheapest of 2 designs has" in text
     assert f"with {int(answer.n)} cases" in text
     low, high = int(np.ceil(answer.n_low)), int(np.ceil(answer.n_high))
     assert f"(95 % interval of the simulation {low} to {high})" in text
@@ -162,7 +167,7 @@ def test_a_loss_has_its_unit():
         Scenario(trials=20, indicators=2), target="regret_top <= 2", precision=0.3,
         ranges={"sd_change_facility": (0.5, 0.7)},
     )  # fmt: skip
-    assert "is at most 2 percentage points if the assumptions" in sentence(tree)
+    assert "is about 2 percentage points, if the assumptions" in sentence(tree)
     table = plan_document(tree).tables["sensitivity-table"]
     found = tree["sensitivity"].sel(assumption="sd_change_facility", end="low")
     assert table.value("sd_change_facility", "low_n_high") == np.ceil(found.n_high)

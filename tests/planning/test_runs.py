@@ -9,7 +9,7 @@ import pdsim
 from pdsim import Scenario, plan
 from pdsim.errors import InputError
 from pdsim.planning import Search, check_allocation, next_cases, solve
-from pdsim.planning.cases import cases_of
+from pdsim.planning.next_case import cases_of
 from pdsim.planning.runs import (
     CHEAP_RULE,
     measure_rows,

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from pdsim.planning.allocation import _exchange, _spread
+from pdsim.planning.allocation import Posterior, _exchange, _spread, chance_right, outcomes
 from pdsim.planning.closed import pcs_means
-from pdsim.planning.value import Posterior, chance_right, outcomes
 
 MEAN = np.array([9.0, 6.0, 3.2, 2.8, 0.0, -3.0, -6.0, -9.0])
 INDICATORS = 3

@@ -1,5 +1,6 @@
 """Draws from the prior, and what the fitted model says the data should look like."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,18 +35,42 @@ class Parameters:
 
 def draw_parameters(data: ModelData, rng: np.random.Generator) -> Parameters:
     """Draw parameters from the priors of `data`."""
-    priors, indicators = data.priors, data.shape[1]
-    number = {n: indicators if n == "indicator" and data.own_spread else 1 for n in data.levels}
+    return parameters_of(
+        data.priors, data.levels, indicators=data.shape[1], own_spread=data.own_spread, rng=rng
+    )
+
+
+def parameters_of(
+    priors: Priors,
+    levels: Sequence[str],
+    *,
+    indicators: int,
+    own_spread: bool,
+    rng: np.random.Generator,
+) -> Parameters:
+    """Draw parameters from priors.
+
+    Parameters
+    ----------
+    priors : Priors
+    levels : sequence of str
+        Those of effects that exist.
+    indicators : int
+    own_spread : bool
+        Whether each indicator has a standard deviation of its own.
+    rng : Generator
+    """
+    number = {n: indicators if n == "indicator" and own_spread else 1 for n in levels}
 
     def scales(stem: str) -> dict[str, Floats]:
-        return {n: _draw_scale(priors.scale(f"{stem}_{n}"), number[n], rng) for n in data.levels}
+        return {n: _draw_scale(priors.scale(f"{stem}_{n}"), number[n], rng) for n in levels}
 
     return Parameters(
         alpha=_draw_means(priors.alpha, indicators, rng),
         beta=_draw_means(priors.beta, indicators, rng),
         sd_baseline=scales("sd_baseline"),
         sd_change=scales("sd_change"),
-        corr={n: _draw_corr(priors, n, number[n], rng) for n in data.levels},
+        corr={n: _draw_corr(priors, n, number[n], rng) for n in levels},
     )
 
 

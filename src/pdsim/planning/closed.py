@@ -122,6 +122,30 @@ def pcs_means(means: ArrayLike, se: ArrayLike, *, m: int) -> float:
     return float(min(1.0, np.sum(largest * np.exp(above)) * (y[1] - y[0])))
 
 
+def best_cases_per_visit(per_visit: float, per_case: float, correlation: float) -> float:
+    """Return how many cases of a visit give the most precision for the money.
+
+    With V visits of b cases each, the variance of a mean is ``(r + (1 - r) / b) / V`` and the cost
+    ``V (per_visit + b per_case)``; their product is smallest at
+    ``sqrt(per_visit / per_case (1 - r) / r)`` (Cochran 1977, Sampling Techniques, section 10.6).
+
+    Parameters
+    ----------
+    per_visit, per_case : float
+        Costs.
+    correlation : float
+        r, of two cases of one visit; infinite where the cases of a visit are independent.
+
+    Examples
+    --------
+    >>> round(best_cases_per_visit(300, 20, 0.1), 2)
+    11.62
+    """
+    if correlation == 0:
+        return np.inf
+    return float(np.sqrt(per_visit / per_case * (1 - correlation) / correlation))
+
+
 def _grid(mean: Floats, error: Floats) -> Floats:
     """Return the points of the trapezoid rule, which converges geometrically here."""
     low, high = (mean - _REACH * error).min(), (mean + _REACH * error).max()

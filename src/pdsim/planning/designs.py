@@ -13,8 +13,8 @@ from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.planning.curve import fit_curve, from_link
 from pdsim.planning.question import Question, estimates_at, searching
-from pdsim.planning.sizes import Costs, resize, with_trials
-from pdsim.planning.solve import Root
+from pdsim.planning.root_search import Root
+from pdsim.planning.sizes import GRID, Costs, periods_of, resize, visits_of, with_trials
 from pdsim.simulation import Scenario
 
 _STREAM_RACE: Final = 1_000
@@ -57,7 +57,7 @@ def grid_of(scenario: Scenario, grid: Mapping[str, Sequence[int]]) -> tuple[Scen
     >>> [s.facilities for s in grid_of(Scenario(), {"facilities": [10, 20]})]
     [10, 20]
     """
-    names = [name for name in ("facilities", "indicators") if name in grid]
+    names = [name for name in GRID if name in grid]
     found: list[Scenario] = []
     problems: list[Problem] = []
     for values in itertools.product(*(grid[name] for name in names)):
@@ -125,25 +125,26 @@ def design_table(raced: Raced, costs: Costs) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Over ``design``: ``facilities``, ``indicators``, ``trials``, ``trials_low``,
-        ``trials_high``, ``rounds``, ``cases`` (observed in all), ``cost``, ``cost_low``,
-        ``cost_high``, ``ceiling``, ``replicates``, ``status``, ``cheapest`` (0 or 1). Costs and
-        trials are NaN where no design of the kind reaches the target.
+        Over ``design``: ``facilities``, ``indicators``, ``cases_per_visit`` (NaN: all on one
+        visit), ``trials``, ``trials_low``, ``trials_high``, ``rounds``, ``cases`` (observed in
+        all), ``cost``, ``cost_low``, ``cost_high``, ``ceiling``, ``replicates``, ``status``,
+        ``cheapest`` (0 or 1). Costs and trials are NaN where no design of the kind reaches the
+        target.
     """
     rows = []
     for i, (scenario, root) in enumerate(zip(raced.scenarios, raced.roots, strict=True)):
         n = np.nan if root.n is None or root.status == "not_reachable" else float(root.n)
         sized = with_trials(scenario, n) if np.isfinite(n) else None
-        periods = 1 if scenario.kind == "normal" else 2
         rows.append(
             {
                 "facilities": scenario.facilities,
                 "indicators": scenario.indicators,
+                "cases_per_visit": _per_visit(scenario),
                 "trials": n,
                 "trials_low": root.crossing.low,
                 "trials_high": root.crossing.high,
-                "rounds": np.nan if sized is None else costs.rounds(sized),
-                "cases": n * scenario.facilities * periods,
+                "rounds": np.nan if sized is None else visits_of(sized),
+                "cases": n * scenario.facilities * periods_of(scenario),
                 "cost": np.nan if sized is None else costs.of(sized),
                 "cost_low": _cost(costs, scenario, root.crossing.low),
                 "cost_high": _cost(costs, scenario, root.crossing.high),
@@ -155,6 +156,10 @@ def design_table(raced: Raced, costs: Costs) -> xr.Dataset:
         )
     columns = {name: ("design", [row[name] for row in rows]) for name in rows[0]}
     return xr.Dataset(columns)
+
+
+def _per_visit(scenario: Scenario) -> float:
+    return np.nan if scenario.cases_per_visit is None else float(scenario.cases_per_visit)
 
 
 def _cost(costs: Costs, scenario: Scenario, trials: float) -> float:
@@ -189,7 +194,7 @@ def frontier(
         Over (``budget``, ``design``): ``trials`` (NaN where the budget pays for no case),
         ``value``, ``value_low``, ``value_high``, ``p_reached``; over ``budget``: ``best`` (design
         with the best value, -1 if none is affordable); over ``design``: ``facilities``,
-        ``indicators``. Attributes ``stated_budget``, ``replicates``.
+        ``indicators``, ``cases_per_visit``. Attributes ``stated_budget``, ``replicates``.
     """
     target = question.target
     # what is spent before the first case is the same for every budget
@@ -231,6 +236,7 @@ def frontier(
             "best": ("budget", best),
             "facilities": ("design", [scenario.facilities for scenario in scenarios]),
             "indicators": ("design", [scenario.indicators for scenario in scenarios]),
+            "cases_per_visit": ("design", [_per_visit(scenario) for scenario in scenarios]),
         },
         coords={"budget": budgets},
         attrs={"stated_budget": budget, "replicates": spent},

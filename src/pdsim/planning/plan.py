@@ -1,47 +1,35 @@
 """`plan`: the smallest study that reaches a target."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.planning.designs import design_table, frontier, grid_of, race
-from pdsim.planning.parameters import (
-    Range,
-    check_ranges,
-    drawn,
-    from_pilot,
-    from_priors,
-    from_ranges,
+from pdsim.planning.designs import grid_of
+from pdsim.planning.first_look import first_look
+from pdsim.planning.pilot import from_pilot
+from pdsim.planning.plan_parts import answers_of
+from pdsim.planning.plan_presets import preset_of
+from pdsim.planning.plan_settings import (
+    PlanSettings,
+    Stated,
+    as_mapping,
+    check,
+    read_plan,
+    stated_scenario,
 )
-from pdsim.planning.presets import preset_of
-from pdsim.planning.question import (
-    DrawFor,
-    Question,
-    Tell,
-    answer,
-    quiet,
-    replicates_per_row,
-)
-from pdsim.planning.results import root_dataset, value_at
+from pdsim.planning.question import DrawFor, Question, Tell, quiet
 from pdsim.planning.runs import workers_map
-from pdsim.planning.sensitivity import tornado
-from pdsim.planning.settings import PlanSettings, as_mapping, check, read_plan
-from pdsim.planning.sizes import Costs, mean_trials, resize
-from pdsim.planning.solve import Root
-from pdsim.planning.start import signal_of
+from pdsim.planning.sizes import Costs
 from pdsim.planning.target import parse_target
+from pdsim.planning.uncertain import Range, check_ranges, from_priors, from_ranges
 from pdsim.priors import Priors
 from pdsim.provenance import stamp
 from pdsim.settings import from_mapping, to_mapping
 from pdsim.simulation import Scenario
-
-_CONDITIONAL: Final = 1
-_ASSURANCE: Final = 2
 
 
 def plan(
@@ -60,6 +48,7 @@ def plan(
     costs: Costs | None = None,
     budget: float | None = None,
     grid: Mapping[str, Sequence[int]] | None = None,
+    stand_in: int = 100,
     seed: int = 1,
     most: int = 1_000_000,
     workers: int = 1,
@@ -93,9 +82,13 @@ def plan(
         A fit of a pilot study, see `pdsim.fit`.
     costs : pdsim.planning.Costs, optional
     budget : float, optional
-        Also find the best design that it pays for; default: the cost of the answer.
+        Also find what it buys, and the best design that it pays for.
     grid : mapping of str to sequence of int, optional
-        ``facilities`` and ``indicators`` of the designs that are compared by cost.
+        ``facilities``, ``indicators`` and ``cases_per_visit`` of the designs that are compared by
+        cost.
+    stand_in : int
+        Studies in which a rule other than that of `pdsim.analyse` is compared with it at n; 0 for
+        none.
     seed : int
     most : int
         Replicates after which a search gives up.
@@ -109,12 +102,17 @@ def plan(
     -------
     DataTree
         ``answer``: n with its interval and the curve, for the scenario as stated (see
-        `pdsim.planning.root_dataset`), and ``cost``, ``cases``, ``reliability`` at n.
+        `pdsim.planning.root_dataset`), ``cost``, ``cases``, ``visits``, ``reliability`` at n, and
+        ``n_certain`` with ``cost_certain``, the size that reaches the target with 95 % certainty.
         ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
         ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
-        ``drawn_low``, ``drawn_median``, ``drawn_high``. ``sensitivity``, ``designs``, ``frontier``
-        where asked for. Attributes ``target``, ``over``, ``status``, ``seed``, ``configuration``
-        (with the whole scenario), ``replicates`` (spent in all) and versions.
+        ``drawn_low``, ``drawn_median``, ``drawn_high``. ``assumptions``: over ``setting`` its
+        ``source``, and what it is ``instead`` of. ``rules``: see
+        `pdsim.planning.stand_in.compare_rules`. With costs ``visits`` and ``prices``, with a
+        budget ``budget``, with a cost of wrong names ``worth`` (see `pdsim.planning.budget`).
+        ``sensitivity``, ``designs``, ``frontier`` where asked for. Attributes ``headline`` (which
+        of ``answer`` and ``assurance`` to quote), ``target``, ``over``, ``status``, ``seed``,
+        ``configuration`` (with the whole scenario), ``replicates`` (spent in all), versions.
 
     Raises
     ------
@@ -134,7 +132,7 @@ def plan(
         "low": low,
         "high": high,
         "precision": precision,
-        "scenario": to_mapping(scenario),
+        "scenario": _stated(scenario),
         "ranges": ranges,
         "sensitivity": sensitivity,
         "assurance": assurance,
@@ -142,11 +140,23 @@ def plan(
         "costs": None if costs is None else to_mapping(costs),
         "budget": budget,
         "grid": grid,
+        "stand_in": stand_in,
         "seed": seed,
         "most": most,
     }
     settings = from_mapping(PlanSettings, {k: v for k, v in stated.items() if v is not None})
     return run_plan(settings, pilot=pilot, workers=workers, progress=progress)
+
+
+def _stated(scenario: Scenario) -> dict[str, Any]:
+    """Return the settings that differ from the defaults, which are somebody's statement."""
+    plain = Scenario()
+    differ = {
+        field.name
+        for field in fields(scenario)
+        if getattr(scenario, field.name) != getattr(plain, field.name)
+    }
+    return {name: value for name, value in to_mapping(scenario).items() if name in differ}
 
 
 def plan_file(
@@ -163,7 +173,7 @@ def plan_file(
     path : str or Path
         The keys are those of `pdsim.planning.PlanSettings`.
     pilot : DataTree, optional
-        A fit of a pilot study; the assurance is then drawn from it.
+        A fit of a pilot study, which fills the scenario; the assurance is drawn from it.
     workers : int
     progress : callable, optional
 
@@ -171,7 +181,26 @@ def plan_file(
     ------
     InputError
     """
-    return run_plan(read_plan(path), pilot=pilot, workers=workers, progress=progress)
+    settings = read_plan(path, pilot=pilot)
+    return run_plan(settings, pilot=pilot, workers=workers, progress=progress)
+
+
+def look_at_plan(path: str | Path, *, pilot: xr.DataTree | None = None) -> xr.Dataset:
+    """Return the first answer to plan.toml, by normal theory; see `first_look`.
+
+    Parameters
+    ----------
+    path : str or Path
+    pilot : DataTree, optional
+
+    Raises
+    ------
+    InputError
+    """
+    settings = read_plan(path, pilot=pilot)
+    stated = stated_scenario(settings, pilot)
+    _ranges(settings, stated)
+    return first_look(_question(settings, stated.scenario), settings.costs, settings.budget)
 
 
 def run_plan(
@@ -182,76 +211,83 @@ def run_plan(
     progress: Tell | None = None,
 ) -> xr.DataTree:
     """Plan from settings; see `plan`."""
-    if pilot is not None and settings.assurance in ("", "pilot"):
+    if pilot is not None and not settings.assurance:
         settings = replace(settings, assurance="pilot")
-    ranges = _check(settings, pilot)
-    scenario = settings.base()
+    check(settings, pilot)
+    stated = stated_scenario(settings, pilot)
+    ranges = _ranges(settings, stated)
     if workers < 1:
         raise InputError(Problem(rule=f"workers must be 1 or more, got {workers}"))
     draw_for = _draws(settings, ranges, pilot)
-    low, high = settings.range
-    with workers_map(workers if scenario.needs_posterior else 1) as apply:
-        question = Question(
-            scenario=scenario,
-            target=parse_target(settings.target),
-            over="trials" if settings.over == "cost" else settings.over,
-            low=low,
-            high=high,
-            precision=settings.precision,
-            most=settings.most,
-            seed=settings.seed,
+    with workers_map(workers) as apply:
+        question = replace(
+            _question(settings, stated.scenario),
             apply=apply,
-            workers=workers if scenario.needs_posterior else 1,
+            workers=workers,
             tell=progress or quiet,
         )
-        parts = _parts(settings, question, ranges, draw_for)
+        parts = answers_of(settings, question, ranges, draw_for)
     spent = sum(int(part["replicates"].sum()) for part in parts.values() if "replicates" in part)
-    stated = {name: [ends.low, ends.high] for name, ends in ranges.items()}
-    configuration = as_mapping(settings) | {"ranges": stated}
+    spent += sum(int(part.attrs.get("replicates", 0)) for part in parts.values())
+    given = {name: [ends.low, ends.high] for name, ends in ranges.items()}
+    configuration = as_mapping(settings, stated.scenario) | {"ranges": given}
     root = stamp(xr.Dataset(), configuration=configuration).assign_attrs(
         name=settings.name,
         target=str(question.target),
         over=settings.over,
         status=parts["answer"].attrs["status"],
         assurance=settings.assurance,
+        headline="assurance" if settings.assurance in ("pilot", "priors") else "answer",
         source=preset_of(settings.preset).source if settings.preset else "",
         seed=settings.seed,
-        replicates=spent + int(parts["frontier"].attrs["replicates"] if "frontier" in parts else 0),
+        replicates=spent,
     )
+    parts["assumptions"] = _assumptions(stated)
     return xr.DataTree.from_dict({"/": root, **parts})
 
 
-def _check(settings: PlanSettings, pilot: xr.DataTree | None) -> dict[str, Range]:
-    """Check everything, and return the ranges."""
-    problems: list[Problem] = []
-    try:
-        check(settings)
-    except InputError as error:
-        problems += error.problems
-    if (settings.assurance == "pilot") != (pilot is not None):
-        problems.append(
-            Problem(
-                rule="assurance from a pilot needs its fit, and a fit needs assurance = 'pilot'",
-                cure="give both or neither",
-            )
-        )
-    if problems:
-        raise InputError(problems)
-    stated = dict(settings.ranges)
-    if not stated and settings.preset:
+def _question(settings: PlanSettings, scenario: Scenario) -> Question:
+    low, high = settings.range
+    return Question(
+        scenario=scenario,
+        target=parse_target(settings.target),
+        over="trials" if settings.over == "cost" else settings.over,
+        low=low,
+        high=high,
+        precision=settings.precision,
+        most=settings.most,
+        seed=settings.seed,
+    )
+
+
+def _assumptions(stated: Stated) -> xr.Dataset:
+    """Return where every number of the scenario comes from."""
+    names = list(stated.source)
+    return xr.Dataset(
+        {
+            "source": ("setting", [stated.source[name] for name in names]),
+            "instead": ("setting", [str(stated.instead.get(name, "")) for name in names]),
+        },
+        coords={"setting": names},
+    )
+
+
+def _ranges(settings: PlanSettings, stated: Stated) -> dict[str, Range]:
+    """Check what a scenario allows, and return the ranges."""
+    given = dict(settings.ranges)
+    if not given and settings.preset:
         defaults = preset_of(settings.preset).ranges
-        stated = {name: ends for name, ends in defaults.items() if name not in settings.planned}
-    scenario = settings.base()
+        given = {name: ends for name, ends in defaults.items() if name not in settings.planned}
+    problems: list[Problem] = []
     ranges: dict[str, Range] = {}
     try:
-        ranges = check_ranges(scenario, stated)
+        ranges = check_ranges(stated.scenario, given)
     except InputError as error:
         problems += error.problems
-    if settings.over == "cost":
-        try:
-            grid_of(scenario, settings.grid)
-        except InputError as error:
-            problems += error.problems
+    try:
+        grid_of(stated.scenario, settings.grid)
+    except InputError as error:
+        problems += error.problems
     if problems:
         raise InputError(problems)
     return ranges
@@ -260,83 +296,11 @@ def _check(settings: PlanSettings, pilot: xr.DataTree | None) -> dict[str, Range
 def _draws(
     settings: PlanSettings, ranges: Mapping[str, Range], pilot: xr.DataTree | None
 ) -> DrawFor | None:
-    match settings.assurance:
-        case "ranges":
-            fixed = from_ranges(ranges, seed=settings.seed)
-            return lambda scenario: fixed
-        case "priors":
-            return lambda scenario: from_priors(
-                scenario, settings.design_priors, seed=settings.seed
-            )
-        case "pilot" if pilot is not None:
-            return lambda scenario: from_pilot(scenario, pilot, seed=settings.seed)
+    if settings.assurance == "ranges":
+        fixed = from_ranges(ranges, seed=settings.seed)
+        return lambda scenario: fixed
+    if settings.assurance == "priors":
+        return lambda scenario: from_priors(scenario, settings.design_priors, seed=settings.seed)
+    if pilot is not None and settings.assurance == "pilot":
+        return lambda scenario: from_pilot(scenario, pilot, seed=settings.seed)
     return None
-
-
-def _parts(
-    settings: PlanSettings,
-    question: Question,
-    ranges: Mapping[str, Range],
-    draw_for: DrawFor | None,
-) -> dict[str, xr.Dataset]:
-    parts: dict[str, xr.Dataset] = {}
-    costs = settings.costs
-    if settings.over == "cost" and costs is not None:
-        raced = race(question, grid_of(question.scenario, settings.grid), costs)
-        parts["designs"] = design_table(raced, costs)
-        chosen = raced.cheapest or 0
-        root = raced.roots[chosen]
-        question = replace(question, scenario=raced.scenarios[chosen])
-    else:
-        root = answer(question, stream=_CONDITIONAL, stage="the scenario as stated")
-    parts["answer"] = _answer_dataset(question, root, costs)
-    n = float(parts["answer"]["n"])
-    if draw_for is not None:
-        averaged = answer(
-            question,
-            stream=_ASSURANCE,
-            stage="averaged over uncertain parameters",
-            draw_for=draw_for,
-            start=root.crossing.n if np.isfinite(root.crossing.n) else None,
-            also=(int(n),) if np.isfinite(n) else (),
-        )
-        rows = replicates_per_row(question.scenario, draw_for)
-        dataset = _answer_dataset(question, averaged, costs, replicates_per_row=rows)
-        at_n = value_at(averaged, n) if np.isfinite(n) else (np.nan, np.nan, np.nan)
-        names = ("at_n", "at_n_low", "at_n_high")
-        dataset = dataset.assign(dict(zip(names, at_n, strict=True)))
-        parts["assurance"] = dataset.merge(drawn(draw_for(question.scenario)))
-    if ranges and settings.sensitivity and np.isfinite(root.crossing.n):
-        parts["sensitivity"] = tornado(question, ranges, found=root.crossing)
-    budget = settings.budget
-    if budget is None and costs is not None and np.isfinite(n):
-        budget = float(parts["answer"]["cost"])
-    if costs is not None and budget is not None:
-        designs = grid_of(settings.base(), settings.grid)
-        parts["frontier"] = frontier(question, designs, costs, budget=budget)
-    return parts
-
-
-def _answer_dataset(
-    question: Question, root: Root, costs: Costs | None, *, replicates_per_row: int = 1
-) -> xr.Dataset:
-    """Return the answer with what the study at n amounts to."""
-    dataset = root_dataset(
-        root,
-        measure=question.target.measure,
-        over=question.over,
-        replicates_per_row=replicates_per_row,
-    )
-    n = float(dataset["n"])
-    nothing = {"cost": np.nan, "cases": np.nan, "reliability": np.nan}
-    if not np.isfinite(n):
-        return dataset.assign(nothing)
-    sized = resize(question.scenario, question.over, int(n))
-    rounds = int(n) if question.over == "rounds" else None
-    periods = 1 if sized.kind == "normal" else 2
-    trials = mean_trials(sized)
-    return dataset.assign(
-        cost=np.nan if costs is None else costs.of(sized, rounds=rounds),
-        cases=trials * sized.facilities * periods,
-        reliability=signal_of(sized, seed=question.seed).reliability(trials),
-    )

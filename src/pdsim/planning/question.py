@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pdsim.errors import InputError
-from pdsim.planning.parameters import Draw
+from pdsim.planning.root_search import Estimate, Reduce, Root, Run, Search, refine
 from pdsim.planning.runs import (
     CHEAP_RULE,
     Jobs,
@@ -18,9 +18,9 @@ from pdsim.planning.runs import (
     serial,
 )
 from pdsim.planning.sizes import mean_trials, resize
-from pdsim.planning.solve import Estimate, Reduce, Root, Run, Search, refine
 from pdsim.planning.start import guess_trials
 from pdsim.planning.target import Target
+from pdsim.planning.uncertain import Draw
 from pdsim.simulation import Scenario
 
 type DrawFor = Callable[[Scenario], Draw]
@@ -53,7 +53,7 @@ class Question:
         From `pdsim.planning.runs.workers_map`.
     workers : int
     tell : callable
-        Called with (stage, replicates so far, 0).
+        Called with (stage, replicates so far, about how many it will take or 0).
     """
 
     scenario: Scenario
@@ -117,7 +117,7 @@ def searching(
 ) -> Iterator[Root]:
     """Yield the states of the search; see `answer`."""
     if start is None:
-        start = _guess(question, stream, stage, draw_for)
+        start = _sharpened(question, stream, stage, draw_for)
     scenario, target = question.scenario, question.target
     search = Search(
         value=target.value,
@@ -135,7 +135,8 @@ def searching(
     )
     run, reduce = _runner(question, draw_for, stream)
     for root in refine(run, search, reduce=reduce):
-        question.tell(stage, root.spent * replicates_per_row(scenario, draw_for), 0)
+        each = replicates_per_row(scenario, draw_for)
+        question.tell(stage, root.spent * each, root.expected * each)
         yield root
 
 
@@ -148,14 +149,19 @@ def replicates_per_row(scenario: Scenario, draw_for: DrawFor | None) -> int:
 
 
 def estimates_at(
-    question: Question, sizes: Sequence[int], replicates: int, *, stream: int
+    question: Question,
+    sizes: Sequence[int],
+    replicates: int,
+    *,
+    stream: int,
+    draw_for: DrawFor | None = None,
 ) -> list[Estimate]:
     """Return the measure at some sizes, with replicates of its own at each.
 
     Replicates of one number share their truth at every size, so that their errors would not
     average out along a curve.
     """
-    run, reduce = _runner(question, None, stream)
+    run, reduce = _runner(question, draw_for, stream)
     return [
         reduce(size, run(size, range(i * replicates, (i + 1) * replicates)))
         for i, size in enumerate(sizes)
@@ -215,17 +221,25 @@ def _cheaply(jobs: Jobs) -> Jobs:
     return cheap
 
 
-def _guess(question: Question, stream: int, stage: str, draw_for: DrawFor | None) -> float | None:
-    """Return a start from normal theory, sharpened by the cheap rule where the rule is dear."""
+def guess(question: Question) -> float | None:
+    """Return a size from normal theory, None where it has no answer; nothing is simulated of it."""
     scenario = question.scenario
-    start = None
-    if question.over in ("trials", "rounds"):
-        per_size = mean_trials(scenario) if question.over == "rounds" else 1.0
-        low, high = question.low * per_size, question.high * per_size
-        trials = guess_trials(
-            scenario, question.target, low=max(1, round(low)), high=round(high), seed=question.seed
-        )
-        start = None if trials is None else trials / per_size
+    if question.over not in ("trials", "rounds"):
+        return None
+    per_size = mean_trials(scenario) if question.over == "rounds" else 1.0
+    low, high = question.low * per_size, question.high * per_size
+    trials = guess_trials(
+        scenario, question.target, low=max(1, round(low)), high=round(high), seed=question.seed
+    )
+    return None if trials is None else trials / per_size
+
+
+def _sharpened(
+    question: Question, stream: int, stage: str, draw_for: DrawFor | None
+) -> float | None:
+    """Return the guess, sharpened by the cheap rule where the rule is dear."""
+    scenario = question.scenario
+    start = guess(question)
     if not has_control(scenario, question.target.measure):
         return start
     cheap = replace(

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-from pdsim.planning.solve import Estimate, Reduce, Run, mean_of
+from pdsim.planning.root_search import Estimate, Reduce, Run, mean_of
 from pdsim.simulation import MEASURES, Scenario, run_block, summarise
 from pdsim.simulation.measures import PROBABILITIES
 
@@ -36,7 +36,9 @@ _CONTROLLED: Final = (
 _CONTROL_RATIO: Final = 30
 _CONTROL_START: Final = 1_000_000_000
 _CHUNKS: Final = 8
-_USABLE: Final = (1, 2)
+USABLE: Final = (1, 2)
+"""Status of a replicate that counts."""
+
 _FEWEST: Final = 2
 
 
@@ -144,7 +146,7 @@ def _rows(tasks: Sequence[Task], measure: str, seed: Seed, control: bool) -> Flo
     for scenario, numbers in tasks:
         scenarios = [scenario, replace(scenario, rule=CHEAP_RULE)] if control else [scenario]
         block = run_block(scenarios, numbers, seed=seed)
-        usable = np.isin(block.status, _USABLE)
+        usable = np.isin(block.status, USABLE)
         measures = np.where(usable[:, :, None], block.measures, np.nan)
         if is_mean(measure):
             column = measures[:, :, MEASURES.index(_column(measure))]

@@ -9,9 +9,9 @@ import xarray as xr
 
 from pdsim.errors import InputError
 from pdsim.planning.curve import Crossing
-from pdsim.planning.parameters import Range
 from pdsim.planning.question import Question, answer
 from pdsim.planning.runs import CHEAP_RULE, has_control, serial
+from pdsim.planning.uncertain import Range
 
 _STREAM: Final = 3_000
 _LOOSER: Final = 1.5

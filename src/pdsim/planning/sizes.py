@@ -11,10 +11,16 @@ from pdsim.simulation import Scenario
 
 type Over = Literal["trials", "facilities", "indicators", "rounds"]
 
+GRID: Final = ("facilities", "indicators", "cases_per_visit")
+"""Dimensions in which designs can differ."""
+
 OVER: Final = ("trials", "facilities", "indicators", "rounds", "cost")
 
 _ROUNDING: Final = 1e-9
-_PER_INDICATOR: Final = ("baseline_level", "improvement", "weights", "target_weights")
+_PER_INDICATOR: Final = (
+    "baseline_level", "improvement", "weights", "target_weights", "sd_baseline_indicator",
+    "sd_change_indicator", "corr_indicator",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +36,16 @@ class Costs:
     per_facility, per_visit, per_case : float
     per_score : float
         Of scoring one indicator in one case.
-    cases_per_visit : int, optional
-        Cases that one visit can observe at most; more trials need more rounds.
+    per_wrong : float
+        What naming one facility wrongly loses; makes the worth of the evaluation part of the
+        answer.
+    currency : str
+        Written after every amount.
 
     Examples
     --------
-    >>> costs = Costs(per_facility=1000, per_visit=300, per_case=20, cases_per_visit=25)
-    >>> costs.of(Scenario(facilities=10, trials=40))
+    >>> costs = Costs(per_facility=1000, per_visit=300, per_case=20)
+    >>> costs.of(Scenario(facilities=10, trials=40, cases_per_visit=25))
     38000.0
     """
 
@@ -46,22 +55,22 @@ class Costs:
     per_visit: float = 0.0
     per_case: float = 0.0
     per_score: float = 0.0
-    cases_per_visit: int | None = None
+    per_wrong: float = 0.0
+    currency: str = ""
 
     def __post_init__(self) -> None:
-        values = (self.fixed, self.per_facility, self.per_visit, self.per_case, self.per_score)
+        values = (
+            self.fixed, self.per_facility, self.per_visit, self.per_case, self.per_score,
+            self.per_wrong,
+        )  # fmt: skip
         if not all(np.isfinite(value) and value >= 0 for value in values):
             raise ValueError("costs must be finite and not negative")
         if not self.per_case + self.per_score > 0:
             raise ValueError("a case must cost something: set per_case or per_score")
-        if self.cases_per_visit is not None and self.cases_per_visit < 1:
-            raise ValueError("cases_per_visit must be 1 or more")
 
-    def rounds(self, scenario: Scenario) -> int:
-        """Return the visits that each facility needs in each period."""
-        if self.cases_per_visit is None:
-            return 1
-        return int(np.ceil(mean_trials(scenario) / self.cases_per_visit - _ROUNDING))
+    def of_case(self, scenario: Scenario) -> float:
+        """Return the cost of a case that is scored on every indicator."""
+        return self.per_case + scenario.indicators * self.per_score
 
     def of(self, scenario: Scenario, *, rounds: int | None = None) -> float:
         """Return the cost of the study of a scenario.
@@ -73,19 +82,18 @@ class Costs:
         rounds : int, optional
             Visits to each facility in each period; default: as few as the cases need.
         """
-        visited = scenario.facilities * (1 if scenario.kind == "normal" else 2)
-        visits = visited * (self.rounds(scenario) if rounds is None else rounds)
-        a_case = self.per_case + scenario.indicators * self.per_score
+        visited = scenario.facilities * periods_of(scenario)
+        visits = visited * (visits_of(scenario) if rounds is None else rounds)
         return (
             self.fixed
             + scenario.facilities * self.per_facility
             + visits * self.per_visit
-            + visited * mean_trials(scenario) * a_case
+            + visited * mean_trials(scenario) * self.of_case(scenario)
         )
 
     def affordable(self, scenario: Scenario, budget: float) -> int:
         """Return the most trials per cell that a budget pays for; 0 if not even one."""
-        visited = scenario.facilities * (1 if scenario.kind == "normal" else 2)
+        visited = scenario.facilities * periods_of(scenario)
         low, high = 0, 1 + int(budget / (visited * (self.per_case + self.per_score)))
         while high - low > 1:
             middle = (low + high) // 2
@@ -94,6 +102,18 @@ class Costs:
             else:
                 high = middle
         return low
+
+
+def periods_of(scenario: Scenario) -> int:
+    """Return in how many periods a facility is observed."""
+    return 1 if scenario.kind == "normal" else 2
+
+
+def visits_of(scenario: Scenario) -> int:
+    """Return the visits that each facility needs in each period."""
+    if scenario.cases_per_visit is None:
+        return 1
+    return int(np.ceil(mean_trials(scenario) / scenario.cases_per_visit - _ROUNDING))
 
 
 def mean_trials(scenario: Scenario) -> float:
@@ -152,6 +172,8 @@ def resize(scenario: Scenario, over: str, size: int) -> Scenario:
                 cure="give one value for all",
             )
         )
+    if over == "cases_per_visit":
+        return replace(scenario, cases_per_visit=size)
     if over == "facilities":
         return replace(scenario, facilities=size)
     return replace(scenario, indicators=size, domains=min(scenario.domains, size))
@@ -159,6 +181,8 @@ def resize(scenario: Scenario, over: str, size: int) -> Scenario:
 
 def _listed(scenario: Scenario, over: str) -> tuple[str, ...]:
     """Return the settings that may have one value for each facility or indicator."""
+    if over == "cases_per_visit":
+        return ()
     if over == "facilities":
         return ("trials", "levels", "means")
     by_cell = isinstance(scenario.trials, tuple) and not isinstance(scenario.trials[0], int)

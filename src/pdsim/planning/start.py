@@ -8,11 +8,12 @@ from scipy.optimize import brentq
 
 from pdsim.errors import InputError
 from pdsim.planning.closed import pcs_means
+from pdsim.planning.root_search import Search, solve
 from pdsim.planning.runs import measure_rows, reduce_rows
 from pdsim.planning.sizes import mean_trials, resize
-from pdsim.planning.solve import Search, solve
 from pdsim.planning.target import Target
 from pdsim.simulation import Scenario
+from pdsim.simulation.scenario import visit_design_effect
 from pdsim.simulation.targets import target_weights, true_values
 from pdsim.simulation.truth import draw_truth
 from pdsim.terms.estimands import ESTIMANDS
@@ -36,14 +37,25 @@ class Signal:
         Standard deviation of the true values between facilities, in units of the estimand.
     single : float
         Standard error of a facility's observed score at one case per cell and period.
+    visit_correlation : float
+        Of the scores of two cases of one visit.
+    per_visit : int or None
+        Cases of a visit.
     """
 
     between: float
     single: float
+    visit_correlation: float = 0.0
+    per_visit: int | None = None
+
+    def error(self, trials: float) -> float:
+        """Return the standard error of a facility's observed score."""
+        effect = visit_design_effect(trials, self.per_visit, self.visit_correlation)
+        return float(self.single * np.sqrt(effect / trials))
 
     def reliability(self, trials: float) -> float:
         """Return the share of the variance of observed scores that is true."""
-        return self.between**2 / (self.between**2 + self.single**2 / trials)
+        return self.between**2 / (self.between**2 + self.error(trials) ** 2)
 
 
 def signal_of(scenario: Scenario, *, seed: int) -> Signal:
@@ -62,17 +74,31 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
     value = true_values(scenario, truth)
     between = float(np.sqrt(value.var(axis=1, ddof=1).mean()))
     if scenario.kind == "normal":
-        return Signal(between=between, single=scenario.unit_sd)
+        return Signal(
+            between=between,
+            single=scenario.unit_sd,
+            visit_correlation=scenario.visit_correlation,
+            per_visit=scenario.cases_per_visit,
+        )
     weights = target_weights(scenario)
     level = np.clip(truth.level, 1e-9, 1 - 1e-9)
     root = weights[:, None] * np.sqrt(level * (1 - level))
-    r = scenario.case_correlation
-    variance = (1 - r) * (root**2).sum(axis=2) + r * root.sum(axis=2) ** 2
+    r = max(scenario.case_correlation, scenario.visit_correlation)
+    joint = root.sum(axis=2) ** 2
+    variance = (1 - r) * (root**2).sum(axis=2) + r * joint
     overall = np.einsum("k,rfkt->rft", weights, level)
     slope = ESTIMANDS[scenario.estimand].slopes(overall[..., 0], overall[..., 1], factor=100.0)
-    single = (slope[0] ** 2 * variance[..., 0] + slope[1] ** 2 * variance[..., 1]).mean()
+    single, shared = (
+        (slope[0] ** 2 * part[..., 0] + slope[1] ** 2 * part[..., 1]).mean()
+        for part in (variance, joint)
+    )
     loss = (1 + scenario.trials_cv**2) / (1 - scenario.missing)
-    return Signal(between=between, single=float(np.sqrt(single * loss)))
+    return Signal(
+        between=between,
+        single=float(np.sqrt(single * loss)),
+        visit_correlation=float(scenario.visit_correlation * shared / single),
+        per_visit=scenario.cases_per_visit,
+    )
 
 
 def guess_trials(
@@ -103,6 +129,8 @@ def guess_trials(
         m=scenario.m,
         sd_change_facility=1.0,
         unit_sd=signal.single / signal.between,
+        visit_correlation=min(signal.visit_correlation, 0.9),
+        cases_per_visit=scenario.cases_per_visit,
     )
     scaled = target.value / signal.between if target.measure in _IN_UNITS else target.value
     search = Search(
@@ -132,7 +160,9 @@ def _exact(scenario: Scenario, target: Target, low: int, high: int) -> float | N
     relative = np.asarray(scenario.trials, dtype=float) / mean_trials(scenario)
 
     def excess(log_trials: float) -> float:
-        se = scenario.unit_sd / np.sqrt(relative * np.exp(log_trials))
+        trials = np.exp(log_trials)
+        effect = visit_design_effect(trials, scenario.cases_per_visit, scenario.visit_correlation)
+        se = scenario.unit_sd * np.sqrt(effect / (relative * trials))
         found = pcs_means(means, np.broadcast_to(se, means.shape), m=scenario.m)
         return found - target.value
 

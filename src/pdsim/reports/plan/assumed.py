@@ -14,11 +14,12 @@ from pdsim.simulation.scenario import POSTERIOR_RULES
 _POSTERIOR_ONLY: Final = ("engine", "draws", "priors", "assumed_case_correlation")
 _EVERY_KIND: Final = (
     "kind", "facilities", "trials", "trials_cv", "sd_change_facility", "outlying", "rule", "m",
-    "flag_threshold",
+    "flag_threshold", "visit_correlation", "cases_per_visit",
 )  # fmt: skip
 _PRIORS: Final = "design_priors."
 _PRIOR: Final = "prior that the assurance draws from"
 _DRAWN: Final = ("drawn_low", "drawn_median", "drawn_high")
+_LONGEST: Final = 60
 _NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
 
 
@@ -59,6 +60,8 @@ def assumption_section(plan: xr.DataTree) -> Section:
         Column(header="Meaning", keys=("meaning",), layout="text"),
         Column(header="Value", keys=("value",), layout="text"),
     ]
+    frame["source"] = [_source(plan, name) for name in shown]
+    columns.append(Column(header="Source", keys=("source",), layout="text"))
     if ranges:
         columns.append(Column(header="Range", keys=("range",), layout="text"))
     searched = (
@@ -75,6 +78,21 @@ def assumption_section(plan: xr.DataTree) -> Section:
     )
     source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
     return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
+
+
+def _source(plan: xr.DataTree, name: str) -> str:
+    """Return where a value comes from, and what it overrides."""
+    found = plan["assumptions"].to_dataset()
+    if name not in found["setting"]:
+        return "you"
+    one = found.sel(setting=name)
+    instead = str(one["instead"].item())
+    source = str(one["source"].item())
+    return f"{source}, instead of {_short(instead)}" if instead else source
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\u2026"
 
 
 def drawn_table(plan: xr.DataTree) -> Table:

@@ -41,46 +41,57 @@ def cost_sections(plan: xr.DataTree, label: str) -> list[Section]:
     if "frontier" in plan.children:
         frontier = plan["frontier"].to_dataset()
         table = _frontier_table(frontier)
-        figure, data = plan_frontier(frontier, label=label)
-        words = (
-            "What each design reaches for each budget, with as many cases as it pays for; the "
-            "stated budget is dashed.",
-        )
-        blocks += [
-            Paragraph(text=_budget_sentence(frontier, table, label)),
-            table,
-            Picture(key="frontier", caption=words, alt=words, figure=figure, data=data),
-        ]
+        blocks += [Paragraph(text=_budget_sentence(frontier, table, label)), table]
     if not blocks:
         return []
     return [Section(key="cost", title="Designs and budgets", blocks=tuple(blocks))]
 
 
+def frontier_picture(plan: xr.DataTree, label: str) -> Picture:
+    """Return the drawing of what each design reaches for each budget.
+
+    Parameters
+    ----------
+    plan : xr.DataTree
+        From `pdsim.plan`, with a frontier.
+    label : str
+        Of the measure.
+    """
+    figure, data = plan_frontier(plan["frontier"].to_dataset(), label=label)
+    words = (
+        "What each design reaches for each budget, with as many cases as it pays for; the "
+        "stated budget is dashed.",
+    )
+    return Picture(key="frontier", caption=words, alt=words, figure=figure, data=data)
+
+
 def _design_table(designs: xr.Dataset) -> Table:
     names = [
-        "facilities",
-        "indicators",
-        "trials",
-        "rounds",
-        "cases",
-        "cost",
-        "cost_low",
-        "cost_high",
-    ]
+        "facilities", "indicators", "cases_per_visit", "trials", "rounds", "cases", "cost",
+        "cost_low", "cost_high",
+    ]  # fmt: skip
     frame = designs[names].to_dataframe()[names]
     frame.index = pd.Index([f"design {i + 1}" for i in range(len(frame))])
     bounds = frame[["cost_low", "cost_high"]]
     frame[["cost_low", "cost_high"]] = bounds.where(np.isfinite(bounds))
     frame["result"] = _results(designs)
     kinds: dict[str, Kind] = dict.fromkeys(names, "whole")
-    headers = ["Facilities", "Indicators", "Cases per cell", "Visits", "Cases in all", "Cost"]
+    headers = [
+        "Facilities",
+        "Indicators",
+        "Cases per visit",
+        "Cases per cell",
+        "Visits",
+        "Cases in all",
+        "Cost",
+    ]
     return Table(
         key="designs",
         title="The designs that were compared",
         frame=frame,
         kinds=kinds,
         columns=(
-            *(Column(header=header, keys=(key,)) for header, key in zip(headers, names[:6],
+            *(Column(header=header, keys=(key,)) for header, key in zip(headers, names[:7],
                                                                        strict=True)),
             Column(header="95 % interval", keys=("cost_low", "cost_high"), layout="interval"),
             Column(header="Result", keys=("result",), layout="text"),
@@ -165,4 +176,10 @@ def _close_designs(one: xr.Dataset) -> list[str]:
 
 def design_words(one: xr.Dataset) -> str:
     """Return a design in words."""
-    return f"{int(one['facilities'])} facilities and {int(one['indicators'])} indicators"
+    facilities, indicators = int(one["facilities"]), int(one["indicators"])
+    words = (
+        f"{facilities} {'facility' if facilities == 1 else 'facilities'} and {indicators} "
+        f"{'indicator' if indicators == 1 else 'indicators'}"
+    )
+    per_visit = float(one["cases_per_visit"])
+    return words if np.isnan(per_visit) else f"{words}, {per_visit:.0f} cases a visit"

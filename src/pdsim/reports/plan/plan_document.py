@@ -1,6 +1,5 @@
 """planning.html: what a plan found, in one sentence, figures, tables and all assumptions."""
 
-import json
 import math
 from typing import Any, Final
 
@@ -17,21 +16,31 @@ from pdsim.reports.formats.document import (
     Picture,
     Section,
     Table,
-    Text,
     fill,
 )
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.plan.assumed import assumption_section, drawn_table
-from pdsim.reports.plan.costs import cost_sections, design_words
-from pdsim.reports.plan.plan_words import IN_UNITS, MEASURE_WORDS, SIZE_WORDS
+from pdsim.reports.plan.costs import cost_sections, frontier_picture
+from pdsim.reports.plan.field import field_sections
+from pdsim.reports.plan.plan_sentences import (
+    AVERAGED,
+    STATED,
+    answer_sentence,
+    budget_sentence,
+    budget_table,
+    currency_of,
+    headline_sentence,
+    level_of,
+    rules_sentence,
+    rules_table,
+)
+from pdsim.reports.plan.plan_words import MEASURE_WORDS, SIZE_WORDS
 from pdsim.reports.plots.plan_curves import plan_curve, plan_tornado
-from pdsim.terms.estimands import ESTIMANDS
 
-_STATED: Final = "as stated"
-_AVERAGED: Final = "averaged"
 _ANSWER: Final[dict[str, Kind]] = {
-    "n": "whole", "low": "whole", "high": "whole", "value": "d3", "value_low": "d3",
-    "value_high": "d3", "p_reached": "d2", "reliability": "d2", "cases": "whole", "cost": "whole",
+    "n": "whole", "n_certain": "whole", "cost_certain": "whole", "visits": "whole",
+    "low": "whole", "high": "whole", "value": "d3", "value_low": "d3", "value_high": "d3",
+    "p_reached": "d2", "reliability": "d2", "cases": "whole", "cost": "whole",
     "replicates": "whole", "ceiling": "d3", "ceiling_mcse": "mcse", "ceiling_at": "whole",
     "at_n": "d3", "at_n_low": "d3", "at_n_high": "d3",
 }  # fmt: skip
@@ -48,22 +57,15 @@ def plan_document(plan: xr.DataTree) -> Document:
     answer = plan["answer"].to_dataset()
     label, size = MEASURE_WORDS[answer.attrs["measure"]], SIZE_WORDS[answer.attrs["over"]]
     table = _answer_table(plan)
-    figure, data = plan_curve(answer, level=_level(plan), label=label, size=_axis(size))
-    caption = (
-        "The curve with its 95 % band, the simulated points with two Monte Carlo errors, the "
-        "target (dashed) and the interval of the answer (shaded).",
-    )
-    alt = (f"{label} against {size}",)
-    blocks: list[Block] = [
-        Paragraph(text=_sentence(plan, table, label, size), style="summary"),
-        table,
-        *_worth_tables(table, costed=math.isfinite(float(answer["cost"]))),
-        Picture(key="curve", caption=caption, alt=alt, figure=figure, data=data),
-    ]
-    sections = [Section(key="answer", title="The answer", blocks=tuple(blocks))]
+    sections = [Section(key="plan-answer", title="The answer", blocks=_front(plan, table, label))]
+    figures: list[Block] = [table, *_worth_tables(table, money=currency_of(plan), plan=plan)]
+    if "rules" in plan.children:
+        figures.append(rules_table(plan))
+    sections.append(Section(key="figures", title="In figures", blocks=tuple(figures)))
     if "assurance" in plan.children:
         sections.append(_assurance_section(plan, table, label))
     sections += cost_sections(plan, label)
+    sections += field_sections(plan)
     if "sensitivity" in plan.children:
         rising = bool(answer.attrs["rising"])
         sections.append(_sensitivity_section(plan["sensitivity"].to_dataset(), _axis(size), rising))
@@ -75,8 +77,33 @@ def plan_document(plan: xr.DataTree) -> Document:
     )
 
 
-def _level(plan: xr.DataTree) -> float:
-    return float(plan.attrs["target"].split()[-1])
+def _front(plan: xr.DataTree, table: Table, label: str) -> tuple[Block, ...]:
+    """Return what stands on the first screen: the budget, the answer, the curve, the frontier."""
+    headline = str(plan.attrs["headline"])
+    row = STATED if headline == "answer" else AVERAGED
+    blocks: list[Block] = []
+    if "budget" in plan.children:
+        money = budget_table(plan)
+        blocks += [Paragraph(text=budget_sentence(plan, money), style="summary")]
+    blocks.append(Paragraph(text=answer_sentence(plan, table, row), style="summary"))
+    if headline == "assurance":
+        blocks.append(Paragraph(text=headline_sentence(plan, table)))
+    found = plan[headline].to_dataset()
+    size = SIZE_WORDS[found.attrs["over"]]
+    figure, data = plan_curve(found, level=level_of(plan), label=label, size=_axis(size))
+    caption = (
+        "The curve with its 95 % band, the simulated points with two Monte Carlo errors, the "
+        "target (dashed) and the interval of the answer (shaded).",
+    )
+    alt = (f"{label} against {size}",)
+    blocks.append(Picture(key="curve", caption=caption, alt=alt, figure=figure, data=data))
+    if "frontier" in plan.children:
+        blocks.append(frontier_picture(plan, label))
+    if "rules" in plan.children:
+        blocks.append(Paragraph(text=rules_sentence(plan, rules_table(plan))))
+    if "budget" in plan.children:
+        blocks.append(budget_table(plan))
+    return tuple(blocks)
 
 
 def _axis(size: str) -> str:
@@ -85,9 +112,9 @@ def _axis(size: str) -> str:
 
 def _answer_table(plan: xr.DataTree) -> Table:
     """Return the answers as rows: as stated, and averaged."""
-    rows = {_STATED: plan["answer"].to_dataset()}
+    rows = {STATED: plan["answer"].to_dataset()}
     if "assurance" in plan.children:
-        rows[_AVERAGED] = plan["assurance"].to_dataset()
+        rows[AVERAGED] = plan["assurance"].to_dataset()
     frame = pd.DataFrame(
         [_answer_row(data) for data in rows.values()], index=pd.Index(list(rows), name="row")
     )
@@ -130,12 +157,14 @@ def _answer_row(data: xr.Dataset) -> dict[str, float]:
     return row
 
 
-def _worth_tables(answer: Table, *, costed: bool) -> list[Table]:
+def _worth_tables(answer: Table, *, money: str, plan: xr.DataTree) -> list[Table]:
     """Return what the study at n amounts to, and what the answer took; none where there is no n."""
     if answer.frame["n"].isna().all():
         return []
     headers = {"cases": "Cases in all", "reliability": "Reliability of the observed scores"}
-    headers |= {"cost": "Cost"} if costed else {}
+    if math.isfinite(float(plan["answer"]["cost"])):
+        headers |= {"visits": "Visits in all", "cost": f"Cost{money}"}
+    headers["n_certain"] = "n for 95 % certainty"
     headers["replicates"] = "Replicates simulated"
     table = Table(
         key="worth-table",
@@ -152,95 +181,13 @@ def _worth_tables(answer: Table, *, costed: bool) -> list[Table]:
     return [table]
 
 
-def _sentence(plan: xr.DataTree, table: Table, label: str, size: str) -> Text:
-    answer = plan["answer"].to_dataset()
-    parts: dict[str, Any] = {
-        key: table.number(_STATED, key)
-        for key in ("n", "low", "high", "cases", "cost", "ceiling", "ceiling_mcse", "ceiling_at")
-    }
-    parts |= {
-        "label": label,
-        "size": size,
-        "bound": "at least" if ">=" in plan.attrs["target"] else "at most",
-        "level": f"{_level(plan):g}{_unit(plan)}",
-        "best": _best(plan, label),
-    }
-    costed = math.isfinite(float(answer["cost"]))
-    parts["cost"] = fill(", at a cost of {cost}", parts) if costed else ()
-    match answer.attrs["status"]:
-        case "found" | "replicates_used_up" if math.isfinite(float(answer["n"])):
-            text = (
-                "{who} {n} {size} (95 % interval of the simulation {low} to {high}), the {label} "
-                "is {bound} {level} if the assumptions below hold.{best} That is {cases} cases in "
-                "all{cost}."
-            )
-            parts["who"] = _who(plan, rising=bool(answer.attrs["rising"]))
-            if answer.attrs["status"] != "found":
-                text += " The search used up its replicates before it was as precise as asked."
-        case "not_reachable":
-            text = (
-                "The target is not reachable with {reach} {ceiling_at} {size}: there the {label} "
-                "is {ceiling} (MCSE {ceiling_mcse}), and {bound} {level} is asked for.{best} Small "
-                "true differences, correlation within cases, measurement error or weights other "
-                "than the true ones hold it there; only a search of a wider range could tell "
-                "whether going on helps."
-            )
-            parts["reach"] = "up to" if answer.attrs["rising"] else "as few as"
-        case "always_reached":
-            text = (
-                "With {n} {size}, the end of the range that was searched, the {label} is already "
-                "{bound} {level} if the assumptions below hold."
-            )
-        case "undecided":
-            text = (
-                "Too close to call: with {ceiling_at} {size} the {label} is {ceiling} (MCSE "
-                "{ceiling_mcse}), and {bound} {level} is asked for."
-            )
-        case _:
-            text = "The search for {bound} {level} used up its replicates before it had an answer."
-    return fill(text, parts)
-
-
-def _unit(plan: xr.DataTree) -> str:
-    """Return the unit of the target's bound, after a space."""
-    scenario = json.loads(plan.attrs["configuration"])["scenario"]
-    if plan["answer"].attrs["measure"] not in IN_UNITS or scenario["kind"] == "normal":
-        return ""
-    if ESTIMANDS[scenario["estimand"]].units:
-        return ""
-    return " percentage point" if _level(plan) == 1 else " percentage points"
-
-
-def _best(plan: xr.DataTree, label: str) -> str:
-    """Return a sentence that says who the best are, where the measure speaks of them."""
-    scenario = json.loads(plan.attrs["configuration"])["scenario"]
-    ends = [end for end in ("best", "worst") if end in label]
-    if not ends and "both ends" not in label:
-        return ""
-    name = "level" if scenario["kind"] == "normal" else scenario["estimand"]
-    side = "smallest" if ends == ["worst"] else "largest"
-    others = "; the worst have the smallest" if len(ends) == 2 or not ends else ""
-    return (
-        f" The {ends[0] if ends else 'best'} are the {scenario['m']} facilities with the {side} "
-        f"true {ESTIMANDS[name].wording.true}{others}."
-    )
-
-
-def _who(plan: xr.DataTree, *, rising: bool) -> str:
-    if "designs" not in plan.children:
-        return "With" if rising else "With at most"
-    designs = plan["designs"].to_dataset()
-    best = designs.isel(design=int(designs["cheapest"].to_numpy().argmax()))
-    return f"The cheapest of {designs.sizes['design']} designs has {design_words(best)}: with"
-
-
 def _assurance_section(plan: xr.DataTree, table: Table, label: str) -> Section:
     sources = {"pilot": "the pilot's posterior", "priors": "the design priors"}
     parts: dict[str, Any] = {
-        key: table.number(_AVERAGED, key) for key in ("n", "at_n", "at_n_low", "at_n_high")
+        key: table.number(AVERAGED, key) for key in ("n", "at_n", "at_n_low", "at_n_high")
     }
     parts |= {
-        "stated": table.number(_STATED, "n"),
+        "stated": table.number(STATED, "n"),
         "source": sources.get(plan.attrs["assurance"], "the stated ranges"),
         "label": label,
     }
@@ -254,7 +201,7 @@ def _assurance_section(plan: xr.DataTree, table: Table, label: str) -> Section:
     text += "This is another question than that for one assumed truth."
     found = plan["assurance"].to_dataset()
     size = _axis(SIZE_WORDS[found.attrs["over"]])
-    figure, data = plan_curve(found, level=_level(plan), label=f"{label}, averaged", size=size)
+    figure, data = plan_curve(found, level=level_of(plan), label=f"{label}, averaged", size=size)
     caption = ("The same curve, averaged over the uncertain parameters.",)
     return Section(
         key="assurance",

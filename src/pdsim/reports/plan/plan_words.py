@@ -10,6 +10,19 @@ SIZE_WORDS: Final = {
 }
 """After a number, by what is planned."""
 
+_ONE: Final = {
+    "trials": "case observed per facility and period",
+    "facilities": "facility",
+    "indicators": "indicator",
+    "rounds": "round of observation per period",
+}
+
+
+def sized(over: str, number: float) -> str:
+    """Return what is planned, in the number that goes with it."""
+    return _ONE[over] if number == 1 else SIZE_WORDS[over]
+
+
 MEASURE_WORDS: Final = {
     "pcs_top": "chance that the facilities named as best are exactly the truly best",
     "pcs_bottom": "chance that the facilities named as worst are exactly the truly worst",
@@ -106,6 +119,7 @@ SETTING_WORDS: Final = {
     "costs.per_visit": "cost of a visit to a facility",
     "costs.per_case": "cost of observing a case",
     "costs.per_score": "cost of scoring one indicator in one case",
-    "costs.cases_per_visit": "cases that one visit can observe",
+    "costs.per_wrong": "loss of naming one facility wrongly",
+    "costs.currency": "currency of every amount",
 }
 """By the names of plan.toml."""

@@ -81,6 +81,13 @@ def plan_curve(
     return figure, data
 
 
+def _design(one: xr.Dataset) -> str:
+    """Return what a line of the frontier is called."""
+    words = f"{int(one['facilities'])} facilities, {int(one['indicators'])} indicators"
+    per_visit = float(one["cases_per_visit"])
+    return words if np.isnan(per_visit) else f"{words}, {per_visit:.0f} cases a visit"
+
+
 def plan_frontier(frontier: xr.Dataset, *, label: str) -> tuple[Figure, pd.DataFrame]:
     """Draw what each design reaches for each budget.
 
@@ -110,7 +117,7 @@ def plan_frontier(frontier: xr.Dataset, *, label: str) -> tuple[Figure, pd.DataF
                 linestyle=_LINES[i // len(SERIES) % len(_LINES)],
                 marker="o",
                 markersize=3,
-                label=f"{int(one['facilities'])} facilities, {int(one['indicators'])} indicators",
+                label=_design(one),
             )
         axes.axvline(frontier.attrs["stated_budget"], color=NEUTRAL, linestyle="--", linewidth=1)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

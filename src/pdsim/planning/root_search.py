@@ -142,6 +142,16 @@ class Root:
             return None
         return int(np.ceil(self.crossing.n) if self.rising else np.floor(self.crossing.n))
 
+    @property
+    def expected(self) -> int:
+        """About how many replicates the search will have taken at its end; 0 if unknown."""
+        width, aim = self.crossing.half_width, np.log1p(self.search.precision)
+        if self.status != "searching" or not np.isfinite(width):
+            return self.spent if self.status != "searching" else 0
+        near = np.abs(np.log(self.size / self.crossing.n)) < np.log(2.0)
+        behind = float(self.replicates[near].sum())
+        return self.spent + int(behind * max((width / aim) ** 2 - 1, 0.0))
+
     def reached(self, size: float) -> float:
         """Return P(the target is reached at `size`), given the points and the curve."""
         lead, sd = lead_of(

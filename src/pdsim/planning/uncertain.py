@@ -1,4 +1,4 @@
-"""Parameters of a scenario that are not known: drawn from ranges, priors or a pilot's posterior.
+"""Parameters of a scenario that are not known: drawn from ranges or priors.
 
 Assurance (O'Hagan, Stevens and Campbell 2005, doi 10.1002/pst.175) is the measure averaged over
 these draws; it answers another question than the measure at one assumed truth.
@@ -15,7 +15,8 @@ from scipy.special import expit
 from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
-from pdsim.priors import CorrelationPrior, MeanPrior, Priors, ScalePrior
+from pdsim.model.predictive import parameters_of
+from pdsim.priors import Priors
 from pdsim.simulation import Scenario
 
 type Source = Literal["", "ranges", "priors", "pilot"]
@@ -23,7 +24,9 @@ type Draw = Callable[[int], Mapping[str, Any]]
 """The settings of a scenario that draw number j replaces; the same j, the same settings."""
 
 _STREAM: Final = 0x61737375
-_LARGEST_SD: Final = 10.0
+LARGEST_SD: Final = 10.0
+"""Of a scenario, in logits."""
+
 _SHOWN: Final = 1000
 _QUANTILES: Final = (0.5 - CI_PROB / 2, 0.5, 0.5 + CI_PROB / 2)
 _EDGE: Final = 1e-6
@@ -103,7 +106,7 @@ def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> Draw:
         )
 
     def draw(number: int) -> Mapping[str, Any]:
-        rng = _generator(seed, number)
+        rng = generator(seed, number)
         return {name: _between(name, ends, float(rng.random())) for name, ends in ranges.items()}
 
     return draw
@@ -121,76 +124,28 @@ def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> Draw:
     priors : Priors
     seed : int
     """
-    _need_counts(scenario)
+    need_counts(scenario)
+
+    own = priors.indicator_spread == "own"
 
     def draw(number: int) -> Mapping[str, Any]:
-        rng = _generator(seed, number)
+        drawn = parameters_of(
+            priors,
+            scenario.effect_levels,
+            indicators=scenario.indicators,
+            own_spread=own,
+            rng=generator(seed, number),
+        )
         found: dict[str, Any] = {}
-        for level in ("facility", "domain", "indicator"):
-            for kind in ("sd_baseline", "sd_change"):
-                name = f"{kind}_{level}"
-                size = _scale(getattr(priors, name), rng)
-                if level in scenario.effect_levels:
-                    found[name] = min(size, _LARGEST_SD)
-            rho = _correlation(getattr(priors, f"corr_{level}"), rng)
-            if level in scenario.effect_levels:
-                found[f"corr_{level}"] = rho
-        alpha = _effects(priors.alpha, scenario.indicators, rng)
-        return found | _levels(scenario, alpha, _effects(priors.beta, scenario.indicators, rng))
-
-    return draw
-
-
-def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
-    """Return draws from the posterior of a pilot study, for new facilities like the pilot's.
-
-    With another number of indicators than the pilot's, each draw gives the scenario's indicators
-    levels and changes picked from those of the pilot.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Counts; levels of effects that the pilot could not tell apart keep its values.
-    fit : DataTree
-        From `pdsim.fit`: counts in two periods.
-    seed : int
-
-    Raises
-    ------
-    InputError
-        If the fit has one period or scale scores.
-    """
-    _need_counts(scenario)
-    if "posterior" not in fit.children or fit.attrs.get("kind") != "counts":
-        raise InputError(Problem(rule="a pilot must be a fit of counts", cure="see pdsim.fit"))
-    posterior = fit["posterior"].to_dataset()
-    if "beta" not in posterior:
-        raise InputError(Problem(rule="a pilot needs two periods, this one has one"))
-    flat = posterior[[n for n in posterior if n in ("alpha", "beta") or _is_hyper(str(n))]]
-    flat = flat.stack(sample=("chain", "draw")).transpose("sample", ...)
-    alpha, beta = flat["alpha"].to_numpy(), flat["beta"].to_numpy()
-    hyper = {
-        str(name): flat[name].to_numpy()
-        for name in flat
-        if _is_hyper(str(name)) and str(name).rpartition("_")[2] in scenario.effect_levels
-    }
-    order = _generator(seed, -1).permutation(len(alpha))
-    same = alpha.shape[1] == scenario.indicators
-
-    def draw(number: int) -> Mapping[str, Any]:
-        row = order[number % order.size]
-        pick = np.arange(scenario.indicators)
-        if not same:
-            pick = _generator(seed, number).integers(alpha.shape[1], size=scenario.indicators)
-        found = {
-            name: float(
-                np.clip(values[row], -1, 1)
-                if name.startswith("corr")
-                else min(values[row], _LARGEST_SD)
-            )
-            for name, values in hyper.items()
-        }
-        return found | _levels(scenario, alpha[row, pick], beta[row, pick])
+        for level in scenario.effect_levels:
+            for name, values in (
+                ("sd_baseline", np.minimum(drawn.sd_baseline[level], LARGEST_SD)),
+                ("sd_change", np.minimum(drawn.sd_change[level], LARGEST_SD)),
+                ("corr", drawn.corr[level]),
+            ):
+                each = tuple(values.tolist())
+                found[f"{name}_{level}"] = each if len(each) > 1 else each[0]
+        return found | levels_of(scenario, drawn.alpha, drawn.beta)
 
     return draw
 
@@ -226,7 +181,7 @@ def drawn(draw: Draw) -> xr.Dataset:
     )
 
 
-def _levels(scenario: Scenario, alpha: Floats, beta: Floats) -> dict[str, Any]:
+def levels_of(scenario: Scenario, alpha: Floats, beta: Floats) -> dict[str, Any]:
     """Return baseline levels and improvements of an average facility."""
     base = scenario.ceiling * np.clip(expit(alpha), _EDGE, 1 - _EDGE)
     end = scenario.ceiling * np.clip(expit(alpha + beta), _EDGE, 1 - _EDGE)
@@ -240,7 +195,8 @@ def _levels(scenario: Scenario, alpha: Floats, beta: Floats) -> dict[str, Any]:
     }
 
 
-def _need_counts(scenario: Scenario) -> None:
+def need_counts(scenario: Scenario) -> None:
+    """Raise InputError unless the scenario is of counts."""
     if scenario.kind != "counts":
         raise InputError(
             Problem(
@@ -248,10 +204,6 @@ def _need_counts(scenario: Scenario) -> None:
                 cure="draw from ranges for normal data",
             )
         )
-
-
-def _is_hyper(name: str) -> bool:
-    return name.startswith(("sd_", "corr_"))
 
 
 def _is_number(*values: Any) -> bool:
@@ -266,32 +218,7 @@ def _between(name: str, ends: Range, share: float) -> int | float:
     return round(value, 2) if name == "case_correlation" else value
 
 
-def _generator(seed: int, number: int) -> np.random.Generator:
+def generator(seed: int, number: int) -> np.random.Generator:
+    """Return the random numbers of one draw; -1 is the stream of an order."""
     # spawn keys are of fixed width, and number -1 is the stream of the order
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, number + 1)))
-
-
-def _effects(prior: MeanPrior, size: int, rng: np.random.Generator) -> Floats:
-    mean = prior.mean + prior.mean_sd * rng.standard_normal()
-    return np.asarray(mean + prior.sd * rng.standard_normal(size))
-
-
-def _correlation(prior: CorrelationPrior, rng: np.random.Generator) -> float:
-    return float(2 * rng.beta(prior.eta, prior.eta) - 1)
-
-
-def _scale(prior: ScalePrior, rng: np.random.Generator) -> float:
-    match prior.family:
-        case "half_normal":
-            unit = abs(rng.standard_normal())
-        case "half_cauchy":
-            unit = abs(rng.standard_cauchy())
-        case "half_t":
-            unit = abs(rng.standard_t(prior.df or 1.0))
-        case "exponential":
-            unit = rng.standard_exponential()
-        case _:
-            # 1 / s^2 ~ Gamma(shape, rate = scale); a shape near 0 underflows to a huge s
-            precision = rng.standard_gamma(prior.shape or 1.0) / prior.scale
-            return float(1 / np.sqrt(max(precision, _EDGE)))
-    return float(prior.scale * unit)

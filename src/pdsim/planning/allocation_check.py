@@ -6,7 +6,7 @@ import xarray as xr
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.model import composite, levels
-from pdsim.planning.cases import cases_of
+from pdsim.planning.next_case import cases_of
 
 
 def check_allocation(

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
 
 from pdsim.errors import InputError, Problem
-from pdsim.settings import from_mapping, to_mapping
 from pdsim.simulation import Scenario
 from pdsim.simulation.presets import PRESETS as SCENARIOS
 
@@ -96,17 +96,7 @@ def preset_of(name: str) -> PlanPreset:
     if name in SCENARIOS:
         found = SCENARIOS[name]
         return PlanPreset(scenario=found.scenario, ranges={}, source=found.source)
-    names = ", ".join([*PRESETS, *SCENARIOS])
-    raise InputError(Problem(rule=f"there is no preset {name!r}", cure=f"use one of {names}"))
-
-
-def preset_scenario(name: str, changes: Mapping[str, Any]) -> Scenario:
-    """Return the scenario of a preset (none if empty) with some settings changed.
-
-    Raises
-    ------
-    InputError
-        With every unknown or impossible setting.
-    """
-    start = to_mapping(preset_of(name).scenario) if name else {}
-    return from_mapping(Scenario, start | dict(changes))
+    names = [*PRESETS, *SCENARIOS]
+    close = get_close_matches(name, names, n=1)
+    cure = f"perhaps {close[0]!r} was meant" if close else f"use one of {', '.join(names)}"
+    raise InputError(Problem(rule=f"there is no preset {name!r}", cure=cure))

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.special import ndtr, ndtri
 
 from pdsim.planning.curve import from_link, lead_of
-from pdsim.planning.solve import Root
+from pdsim.planning.root_search import Root
 
 _POINTS: Final = 81
 _WIDEST: Final = 8.0
@@ -34,18 +34,18 @@ def root_dataset(root: Root, *, measure: str, over: str, replicates_per_row: int
         ``crossing`` (the same before rounding), ``n_low`` and ``n_high`` (its interval; 0 and
         infinity where it is open), ``value``, ``value_low``, ``value_high`` (the measure at n),
         ``p_reached`` (P(the target is reached at n), as far as the simulated points tell),
-        ``ceiling``, ``ceiling_mcse``, ``ceiling_at`` (the measure at the best end of the range;
-        NaN where it was not needed), ``replicates``. Over ``size``: ``curve``, ``curve_low``,
-        ``curve_high``, ``curve_p_reached``. Over ``point``: ``point_size``, ``point_value``,
-        ``point_value_mcse``, ``point_replicates``. Attributes ``status``, ``rising`` (0 or 1),
-        ``measure``, ``over``, ``prob``.
+        ``ceiling``, ``ceiling_mcse``, ``ceiling_at`` (the measure at the end of the range that is
+        in question; NaN where it was not needed), ``replicates``. Over ``size``: ``curve``,
+        ``curve_low``, ``curve_high``, ``curve_p_reached``. Over ``point``: ``point_size``,
+        ``point_value``, ``point_value_mcse``, ``point_replicates``. Attributes ``status``,
+        ``rising`` (0 or 1), ``measure``, ``over``, ``prob``.
     """
     search, found = root.search, root.crossing
     n = np.nan if root.n is None else float(root.n)
     value, low, high = _band(root, np.array([n if np.isfinite(n) else search.high]))
     if not np.isfinite(n):
         value = low = high = np.array([np.nan])
-    end = search.high if root.rising else search.low
+    end = _end(root)
     at_end = np.flatnonzero(root.size == end)
     capped = root.status in ("not_reachable", "undecided") and at_end.size > 0
     size = _sizes(root)
@@ -83,6 +83,18 @@ def root_dataset(root: Root, *, measure: str, over: str, replicates_per_row: int
             "prob": search.prob,
         },
     )
+
+
+def _end(root: Root) -> int:
+    """Return the end of the range that is in question."""
+    search = root.search
+    best, worst = (search.high, search.low) if root.rising else (search.low, search.high)
+    if root.status != "undecided" or worst not in root.size or best not in root.size:
+        return best
+    gaps = {
+        int(n): abs(value - search.value) for n, value in zip(root.size, root.value, strict=True)
+    }
+    return best if gaps[best] <= gaps[worst] else worst
 
 
 def value_at(root: Root, size: float) -> tuple[float, float, float]:

@@ -1,0 +1,282 @@
+"""What a budget buys, what the target takes, and what else moves the price of a study."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import xarray as xr
+from scipy.special import ndtri
+
+from pdsim.conventions import CI_PROB
+from pdsim.errors import InputError
+from pdsim.planning.answers import value_at
+from pdsim.planning.closed import best_cases_per_visit
+from pdsim.planning.curve import crossing
+from pdsim.planning.question import DrawFor, Question, estimates_at
+from pdsim.planning.root_search import Root
+from pdsim.planning.sizes import Costs, mean_trials, periods_of, resize, visits_of, with_trials
+from pdsim.planning.start import Signal, signal_of
+from pdsim.planning.target import Target
+from pdsim.simulation import Scenario
+
+_STREAM: Final = 4_000
+_REPLICATES: Final = {True: 150, False: 2_000}
+_CERTAIN: Final = 0.95
+_DROPOUT, _MISSING, _CORRELATION, _CV = 0.1, 0.1, 0.1, 0.5
+
+
+def certain_size(root: Root) -> float:
+    """Return the size at which the target is reached with 95 % certainty, as the curve tells.
+
+    The upper end of the one-sided interval; NaN where the search did not go that far.
+    """
+    search = root.search
+    found = crossing(
+        root.curve, search.value, low=search.low, high=search.high, at_least=search.at_least,
+        rising=root.rising, prob=2 * _CERTAIN - 1,
+    )  # fmt: skip
+    end = found.high if root.rising else found.low
+    if not (np.isfinite(end) and end > 0):
+        return np.nan
+    return float(np.ceil(end) if root.rising else np.floor(end))
+
+
+def affordable_size(question: Question, costs: Costs, budget: float) -> int:
+    """Return the largest size that a budget pays for; 0 if not even the smallest.
+
+    Examples
+    --------
+    >>> from pdsim.planning.target import parse_target
+    >>> asked = Question(scenario=Scenario(), target=parse_target("pcs_top >= 0.8"),
+    ...                  over="trials", low=2, high=1000)
+    >>> affordable_size(asked, Costs(per_facility=100, per_case=1), 2000)
+    50
+    """
+
+    def cost(size: int) -> float:
+        return cost_of(question, costs, size)
+
+    low, high = 0, 1
+    while cost(high) <= budget and high < 10_000_000:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if cost(middle) <= budget else (low, middle)
+    return low
+
+
+def cost_of(question: Question, costs: Costs, size: int) -> float:
+    """Return the cost of the study at a size; infinite where there is no such study."""
+    try:
+        sized = resize(question.scenario, question.over, size)
+    except InputError:
+        return np.inf
+    return costs.of(sized, rounds=size if question.over == "rounds" else None)
+
+
+def budget_dataset(
+    question: Question,
+    root: Root,
+    costs: Costs,
+    *,
+    n: float,
+    budget: float,
+    draw_for: DrawFor | None = None,
+) -> xr.Dataset:
+    """Return whether a budget is enough, what it buys, and what the target takes.
+
+    Parameters
+    ----------
+    question : Question
+    root : Root
+        The answer to it.
+    costs : Costs
+    n : float
+        The size that reaches the target, NaN if none does.
+    budget : float
+    draw_for : callable, optional
+        The draws that the answer averages over.
+
+    Returns
+    -------
+    Dataset
+        Scalars ``budget``, ``cost`` (of n), ``factor`` (cost over budget; NaN where no n reaches
+        the target), ``over`` (1 where n costs more), ``size`` (the largest that the budget pays
+        for, 0 if none), ``size_cost``, ``visits`` (per facility and period at that size), and
+        the measure there: ``value``, ``value_low``, ``value_high``, ``replicates`` (0 where the
+        curve of the search tells it).
+    """
+    cost = cost_of(question, costs, int(n)) if np.isfinite(n) else np.nan
+    size = affordable_size(question, costs, budget)
+    value, spent = (np.nan, np.nan, np.nan), 0
+    if size:
+        value, spent = _measure_at(question, root, size, draw_for)
+    sized = resize(question.scenario, question.over, size) if size else question.scenario
+    visits = size if question.over == "rounds" else visits_of(sized)
+    return xr.Dataset(
+        {
+            "budget": budget,
+            "cost": cost,
+            "factor": cost / budget,
+            "over": float(not cost <= budget),
+            "size": float(size),
+            "size_cost": cost_of(question, costs, size) if size else np.nan,
+            "visits": float(visits if size else 0),
+            "value": value[0],
+            "value_low": value[1],
+            "value_high": value[2],
+            "replicates": spent,
+        }
+    )
+
+
+def _measure_at(
+    question: Question, root: Root, size: int, draw_for: DrawFor | None
+) -> tuple[tuple[float, float, float], int]:
+    """Return the measure at a size with its interval, and the replicates that took."""
+    if root.size.min() <= size <= root.size.max():
+        return value_at(root, size), 0
+    count = _REPLICATES[question.scenario.needs_posterior]
+    (found,) = estimates_at(question, [size], count, stream=_STREAM, draw_for=draw_for)
+    half = float(ndtri(0.5 + CI_PROB / 2)) * found.error
+    return (found.value, found.value - half, found.value + half), count
+
+
+def visit_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
+    """Return what visits do to a study, and how many cases of a visit are best for the money.
+
+    Returns
+    -------
+    Dataset
+        Scalars ``correlation`` (of the scores of two cases of one visit), ``design_effect`` (at
+        n), ``per_visit`` (cases of a visit as planned; NaN: all on one), ``best`` (by the closed
+        form, see `pdsim.planning.best_cases_per_visit`; infinite without correlation),
+        ``cost_of_visit``, ``cost_of_case``.
+    """
+    scenario = question.scenario
+    signal = signal_of(scenario, seed=question.seed)
+    trials = n if question.over == "trials" and np.isfinite(n) else mean_trials(scenario)
+    per_case = costs.of_case(scenario)
+    return xr.Dataset(
+        {
+            "correlation": signal.visit_correlation,
+            "design_effect": (signal.error(trials) / signal.single) ** 2 * trials,
+            "per_visit": np.nan if signal.per_visit is None else float(signal.per_visit),
+            "best": best_cases_per_visit(costs.per_visit, per_case, signal.visit_correlation),
+            "cost_of_visit": costs.per_visit,
+            "cost_of_case": per_case,
+        }
+    )
+
+
+def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
+    """Return what the circumstances of the field cost, by normal theory.
+
+    The trials that a target takes rise with the square of (error of one case / spread between
+    facilities); nothing is simulated.
+
+    Parameters
+    ----------
+    question : Question
+        Over trials.
+    costs : Costs
+    n : float
+        The answer.
+
+    Returns
+    -------
+    Dataset
+        Over ``change``: ``size`` (trials that the target then takes, NaN where it stays), ``cost``
+        and ``extra`` (over that of the answer). Attributes ``controls`` (half as many as
+        facilities), ``programme_half_width`` (half the 95 % interval of the programme's effect
+        with them; without them nothing tells it from the time), ``lost`` (facilities that drop
+        out of a tenth more).
+    """
+    scenario = question.scenario
+    before = costs.of(with_trials(scenario, n))
+    rows: list[tuple[str, float, float]] = []
+
+    def add(name: str, change: Callable[[], Scenario]) -> None:
+        try:
+            moved = change()
+        except InputError:
+            return
+        size = _size_needed(question, moved, n)
+        rows.append((name, size, costs.of(with_trials(moved, size))))
+
+    r = scenario.case_correlation + _CORRELATION
+    if scenario.kind == "counts":
+        if scenario.indicators > 1:
+            add("case_correlation", lambda: replace(scenario, case_correlation=r))
+            add("indicators", lambda: resize(scenario, "indicators", scenario.indicators - 1))
+        missing = scenario.missing + _MISSING
+        add("missing", lambda: replace(scenario, missing=missing))
+    add("trials_cv", lambda: replace(scenario, trials_cv=float(np.hypot(scenario.trials_cv, _CV))))
+    per_facility = costs.per_facility + periods_of(scenario) * (
+        visits_of(with_trials(scenario, n)) * costs.per_visit + n * costs.of_case(scenario)
+    )
+    lost = np.ceil(scenario.facilities / (1 - _DROPOUT)) - scenario.facilities
+    rows.append(("dropout", np.nan, before + lost * per_facility))
+    step = scenario.cases_per_visit or max(1, round(n))
+    visit = scenario.facilities * (costs.per_visit + step * costs.of_case(scenario))
+    rows.append(("visit", n + step, before + periods_of(scenario) * visit))
+    controls = max(1, scenario.facilities // 2)
+    rows.append(("controls", np.nan, before + controls * per_facility))
+    signal = signal_of(scenario, seed=question.seed)
+    spread = float(np.hypot(signal.between, signal.error(n)))
+    half = float(
+        ndtri(0.5 + CI_PROB / 2) * spread * np.sqrt(1 / scenario.facilities + 1 / controls)
+    )
+    return xr.Dataset(
+        {
+            "size": ("change", [row[1] for row in rows]),
+            "cost": ("change", [row[2] for row in rows]),
+            "extra": ("change", [row[2] - before for row in rows]),
+        },
+        coords={"change": [row[0] for row in rows]},
+        attrs={"controls": controls, "programme_half_width": half, "lost": int(lost)},
+    )
+
+
+def _size_needed(question: Question, moved: Scenario, n: float) -> float:
+    """Return the trials at which a changed scenario is as reliable as the planned one at n."""
+    wanted = signal_of(question.scenario, seed=question.seed).reliability(n)
+    signal: Signal = signal_of(moved, seed=question.seed)
+    low, high = 1.0, 1e7
+    while high / low > 1 + 1e-6:
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if signal.reliability(middle) >= wanted else (middle, high)
+    return float(np.ceil(high - 1e-3))
+
+
+def worth_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
+    """Return what the evaluation is worth: names that it puts right, less what it costs.
+
+    Drawing lots names m / facilities of the best rightly.
+
+    Returns
+    -------
+    Dataset
+        Scalars ``right`` and ``right_mcse`` (facilities named rightly, of m), ``by_lot``, ``gain``
+        (their difference at ``per_wrong`` each), ``cost``, ``worth`` (gain less cost).
+    """
+    scenario = question.scenario
+    asked = replace(question, target=Target(measure="overlap_top", at_least=True, value=0.5))
+    count = _REPLICATES[scenario.needs_posterior]
+    (found,) = estimates_at(asked, [int(n)], count, stream=_STREAM + 1)
+    m = scenario.m
+    by_lot = m * m / resize(scenario, question.over, int(n)).facilities
+    gain = costs.per_wrong * (m * found.value - by_lot)
+    cost = cost_of(question, costs, int(n))
+    return xr.Dataset(
+        {
+            "right": m * found.value,
+            "right_mcse": m * found.error,
+            "by_lot": by_lot,
+            "gain": gain,
+            "cost": cost,
+            "worth": gain - cost,
+            "replicates": count,
+        }
+    )

@@ -1,0 +1,177 @@
+"""What a pilot study says of the next one: the whole scenario, and draws from its posterior."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit
+
+from pdsim.arraytypes import Floats, Ints
+from pdsim.errors import InputError, Problem
+from pdsim.planning.uncertain import LARGEST_SD, Draw, generator, levels_of, need_counts
+from pdsim.simulation import Scenario
+from pdsim.study import Study, study_from_dataset
+
+_DIGITS: Final = 4
+_HIGHEST_R: Final = 0.9
+_NOTABLE_CV: Final = 0.05
+
+
+def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
+    """Return the settings of a scenario with new facilities like those of a pilot study.
+
+    Facilities, indicators, domains, m, weights, numbers of cases and missing cells are those of
+    the pilot; levels, spreads and correlations are the medians of its posterior, rounded to four
+    decimals as a report prints them.
+
+    Parameters
+    ----------
+    fit : DataTree
+        From `pdsim.fit`: counts in two periods.
+
+    Returns
+    -------
+    dict
+        By the names of `pdsim.Scenario`.
+
+    Raises
+    ------
+    InputError
+        If the fit has one period, scale scores or composites alone.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    >>> found = scenario_of_pilot(pdsim.fit(study, engine="laplace", seed=1))
+    >>> found["facilities"], found["trials"], found["m"]
+    (10, 20, 3)
+    """
+    flat = _posterior(fit)
+    study = study_from_dataset(fit["constant_data"].to_dataset())
+    if study.options.items is not None:
+        raise InputError(
+            Problem(
+                rule="the pilot has composites alone, whose cases say little about a new study's",
+                cure="plan from a preset, or from a pilot with indicators",
+            )
+        )
+    alpha, beta = (np.median(flat[name].to_numpy(), axis=0) for name in ("alpha", "beta"))
+    base = np.round(expit(alpha), _DIGITS).clip(1e-4, 1 - 1e-4)
+    end = np.round(expit(alpha + beta), _DIGITS).clip(1e-4, 1 - 1e-4)
+    found: dict[str, Any] = {
+        "facilities": study.data.sizes["facility"],
+        "indicators": study.data.sizes["indicator"],
+        "domains": len(np.unique(study.data["domain"].to_numpy().astype(str))),
+        "baseline_level": tuple(base.tolist()),
+        "improvement": tuple(np.round(100 * (end - base), 2).tolist()),
+        "m": study.m,
+        **_weights(study),
+        **_cases(study),
+        "priors": json.loads(fit.attrs["priors"]),
+    }
+    for name in flat:
+        if _is_hyper(str(name)):
+            middle = np.round(np.median(flat[name].to_numpy(), axis=0), _DIGITS)
+            found[str(name)] = tuple(middle.tolist()) if middle.ndim else float(middle)
+    known = {field.name for field in fields(Scenario)}
+    return {name: value for name, value in found.items() if name in known}
+
+
+def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
+    """Return draws from the posterior of a pilot study, for new facilities like the pilot's.
+
+    With another number of indicators than the pilot's, each draw gives the scenario's indicators
+    levels, changes and spreads picked from those of the pilot.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Counts; levels of effects that the pilot could not tell apart keep its values.
+    fit : DataTree
+        From `pdsim.fit`: counts in two periods.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the fit has one period or scale scores.
+    """
+    need_counts(scenario)
+    flat = _posterior(fit)
+    alpha, beta = flat["alpha"].to_numpy(), flat["beta"].to_numpy()
+    hyper = {
+        str(name): flat[name].to_numpy()
+        for name in flat
+        if _is_hyper(str(name)) and str(name).rpartition("_")[2] in scenario.effect_levels
+    }
+    order = generator(seed, -1).permutation(len(alpha))
+    same = alpha.shape[1] == scenario.indicators
+
+    def draw(number: int) -> Mapping[str, Any]:
+        row = order[number % order.size]
+        pick = np.arange(scenario.indicators)
+        if not same:
+            pick = generator(seed, number).integers(alpha.shape[1], size=scenario.indicators)
+        found = {name: _possible(name, values[row], pick) for name, values in hyper.items()}
+        return found | levels_of(scenario, alpha[row, pick], beta[row, pick])
+
+    return draw
+
+
+def _posterior(fit: xr.DataTree) -> xr.Dataset:
+    """Return alpha, beta, spreads and correlations over ``sample`` first."""
+    if "posterior" not in fit.children or fit.attrs.get("kind") != "counts":
+        raise InputError(Problem(rule="a pilot must be a fit of counts", cure="see pdsim.fit"))
+    posterior = fit["posterior"].to_dataset()
+    if "beta" not in posterior:
+        raise InputError(Problem(rule="a pilot needs two periods, this one has one"))
+    names = [name for name in posterior if name in ("alpha", "beta") or _is_hyper(str(name))]
+    return posterior[names].stack(sample=("chain", "draw")).transpose("sample", ...)
+
+
+def _is_hyper(name: str) -> bool:
+    return name.startswith(("sd_", "corr_"))
+
+
+def _possible(name: str, value: Floats, pick: Ints) -> float | tuple[float, ...]:
+    """Return a drawn spread or correlation within what a scenario allows."""
+    limited = np.clip(value, -1, 1) if name.startswith("corr") else np.minimum(value, LARGEST_SD)
+    return tuple(limited[pick].tolist()) if np.ndim(limited) else float(limited)
+
+
+def _weights(study: Study) -> dict[str, Any]:
+    weights = study.data["weight"].to_numpy().astype(float)
+    if np.allclose(weights, weights[0]):
+        return {"weighting": "equal"}
+    return {
+        "weighting": "given",
+        "weights": tuple(np.round(weights / weights.sum(), _DIGITS).tolist()),
+    }
+
+
+def _cases(study: Study) -> dict[str, Any]:
+    """Return how many cases the pilot had in a cell, and how they depend on each other.
+
+    A design effect D becomes visits of as many cases as a cell had, b, whose cases are correlated
+    by (D - 1) / (b - 1).
+    """
+    trials = study.data["trials"].fillna(0).to_numpy()
+    seen = trials > 0
+    mean = float(trials[seen].mean())
+    found: dict[str, Any] = {"trials": max(1, round(mean)), "missing": round(1 - seen.mean(), 3)}
+    cells = np.divide(trials.sum(axis=1), seen.sum(axis=1), where=seen.any(axis=1),
+                      out=np.full((trials.shape[0], trials.shape[2]), mean))  # fmt: skip
+    spread = float(cells.std() / mean)
+    found["trials_cv"] = round(spread, 2) if spread > _NOTABLE_CV else 0.0
+    r = round(float(study.case_correlation or 0.0), _DIGITS)
+    effect = study.options.design_effect
+    if effect > 1:
+        per_visit = max(2, round(mean))
+        shared = round(min((effect - 1) / (per_visit - 1), _HIGHEST_R), _DIGITS)
+        found |= {"cases_per_visit": per_visit, "visit_correlation": shared}
+        r = max(r, shared)
+    return found | {"case_correlation": min(r, _HIGHEST_R)}

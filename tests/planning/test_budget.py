@@ -1,0 +1,129 @@
+"""The budget first, what visits cost, and the first answer by normal theory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pdsim import Scenario, plan
+from pdsim.planning import Costs, best_cases_per_visit, look_at_plan
+from pdsim.reports.formats.document import Paragraph
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.plan.plan_document import plan_document
+
+DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
+COSTS = Costs(per_facility=10, per_case=1, currency="EUR")
+
+
+def first(tree):
+    blocks = plan_document(tree).sections[0].blocks
+    return next(words_of(block.text) for block in blocks if isinstance(block, Paragraph))
+
+
+def test_a_budget_that_is_too_small_is_said_first():
+    tree = plan(
+        DRAWN, target="overlap_top >= 0.8", precision=0.3, costs=COSTS, budget=250.0, seed=2
+    )
+    found = tree["budget"]
+    # 100 for the facilities leaves 15 cases for each of ten
+    assert (float(found.size), float(found.size_cost)) == (15.0, 250.0)
+    assert float(found.cost) == float(tree["answer"].cost) > 250
+    assert float(found.factor) == float(found.cost) / 250
+    assert float(found.value) < 0.8
+    text = first(tree)
+    assert text.startswith("The budget of 250 EUR is not enough: the target takes")
+    assert f"{float(found.factor):.1f} times as much" in text
+    assert "It buys 15 cases" in text
+
+
+def test_a_budget_that_is_enough():
+    tree = plan(
+        DRAWN, target="overlap_top >= 0.6", precision=0.3, costs=COSTS, budget=2000.0, seed=2
+    )
+    assert first(tree).startswith("The budget of 2,000 EUR is enough")
+    answer = tree["answer"]
+    assert float(answer.n) < float(answer.n_certain) < float(answer.n_high) + 1
+    assert float(answer.cost_certain) == 100 + 10 * float(answer.n_certain)
+
+
+def test_one_is_singular():
+    easy = replace(DRAWN, m=1, unit_sd=1.0)
+    tree = plan(easy, target="overlap_top >= 0.2", low=1, high=50, precision=0.3, seed=2)
+    assert first(tree).startswith("With 1 case observed per facility and period, the end")
+    tree = plan(easy, target="overlap_top >= 0.7", precision=0.5, seed=2)
+    assert "The best is the facility with the largest true value." in first(tree)
+
+
+def test_the_undecided_end_is_named():
+    hard = replace(DRAWN, m=1)
+    tree = plan(hard, target="overlap_top >= 0.2", low=1, high=50, precision=0.3, seed=2)
+    assert tree["answer"].attrs["status"] == "undecided"
+    assert first(tree).startswith("Too close to call: with 1 case observed")
+
+
+def test_the_best_visit_is_that_of_the_closed_form():
+    # r = 0.1 and a visit as dear as 16 cases: sqrt(16 x 9) = 12
+    costs = Costs(per_visit=16, per_case=1)
+    assert best_cases_per_visit(16, 1, 0.1) == pytest.approx(12)
+    scenario = Scenario(
+        kind="normal", means=(0.5,) * 3 + (0.0,) * 7, unit_sd=3.0, visit_correlation=0.1
+    )
+    sizes = (3, 6, 12, 24, 48)
+    tree = plan(
+        scenario, target="pcs_top >= 0.8", over="cost", costs=costs,
+        grid={"cases_per_visit": sizes}, precision=0.05, seed=1, high=20_000,
+    )  # fmt: skip
+    designs = tree["designs"].to_dataset()
+    assert designs["cases_per_visit"].to_numpy().tolist() == list(sizes)
+    best = int(designs["cheapest"].argmax("design"))
+    # no design is surely cheaper than that of the closed form
+    form = designs.isel(design=sizes.index(12))
+    assert float(designs["cost_high"][best]) >= float(form["cost_low"])
+    # and the ends are surely dearer
+    for end in (0, -1):
+        assert float(designs["cost_low"][end]) > float(form["cost"])
+    assert float(tree["visits"].best) == pytest.approx(12)
+
+
+def test_the_expected_costs_of_visits_are_those_of_the_formula():
+    costs = Costs(per_visit=16, per_case=1)
+    b = np.arange(1, 60)
+    variance_times_cost = (0.1 + 0.9 / b) * (costs.per_visit + b * costs.per_case)
+    assert b[variance_times_cost.argmin()] == 12
+
+
+def test_what_the_evaluation_is_worth():
+    tree = plan(
+        DRAWN, target="overlap_top >= 0.7", precision=0.3,
+        costs=Costs(per_case=1, per_wrong=1000), seed=2,
+    )  # fmt: skip
+    worth = tree["worth"]
+    assert float(worth.by_lot) == pytest.approx(0.9)
+    assert float(worth.right) == pytest.approx(3 * 0.7, abs=0.15)
+    assert float(worth.worth) == pytest.approx(
+        1000 * float(worth.right - worth.by_lot) - float(worth.cost)
+    )
+
+
+def test_a_first_answer(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        'target = "pcs_top >= 0.95"\nbudget = 400\n[scenario]\nkind = "normal"\n'
+        "means = [0.5, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0]\n[costs]\nper_case = 1\n"
+    )
+    first_answer = look_at_plan(path)
+    assert (float(first_answer.n), float(first_answer.cost)) == (60.0, 600.0)
+    assert float(first_answer.affordable) == 40.0
+
+
+def test_a_rule_that_stands_in_is_compared():
+    tree = plan(
+        Scenario(facilities=6, m=2, trials=20), target="overlap_top >= 0.7", precision=0.5,
+        stand_in=20, seed=1,
+    )  # fmt: skip
+    rules = tree["rules"].to_dataset()
+    assert rules.attrs["planned_rule"] == "observed_change"
+    assert rules.attrs["analysed_rule"] == "p_top"
+    assert list(rules["measure"].to_numpy()) == ["overlap_top", "pcs_top"]
+    gap = rules["analysed"] - rules["planned"]
+    assert np.allclose(gap, rules["difference"])
