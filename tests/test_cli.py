@@ -4,11 +4,14 @@ import csv
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -107,6 +110,19 @@ def test_suppressed_counts_are_not_printed_by_check(run, tmp_path: Path) -> None
     assert "fewer than 5 (not printed) to 70" in out
 
 
+def test_a_failed_check_is_3(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pdsim.analysis
+
+    def failed(*args: object, **kwargs: object) -> SimpleNamespace:
+        return SimpleNamespace(failed="FAILED: R-hat", summary=lambda: "the answer, marked")
+
+    monkeypatch.setattr(pdsim.analysis, "analyse", failed)
+    run("example", "surgical", tmp_path / "surgical")
+    code, out, _ = run("analyse", tmp_path / "surgical", "--out", tmp_path / "out")
+    assert code == 3
+    assert "the answer, marked" in out
+
+
 @pytest.mark.slow
 def test_analyse_writes_one_folder_and_refuses_another_study(run, tmp_path: Path) -> None:
     run("example", "surgical", tmp_path / "surgical")
@@ -120,19 +136,24 @@ def test_analyse_writes_one_folder_and_refuses_another_study(run, tmp_path: Path
     assert {"fit.nc", "results.nc", "selection.csv", "improvement.csv"} <= names
     assert {"report.html", "run.json"} <= names
     first = (out / "selection.csv").read_bytes()
-    # the same study again: the same bytes
-    assert run(*arguments)[0] == 0
-    assert (out / "selection.csv").read_bytes() == first
+    # the command that the results hold, in another folder: the same bytes in every table
+    command = tomllib.loads((out / "study.lock.toml").read_text())["command"]
+    words = [tmp_path / "again" if word == str(out) else word for word in shlex.split(command)]
+    assert run(*words[1:])[0] == 0
+    assert (tmp_path / "again" / "selection.csv").read_bytes() == first
+    for path in (out / "tables").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / "tables" / path.name).read_bytes()
+    assert "settings and versions are the same" in run("compare", out, tmp_path / "again")[1]
     run("example", "safe_surgery_like", tmp_path / "safe")
     code, _, err = run("analyse", tmp_path / "safe", "--out", out, "--engine", "laplace")
     assert code == 2
     assert "another study" in err
     assert (out / "selection.csv").read_bytes() == first
-    code, text, _ = run("report", out, "--format", "md", "--short")
+    code, text, _ = run("report", out, "--format", "md", "--brief")
     assert code == 0
     assert (out / "report.md").is_file()
     assert "report.md" in text
-    assert "none of them is certain" in (out / "report.md").read_text()
+    assert "What to do?" in (out / "report.md").read_text()
 
 
 def test_rank_of_estimates_is_exact(run, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """The command line: arguments in, one call of the library, text out."""
 
 import io
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +15,9 @@ import typer
 
 from pdsim.errors import InputError, PdsimError, PdsimWarning, Problem
 from pdsim.flags import decimal_sign, pairs_of, with_study_options
+from pdsim.settings import from_mapping, to_mapping
 from pdsim.study import StudyOptions
+from pdsim.study.options import SamplerSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +56,8 @@ Correlation = Annotated[
 ]
 Trials = Annotated[int | None, typer.Option(help="Assumed number of cases behind percentages.")]
 ItemCount = Annotated[int | None, typer.Option(help="Items scored on every case, for composites.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of pdsim analyse.")]
+Brief = Annotated[bool, typer.Option("--brief", help="Page one alone, on one A4 page.")]
 Formats = Annotated[list[str], typer.Option("--format", "-f", help="Format of the report.")]
 
 
@@ -161,14 +167,31 @@ def analyse(
     study: Source,
     out: Out,
     options: StudyOptions,
-    engine: Annotated[EngineName | None, typer.Option(help="Inference engine.")] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="laplace, the fast engine, which hands over by itself; or nuts."),
+    ] = None,
     seed: Seed = None,
+    draws: Annotated[int | None, typer.Option(help="Draws of each chain.")] = None,
+    tune: Annotated[int | None, typer.Option(help="Tuning draws of each chain of NUTS.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Chains.")] = None,
     delta: Annotated[
         float, typer.Option(help="State the probability of an improvement above this too.")
     ] = 0.0,
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
+    brief: Brief = False,
+    keep_draws: Annotated[
+        bool, typer.Option("--keep-draws", help="Keep every draw in fit.nc, which grows large.")
+    ] = False,
+    second_opinion: Annotated[
+        bool, typer.Option("--second-opinion", help="Run both engines; print their differences.")
+    ] = False,
 ) -> None:
-    """Fit a study, rank its facilities, and write tables, figures and sentences to a folder."""
+    """Say who improved most and least, how sure that is, and what would change it.
+
+    Writes tables, figures and sentences to a folder. Exits with 3 where a check of the
+    computation failed: the numbers are there, marked, and must not be cited.
+    """
     from pdsim.reports.formats.write import check_formats
     from pdsim.study import read_study
 
@@ -182,16 +205,46 @@ def analyse(
         def tell(event: AnalysisProgress) -> None:
             advance(event.stage, event.done, event.total)
 
-        folder = analyse_study(
+        stated = {"draws": draws, "tune": tune, "chains": chains, "seed": seed,
+                  "engine": None if engine is None else engine.value}  # fmt: skip
+        given = {name: value for name, value in stated.items() if value is not None}
+        sampler = from_mapping(
+            SamplerSettings, to_mapping(found.options.sampler) | given, file="the command line"
+        )
+        own = {"delta": delta or None, "format": formats, "brief": brief,
+               "keep-draws": keep_draws, "second-opinion": second_opinion}  # fmt: skip
+        result = analyse_study(
             found,
             out=out,
-            engine=None if engine is None else engine.value,
-            seed=seed,
+            sampler=sampler,
             delta=delta,
             formats=tuple(formats),
+            brief=brief,
+            keep_draws=keep_draws,
+            second_opinion=second_opinion,
+            command=_typed(study, out, options, {**to_mapping(sampler), **own}),
             progress=tell,
         )
-    _say(f"The results lie in {folder}")
+    _say(result.summary())
+    _say(f"\nThe report, tables and settings lie in {out}")
+    if result.failed:
+        raise typer.Exit(3)
+
+
+def _typed(study: Path, out: Path, options: StudyOptions, own: dict[str, Any]) -> str:
+    """Return the whole command: the real file, and everything that was in force."""
+    words = ["pdsim", "analyse", str(study), "--out", str(out)]
+    flags = [item.name for item in fields(StudyOptions) if "help" in item.metadata]
+    stated = {name.replace("_", "-"): getattr(options, name) for name in flags}
+    periods = options.periods or ()
+    stated |= dict(zip(("baseline", "endline")[-len(periods) :], periods, strict=False))
+    for name, value in (stated | own).items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is True:
+                words.append(f"--{name}")
+            elif one not in (None, False):
+                words += [f"--{name}", str(one)]
+    return shlex.join(words)
 
 
 @app.command()
@@ -386,13 +439,66 @@ def report(
         Path, typer.Argument(help="Folder of pdsim analyse or plan, or netCDF file of a sweep.")
     ],
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
-    brief: Annotated[bool, typer.Option("--brief", help="Page one alone, on one A4 page.")] = False,
+    brief: Brief = False,
 ) -> None:
     """Write the report of an analysis, a plan or a sweep again, in any format."""
     from pdsim.analysis import report as write_again
 
     for path in write_again(results, formats=tuple(formats), brief=brief):
         _say(str(path))
+
+
+@app.command()
+def figure(
+    results: Folder,
+    name: Annotated[str, typer.Argument(help="forest, ranks, slope, bump, weights_top, ...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File: .pdf, .svg, .png or .tiff.")],
+    width: Annotated[str, typer.Option(help="Width, such as 85mm.")] = "170mm",
+    dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and TIFF.")] = 300,
+    style: Annotated[str, typer.Option(help="plain, bmj, lancet or jama.")] = "plain",
+    grey: Annotated[bool, typer.Option("--grey", help="Without colours.")] = False,
+) -> None:
+    """Write one figure of an analysis as a journal wants it."""
+    from pdsim.analysis.handout import write_figure
+
+    path = write_figure(results, name, out, width=width, dpi=dpi, style=style, grey=grey)
+    _say(f"The figure lies in {path}")
+
+
+@app.command()
+def table(
+    results: Folder,
+    name: Annotated[str, typer.Argument(help="Table; default: the one for a paper.")] = "journal",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; default: print.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", "-f", help="docx, tex, md, csv or xlsx.")
+    ] = None,
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="CSV with a byte order mark and semicolons.")
+    ] = False,
+    decimal: Annotated[str, typer.Option(help="Decimal mark of a CSV file: . or ,")] = ".",
+) -> None:
+    """Print or write one table of an analysis; by default the table of a paper."""
+    from pdsim.analysis.handout import find_table, write_table
+    from pdsim.reports.formats.terminal import terminal_table
+
+    if out is None:
+        _console().print(terminal_table(find_table(results, name)))
+        return
+    path = write_table(results, name, out, kind=kind, spreadsheet=spreadsheet, decimal=decimal)
+    _say(f"The table lies in {path}")
+
+
+@app.command()
+def compare(first: Folder, second: Folder) -> None:
+    """Say what two analyses have in common, what changed, and why."""
+    from pdsim.analysis.compare import comparison
+    from pdsim.reports.formats.terminal import terminal_table
+
+    said, tabled = comparison(first, second)
+    for line in said:
+        _say(line)
+    _console().print(terminal_table(tabled))
 
 
 @app.command()

@@ -1,12 +1,19 @@
 """From a study to a folder, and what must not happen to that folder."""
 
 import json
+import re
+import tomllib
 
 import numpy as np
+import openpyxl
 import pytest
+from PIL import Image
 
 import pdsim
 from pdsim.analysis import gather, load_fit
+from pdsim.analysis.compare import comparison
+from pdsim.analysis.handout import find_table, write_figure, write_table
+from pdsim.analysis.lock import data_digest
 from pdsim.analysis.run import _identity
 from pdsim.errors import InputError
 from pdsim.study import study_from_dataset
@@ -18,10 +25,14 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def folder(study, tmp_path_factory):
-    return pdsim.analyse(
-        study, out=tmp_path_factory.mktemp("analysis") / "out", engine="laplace", seed=3
-    )
+def result(study, tmp_path_factory):
+    out = tmp_path_factory.mktemp("analysis") / "out"
+    return pdsim.analyse(study, out=out, engine="laplace", seed=3, keep_draws=True)
+
+
+@pytest.fixture(scope="module")
+def folder(result):
+    return result.folder
 
 
 def test_the_folder_holds_what_was_promised(folder):
@@ -68,10 +79,17 @@ def test_the_study_can_be_read_back_from_the_fit(folder, study):
 
 
 def test_same_seed_same_tables_and_another_seed_others(study, tmp_path, folder):
-    again = pdsim.analyse(study, out=tmp_path / "again", engine="laplace", seed=3)
+    again = pdsim.analyse(study, out=tmp_path / "again", engine="laplace", seed=3).folder
+    assert (again / "fit.nc").stat().st_size < 0.3 * (folder / "fit.nc").stat().st_size
+    for path in (folder / "tables").iterdir():
+        assert path.read_bytes() == (again / "tables" / path.name).read_bytes()
     for name in ("selection.csv", "improvement.csv"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
-    other = pdsim.analyse(study, out=tmp_path / "other", engine="laplace", seed=4)
+    other = pdsim.analyse(study, out=tmp_path / "other", engine="laplace", seed=4).folder
+    said, table = comparison(folder, other)
+    assert "Sampler: seed was 3, is 4." in said
+    assert "The data differ." not in said
+    assert set(table.rows) == set(study.data["facility"].to_numpy().tolist())
     assert (other / "improvement.csv").read_bytes() != (folder / "improvement.csv").read_bytes()
 
 
@@ -109,7 +127,9 @@ def test_nothing_is_left_when_it_ends_early(tmp_path, monkeypatch, error):
 
 def test_unknown_case_correlation_is_shown_at_three_values(tmp_path):
     study = pdsim.load_example("safe_surgery_like").with_case_correlation(None)
-    results = load_fit(pdsim.analyse(study, out=tmp_path / "o", engine="laplace") / "results.nc")
+    results = load_fit(
+        pdsim.analyse(study, out=tmp_path / "o", engine="laplace").folder / "results.nc"
+    )
     table = results["case_correlation"]
     assert table["case_correlation"].to_numpy().tolist() == [0.0, 0.1, 0.3]
     width = (table["interval"].sel(ci_bound=0.975) - table["interval"].sel(ci_bound=0.025)).mean(
@@ -119,6 +139,68 @@ def test_unknown_case_correlation_is_shown_at_three_values(tmp_path):
     assert "case_correlation" not in gather(
         pdsim.fit(pdsim.load_example("surgical"), engine="laplace"), pdsim.load_example("surgical")
     )
+
+
+def test_the_result_prints_as_the_answer(result, study):
+    text = str(result)
+    for side in ("top", "bottom"):
+        chosen = result.results["ranking"][f"selected_{side}"].to_numpy()
+        for name in study.data["facility"].to_numpy()[chosen]:
+            assert name in text
+    assert set(result.sentences) == {"How sure?", "What would change it?", "What to do?"}
+    assert "<table" in result._repr_html_()
+    name = str(study.data["facility"][0].item())
+    mean = float(result.results["improvement"]["mean"].sel(estimand="change", facility=name))
+    assert f"{name}: {mean:.1f} percentage points (95 % credible interval" in result.cite(name)
+    with pytest.raises(InputError, match="is not a facility of this study"):
+        result.cite("nobody")
+    assert result.tables["selection"].shape[0] == study.data.sizes["facility"]
+    assert result.plot.forest().axes
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png", "tiff"])
+def test_figures_have_the_size_stated(folder, tmp_path, kind):
+    path = write_figure(
+        folder, "forest", tmp_path / f"f.{kind}", width="85mm", style="bmj", grey=kind == "png"
+    )
+    if kind == "pdf":
+        content = path.read_bytes()
+        box = re.search(rb"/MediaBox \[ 0 0 ([0-9.]+) ", content)
+        assert float(box[1]) / 72 * 25.4 == pytest.approx(85.0, abs=0.01)
+        assert b"/FontFile2" in content
+        return
+    with Image.open(path) as image:
+        # a pixel is 0.085 mm
+        assert image.size[0] / 300 * 25.4 == pytest.approx(85.0, abs=0.09)
+        assert image.info["dpi"][0] == pytest.approx(300, abs=0.01)
+        if kind == "png":
+            red, green, blue, _ = image.convert("RGBA").split()
+            assert red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def test_the_table_of_a_paper_in_every_format(folder, tmp_path):
+    for kind in ("docx", "tex", "md", "csv", "xlsx"):
+        assert write_table(folder, "journal", tmp_path / f"t.{kind}").stat().st_size > 500
+    path = write_table(folder, "journal", tmp_path / "s.csv", spreadsheet=True, decimal=",")
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("\ufefffacility;")
+    table = find_table(folder, "journal")
+    first = f"{float(table.frame['value'].iloc[0]):.9g}".replace(".", ",")
+    assert first in text
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    assert sheet.cell(2, 1).value == table.rows[0]
+    with pytest.raises(InputError, match="there is no table 'x'"):
+        find_table(folder, "x")
+
+
+def test_the_lock_holds_settings_data_and_versions(folder, study):
+    lock = tomllib.loads((folder / "study.lock.toml").read_text())
+    assert lock["sampler"] == {
+        "engine": "laplace", "draws": 2000, "tune": 1000, "chains": 4, "seed": 3
+    }  # fmt: skip
+    assert lock["data_sha256"] == data_digest(study)
+    assert lock["settings"]["m"] == study.m
+    assert "pdsim" in lock["versions"]
 
 
 def test_run_json_says_how_it_was_made(folder):

@@ -9,11 +9,13 @@ from pdsim.analysis.refits import (
     prior_sensitivity,
 )
 from pdsim.analysis.report import report, write_plan, write_report
+from pdsim.analysis.result import Analysis
 from pdsim.analysis.run import analyse
 from pdsim.analysis.stages import AnalysisProgress
 from pdsim.analysis.weight_tables import WeightSettings, weight_tables
 
 __all__ = [
+    "Analysis",
     "AnalysisProgress",
     "WeightSettings",
     "analyse",

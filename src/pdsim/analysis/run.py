@@ -5,15 +5,21 @@ import os
 import platform
 import shutil
 import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import tomli_w
 import xarray as xr
 
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.gather import gather
+from pdsim.analysis.lock import LOCK_FILE, lock_of
+from pdsim.analysis.opinions import opinions
 from pdsim.analysis.refits import (
     CASE_CORRELATIONS,
     case_correlation_sensitivity,
@@ -21,18 +27,24 @@ from pdsim.analysis.refits import (
     prior_sensitivity,
 )
 from pdsim.analysis.report import RUN_FILE, write_report
+from pdsim.analysis.result import Analysis
 from pdsim.analysis.stages import AnalysisProgress, ProgressCallback, silent
 from pdsim.analysis.what_if import changes_group
 from pdsim.conventions import SCHEMA_VERSION
-from pdsim.errors import InputError, Problem
-from pdsim.files import published, read_json, recover, write_json
+from pdsim.errors import ConvergenceWarning, InputError, Problem
+from pdsim.files import published, read_json, recover, write_atomically, write_json
 from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
 from pdsim.model.fit import Engine
-from pdsim.provenance import versions
 from pdsim.reports.formats.write import check_formats
 from pdsim.settings import digest
 from pdsim.study import Study
+from pdsim.study.options import SamplerSettings
+
+_MOST_DOUBLINGS: Final = 2
+"""How often NUTS is run again with twice the draws until its gates pass."""
+
+_KEPT_DRAWS: Final = 1000
 
 DRAWN_BYTES: Final = 8_000_000_000
 """Of the levels of all draws; their summaries take a few times as much."""
@@ -41,36 +53,51 @@ DRAWN_BYTES: Final = 8_000_000_000
 def analyse(
     study: Study,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     engine: Engine | None = None,
     seed: int | None = None,
+    sampler: SamplerSettings | None = None,
     delta: float = 0.0,
     formats: tuple[str, ...] = ("html",),
+    brief: bool = False,
+    keep_draws: bool = False,
+    second_opinion: bool = False,
+    command: str | None = None,
     progress: ProgressCallback = silent,
-) -> Path:
-    """Fit a study, rank its facilities, test the choice, and write everything to one folder.
+) -> Analysis:
+    """Fit a study, rank its facilities, test the choice, and say what came of it.
 
     Parameters
     ----------
     study : Study
-    out : str or Path
+    out : str or Path, optional
         Folder to make. A folder with an earlier analysis of the same study is renewed: what that
         analysis wrote goes, what else is there stays. Any other folder with files in it is
-        refused.
+        refused. Default: nothing is written.
     engine, seed : optional
+        Instead of those of the sampler.
+    sampler : SamplerSettings, optional
         Instead of the study's own (``study.options.sampler``).
     delta : float
         Improvement above which a probability is stated as well, in units of the estimand.
     formats : tuple of str
         See `pdsim.report`.
+    brief : bool
+        Whether the report is page one alone.
+    keep_draws : bool
+        Whether ``fit.nc`` holds every draw at full precision; else 1,000 of them.
+    second_opinion : bool
+        Whether the other engine runs too; the differences stand beside their Monte Carlo errors.
+    command : str, optional
+        What to type for the same numbers; printed in the report.
     progress : callable
         Called with `AnalysisProgress` events.
 
     Returns
     -------
-    Path
-        The folder, with ``fit.nc``, ``results.nc``, ``selection.csv``, ``improvement.csv``, the
-        report and ``run.json``.
+    Analysis
+        Prints as the answer. The folder has ``results.nc``, ``fit.nc``, the tables, the report,
+        ``run.json``, and ``study.lock.toml`` with every setting in force.
 
     Raises
     ------
@@ -80,69 +107,133 @@ def analyse(
 
     Examples
     --------
-    >>> import tempfile, pdsim
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     folder = analyse(pdsim.load_example("surgical"), out=f"{place}/out", engine="laplace")
-    ...     (folder / "report.html").exists()
-    True
+    >>> import pdsim
+    >>> result = analyse(pdsim.load_example("surgical"), seed=1)
+    >>> result.sentences["How sure?"].split(".")[0]
+    'One of the six names is near certain'
     """
-    folder = Path(out)
     check_formats(formats)
-    own = _own_files(folder, study)
+    own = set() if out is None else _own_files(Path(out), study)
     started = time.perf_counter()
-    settings = study.options.sampler
-    engine = engine or settings.engine
-    _check_room(folder, study, draws=settings.draws * (settings.chains if engine == "nuts" else 1))
-    seed = settings.seed if seed is None else seed
-    stage = "fitting with the fast engine"
-    if engine == "nuts":
-        about = nuts_seconds(study)
-        stage = f"fitting with NUTS, about {about:.0f} s once the model is compiled"
-    progress(AnalysisProgress(stage=stage, done=0, total=0))
-    fit = fit_study(
-        study,
-        engine=engine,
-        seed=seed,
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        progress=lambda done, total: progress(
-            AnalysisProgress(stage=stage, done=done, total=total)
-        ),
-    )
+    chosen = _chosen(study, sampler, engine, seed)
+    _check_room(out, study, draws=chosen.draws * chosen.chains, kept=keep_draws)
+    fit = _fit(study, chosen, progress)
     fitted = time.perf_counter()
-    progress(AnalysisProgress(stage="ranking", done=0, total=0))
+    progress(AnalysisProgress(stage="ranking and weights", done=0, total=0))
     results = gather(fit, study, delta=delta)
-    results = _with_sensitivity(results, study, seed=seed, progress=progress)
-    results.attrs["configuration"] = json.dumps(
-        {"engine": engine, "seed": seed, "delta": delta, "m": study.m}, sort_keys=True
-    )
+    results = _with_sensitivity(results, study, seed=chosen.seed, progress=progress)
+    if second_opinion:
+        progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
+        results["second_opinion"] = xr.DataTree(opinions(study, fit, chosen))
+    lock = lock_of(study, chosen, delta=delta, command=command)
+    results.attrs |= {
+        "command": lock["command"],
+        "configuration": json.dumps(
+            {"engine": chosen.engine, "seed": chosen.seed, "delta": delta, "m": study.m},
+            sort_keys=True,
+        ),
+    }
+    if out is None:
+        return Analysis(results=results, fit=fit)
+    folder = Path(out)
     progress(AnalysisProgress(stage="writing the report", done=0, total=0))
+    seconds = {"fit": fitted - started, "all": time.perf_counter() - started}
     with published(folder, keep=lambda path: path.as_posix() not in own) as new:
         kept = _files(new)
-        save_fit(fit, new / "fit.nc")
+        save_fit(fit if keep_draws else _thinned(fit), new / "fit.nc")
         save_fit(results, new / "results.nc")
-        write_report(results, new, formats=formats)
-        run = {
-            "study": study.name,
-            "identity": _identity(study),
-            "schema_version": SCHEMA_VERSION,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": {"fit": fitted - started, "all": time.perf_counter() - started},
-            "engine": fit.attrs["engine"],
-            "seed": seed,
-            "convergence": fit.attrs["convergence"],
-            "versions": versions(),
-            "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "cores": os.cpu_count(),
-            "files": sorted({*_files(new) - kept, RUN_FILE}),
-        }
-        write_json(new / RUN_FILE, run)
-    return folder
+        write_report(results, new, formats=formats, brief=brief)
+        write_atomically(new / LOCK_FILE, tomli_w.dumps(lock))
+        run = _run(study, fit, lock, seconds)
+        write_json(new / RUN_FILE, {**run, "files": sorted({*_files(new) - kept, RUN_FILE})})
+    return Analysis(results=results, fit=fit, folder=folder)
 
 
-def _check_room(folder: Path, study: Study, *, draws: int) -> None:
+def _chosen(
+    study: Study, sampler: SamplerSettings | None, engine: Engine | None, seed: int | None
+) -> SamplerSettings:
+    settings = sampler or study.options.sampler
+    return replace(
+        settings, engine=engine or settings.engine, seed=settings.seed if seed is None else seed
+    )
+
+
+def _fit(study: Study, sampler: SamplerSettings, progress: ProgressCallback) -> xr.DataTree:
+    """Fit; NUTS goes on with twice the draws until its gates pass, up to a limit."""
+    about = nuts_seconds(study)
+    sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
+    fast = sampler.engine == "laplace"
+    stage = "fitting with the fast engine" if fast else sampling
+    progress(AnalysisProgress(stage=stage, done=0, total=0))
+
+    def tell(done: int, total: int) -> None:
+        # the fast engine tells nothing: whoever speaks here is NUTS
+        said = f"the fast engine hands over: {sampling}" if fast else sampling
+        progress(AnalysisProgress(stage=said, done=done, total=total))
+
+    draws, tune = sampler.draws, sampler.tune
+    for attempt in range(_MOST_DOUBLINGS + 1):
+        last = attempt == _MOST_DOUBLINGS
+        with warnings.catch_warnings():
+            if not last:
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = fit_study(
+                study,
+                engine=sampler.engine,
+                seed=sampler.seed,
+                draws=draws,
+                tune=tune,
+                chains=sampler.chains,
+                progress=tell,
+            )
+        if fit.attrs["convergence"] == "passed" or last:
+            break
+        draws, tune = 2 * draws, 2 * tune
+        again = f"checks failed: sampling again with {draws} draws a chain"
+        progress(AnalysisProgress(stage=again, done=0, total=0))
+    return fit
+
+
+def _thinned(fit: xr.DataTree) -> xr.DataTree:
+    """Return a fit with at most `_KEPT_DRAWS` draws in single precision."""
+    posterior = fit["posterior"].to_dataset()
+    each = max(1, _KEPT_DRAWS // posterior.sizes["chain"])
+    step = -(-posterior.sizes["draw"] // each)
+    small = fit.copy()
+    small["posterior"] = xr.DataTree(
+        posterior.isel(draw=slice(None, None, step))
+        .astype(np.float32)
+        .assign_attrs(posterior.attrs)
+    )
+    for name in ("sample_stats", "warmup_posterior"):
+        if name in small.children:
+            small[name] = xr.DataTree(fit[name].to_dataset().drop_dims("draw", errors="ignore"))
+    left = small["posterior"].sizes["draw"] * small["posterior"].sizes["chain"]
+    if "ess" in small.attrs:
+        small.attrs["ess"] = min(float(small.attrs["ess"]), float(left))
+    return small
+
+
+def _run(
+    study: Study, fit: xr.DataTree, lock: Mapping[str, Any], seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    return {
+        **lock,
+        "study": study.name,
+        "identity": _identity(study),
+        "schema_version": SCHEMA_VERSION,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": dict(seconds),
+        "engine": fit.attrs["engine"],
+        "seed": int(fit.attrs["seed"]),
+        "convergence": fit.attrs["convergence"],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+    }
+
+
+def _check_room(out: str | Path | None, study: Study, *, draws: int, kept: bool) -> None:
     """Refuse what would not fit into memory or on the disk, before the fit."""
     cells = int(np.prod([study.data.sizes[dim] for dim in ("facility", "indicator", "period")]))
     size = 8 * draws * cells
@@ -156,6 +247,10 @@ def _check_room(folder: Path, study: Study, *, draws: int) -> None:
                 "leave facilities or indicators out",
             )
         )
+    if out is None:
+        return
+    folder = Path(out)
+    size = size if kept else 8 * _KEPT_DRAWS * cells
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
     if 2 * size > free:

@@ -42,7 +42,7 @@ class SamplerSettings:
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
-    engine: Engine = "nuts"
+    engine: Engine = "laplace"
     draws: int = 2000
     tune: int = 1000
     chains: int = 4

@@ -31,6 +31,17 @@ def to_html(document: Document) -> str:
 
     Styles, figures and scripts are inside; it works without JavaScript.
     """
+    page = _environment(document).get_template("report.html")
+    return page.render(document=document, style=Markup(template("report.css")))
+
+
+def front_html(document: Document) -> str:
+    """Return page one alone as a piece of HTML for a notebook, its styles kept to itself."""
+    page = _environment(document).get_template("front.html")
+    return page.render(document=document, style=Markup(template("report.css")))
+
+
+def _environment(document: Document) -> Environment:
     environment = Environment(
         autoescape=True,
         loader=FunctionLoader(template),
@@ -49,11 +60,7 @@ def to_html(document: Document) -> str:
 
     environment.globals["number"] = number
     environment.globals["script"] = Markup(template("explorer.js"))
-    page = environment.get_template("report.html")
-    return page.render(
-        document=document,
-        style=Markup(template("report.css")),
-    )
+    return environment
 
 
 def template(name: str) -> str:

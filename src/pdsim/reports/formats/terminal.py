@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pdsim.reports.formats.document import Number, Table
+from pdsim.reports.formats.document import Front, Number, Table
 from pdsim.reports.formats.escape import plain
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.study import Study
@@ -45,6 +45,26 @@ def terminal_table(table: Table, *, rows: int = 60) -> "RichTable":
     if len(kept) < len(grid):
         shown.caption = f"{len(grid) - len(kept):,} rows in between are not shown"
     return shown
+
+
+def front_lines(page: Front) -> list[str]:
+    """Return page one as lines of text: its lists, then its questions and answers."""
+    lines = [words_of(page.stop), ""] if page.stop else []
+    lines += [words_of(page.lead)]
+    for table in page.lists:
+        _, rows = table.grid()
+        cells = [[words_of(cell) for cell in row] for row in rows]
+        shown = [[name, f"{value} ({ends})", p, sure] for name, value, ends, sure, p in cells]
+        width = [max((len(row[n]) for row in shown), default=0) for n in range(4)]
+        lines += ["", plain(table.heading)]
+        lines += [
+            f"  {row[0]:<{width[0]}}  {row[1]:<{width[1]}}  {row[2]:>{width[2]}}  {row[3]}".rstrip()
+            for row in shown
+        ]
+        lines += [f"  {words_of(note)}" for note in table.notes]
+    for question, answer in page.answers:
+        lines += ["", f"{question} {words_of(answer)}"]
+    return [*lines, "", *map(words_of, page.foot)]
 
 
 def study_lines(study: Study) -> list[str]:

@@ -19,9 +19,9 @@ from pdsim.reports.formats.document import (
     Text,
 )
 from pdsim.reports.formats.escape import plain
+from pdsim.reports.formats.image import figure_to_png
 from pdsim.reports.formats.markdown import words_of_code
 from pdsim.reports.formats.plainwords import is_number, number_sections, words_of
-from pdsim.reports.formats.raster import figure_to_png
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
@@ -30,8 +30,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _RIGHT_TO_LEFT = ("R", "AL")
 
 
-def to_word(document: Document) -> bytes:
-    """Return the report as DOCX, the same bytes every time.
+def to_word(document: Document, *, bare: bool = False) -> bytes:
+    """Return the report as DOCX on A4, the same bytes every time.
+
+    Parameters
+    ----------
+    document : Document
+    bare : bool
+        Whether titles, headings and contents are left out: for a table to hand in.
 
     Raises
     ------
@@ -50,15 +56,21 @@ def to_word(document: Document) -> bytes:
     word = new_document()
     word.styles["Normal"].font.size = Pt(10)
     word.styles["Normal"].font.name = "Arial"
+    word.sections[0].page_width, word.sections[0].page_height = Cm(21.0), Cm(29.7)
     for margin in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
         setattr(word.sections[0], margin, Cm(2))
     properties = word.core_properties
     properties.title, properties.author = words_of(document.title), "pdsim"
-    _write(word.add_heading(level=0), document.title)
-    _write(word.add_paragraph(style="Subtitle"), document.subtitle)
+    if not bare:
+        _write(word.add_heading(level=0), document.title)
+        if document.subtitle:
+            _write(word.add_paragraph(style="Subtitle"), document.subtitle)
+        if len(document.sections) > 1:
+            _field(word.add_paragraph(), 'TOC \\o "1-1" \\h', "Contents: update fields to fill")
     numbers = number_sections(document.sections)
     for section in document.sections:
-        word.add_heading(plain(section.title), level=1)
+        if not bare:
+            word.add_heading(plain(section.title), level=1)
         for block in section.blocks:
             _add(word, block, numbers)
     if document.failed:
@@ -104,6 +116,32 @@ def _write(paragraph: Any, text: Text) -> None:
                 run.font.rtl = True
 
 
+def _caption(word: "WordDocument", kind: str, number: int) -> Any:
+    """Return a caption whose number is a field, so that Word counts and refers to it."""
+    caption = word.add_paragraph(f"{kind} ", style="Caption")
+    _field(caption, f"SEQ {kind} \\* ARABIC", str(number))
+    caption.add_run(". ")
+    return caption
+
+
+def _field(paragraph: Any, code: str, shown: str) -> None:
+    """Add a field, with what it shows until Word updates it."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    for kind, text in (("begin", ""), ("", code), ("separate", ""), ("shown", shown), ("end", "")):
+        run = paragraph.add_run(text if kind == "shown" else "")
+        if kind == "shown":
+            continue
+        element = OxmlElement("w:fldChar" if kind else "w:instrText")
+        if kind:
+            element.set(qn("w:fldCharType"), kind)
+        else:
+            element.set(qn("xml:space"), "preserve")
+            element.text = f" {text} "
+        run._r.append(element)
+
+
 def is_right_to_left(text: str) -> bool:
     """Tell whether a name is written from right to left."""
     import unicodedata
@@ -140,7 +178,8 @@ def _table(word: "WordDocument", table: Table, number: int) -> None:
     from docx.oxml.ns import qn
     from docx.shared import Pt
 
-    caption = word.add_paragraph(f"Table {number}. {plain(table.heading)}", style="Caption")
+    caption = _caption(word, "Table", number)
+    caption.add_run(plain(table.heading))
     caption.paragraph_format.keep_with_next = True
     caption.paragraph_format.space_before = Pt(10)
     headers, rows = table.grid()
@@ -185,8 +224,7 @@ def _picture(word: "WordDocument", picture: Picture, number: int) -> None:
     described = image._inline.docPr
     described.set("descr", words_of(picture.alt))
     described.set("title", f"Figure {number}")
-    caption = word.add_paragraph(f"Figure {number}. ", style="Caption")
-    _write(caption, picture.caption)
+    _write(_caption(word, "Figure", number), picture.caption)
 
 
 def _without_dates(content: bytes) -> bytes:

@@ -193,7 +193,7 @@ def _swap(results: Results, table: Table, rows: list[str]) -> Text:
         causes.append(text)
     others = len(rows) - len(causes)
     if others:
-        causes.append((f"{in_words(others)} more",))
+        causes.append((f"in {in_words(others)} more {'way' if others == 1 else 'ways'}",))
     enters = [results.called(name) for name in table.value(first, "enters")]
     parts: dict[str, Piece | Text] = {
         "in": _upper(listing(enters)),

@@ -341,15 +341,15 @@ def what_to_do(results: Results, facts: Table) -> Text:
         return ("Read the table of probabilities below before choosing sites.",)
     wide = [side for side in known if _too_wide(results, side)]
     said = _visits(results, facts, [side for side in known if side not in wide])
-    for side in wide:
-        text = "To hold the true {side} {m} it takes {n} facilities: more cases would narrow that."
-        parts: dict[str, Piece | Text] = {
-            "side": side,
-            "m": in_words(results.m),
-            "n": facts.number(ROW, f"takes_{side}"),
-        }
-        said += ((" ",) if said else ()) + fill(text, parts)
-    return said
+    if not wide:
+        return said
+    m = in_words(results.m) if results.m > 1 else "one"
+    takes = listing(
+        fill(f"{{n}} to hold the true {side} {m}", {"n": facts.number(ROW, f"takes_{side}")})
+        for side in wide
+    )
+    text = fill("It takes {takes}: more cases would narrow that.", {"takes": takes})
+    return (*said, *((" ",) if said else ()), *text)
 
 
 def _visits(results: Results, facts: Table, sides: list[Side]) -> Text:

@@ -143,11 +143,11 @@ class Results:
 
     @property
     def study_settings(self) -> dict[str, Any]:
-        """Everything of the study but its data."""
+        """The options of the study."""
         if not self.has("study"):
             return {}
         text = self.group("study").attrs.get("study")
-        return {} if text is None else cast(dict[str, Any], json.loads(text))
+        return {} if text is None else cast(dict[str, Any], json.loads(text).get("options", {}))
 
     @property
     def facilities(self) -> list[str]:

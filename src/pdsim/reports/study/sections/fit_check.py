@@ -49,6 +49,8 @@ def check_section(results: Results, tables: dict[str, Table]) -> Section:
             if results.failed
             else (blocks, [gates_table(results)])
         )
+    if results.has("second_opinion"):
+        blocks.append(opinions_table(results))
     if results.has("hyper"):
         filed.append(hyper_table(results))
     if results.has("predictive"):
@@ -79,6 +81,33 @@ def _predictive(results: Results) -> Picture:
         ),
         figure=figure,
         data=data,
+    )
+
+
+def opinions_table(results: Results) -> Table:
+    """Return the second engine's values less the first's, beside their Monte Carlo errors."""
+    order = results.order
+    group = results.group("second_opinion").sel(facility=order)
+    frame = pd.DataFrame({"facility": order}, index=order)
+    kinds: dict[str, Kind] = {}
+    columns = [Column(header="Facility", keys=("facility",), layout="name")]
+    headers = {"mean": results.words.column, "p_top": f"P(top {results.m})",
+               "p_bottom": f"P(bottom {results.m})"}  # fmt: skip
+    for key, header in headers.items():
+        frame[key], frame[f"{key}_mcse"] = group[key].to_numpy(), group[f"{key}_mcse"].to_numpy()
+        kinds |= {key: "d3", f"{key}_mcse": "d3"}
+        columns += [
+            Column(header=f"{header}, difference", keys=(key,)),
+            Column(header="MCSE", keys=(f"{key}_mcse",)),
+        ]
+    return Table(
+        key="second_opinion",
+        title=f"Second opinion: {group.attrs['second']} less {group.attrs['first']}",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed) or str(group.attrs["convergence"]) != "passed",
+        notes=(("Differences of more than three errors are not chance.",),),
     )
 
 

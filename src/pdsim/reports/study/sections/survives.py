@@ -1,14 +1,11 @@
 """The section on other assumptions, definitions, rules and priors."""
 
-import numpy as np
-import xarray as xr
-
-from pdsim.reports import plots
 from pdsim.reports.formats.document import Block, Picture, Section, Table
 from pdsim.reports.study.disagreement import criteria_table
+from pdsim.reports.study.figures import figure
 from pdsim.reports.study.robustness import rules_table, varied_table
 from pdsim.reports.study.tables import estimands_table
-from pdsim.reports.study.view import SIDES, Results, labels, words
+from pdsim.reports.study.view import SIDES, Results
 
 _REFITS = (
     ("case_correlation", "case_correlation", "r = {value}"),
@@ -37,12 +34,7 @@ def changes_section(results: Results, tables: dict[str, Table]) -> Section:
 
 
 def _bump(results: Results) -> Picture:
-    figure, data = plots.bump(
-        mean_ranks(results),
-        results.group("ranking"),
-        names={name: words(name).column for name in results.estimands},
-        failed=results.failed,
-    )
+    drawn, data = figure(results, "bump")
     return Picture(
         key="bump",
         caption=(
@@ -51,17 +43,6 @@ def _bump(results: Results) -> Picture:
             "The endline level answers another question.",
         ),
         alt=("Bump chart of ranks under each definition; the file of estimands has the names.",),
-        figure=figure,
+        figure=drawn,
         data=data,
-    )
-
-
-def mean_ranks(results: Results) -> xr.DataArray:
-    """Return the rank of every facility's posterior mean under each estimand."""
-    mean = results.group("improvement")["mean"].transpose("estimand", "facility")
-    ranks = (-mean.to_numpy()).argsort(axis=1, kind="stable").argsort(axis=1) + 1
-    return xr.DataArray(
-        ranks.astype(np.int64),
-        dims=("estimand", "facility"),
-        coords={"estimand": labels(mean["estimand"]), "facility": labels(mean["facility"])},
     )
