@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         top_probability,
     )
     from pdsim.simulation import Scenario, simulate
-    from pdsim.study import Study, StudyOptions, load_example, read_study
+    from pdsim.study import Study, StudyOptions, load_example, read_study, recognise
     from pdsim.sweeps import open_sweep, replay, sweep
     from pdsim.weights import (
         acceptability,
@@ -43,6 +43,7 @@ _HOME = {
     "Study": "pdsim.study",
     "StudyOptions": "pdsim.study",
     "read_study": "pdsim.study",
+    "recognise": "pdsim.study",
     "load_example": "pdsim.study",
     "Priors": "pdsim.priors",
     "MeanPrior": "pdsim.priors",
@@ -82,6 +83,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Study",
     "StudyOptions",
     "read_study",
+    "recognise",
     "load_example",
     "Priors",
     "MeanPrior",

@@ -26,13 +26,27 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="pdsim",
-    help="Who improved most and least, how sure are we, and would we choose them again?",
+    help="Say who improved most and least, how sure that is, and whether the choice would hold.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     # names in messages may look like markup, and tracebacks are not for users
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is, and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Say who improved most and least, how sure that is, and whether the choice would hold."""
+    if version:
+        from pdsim import __version__
+
+        _say(f"pdsim {__version__}")
+        raise typer.Exit
 
 
 type Advance = Callable[[str, int, int], None]
@@ -121,6 +135,34 @@ def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+@app.command()
+def init(
+    file: Annotated[
+        Path, typer.Argument(help="Table (CSV, Excel, Parquet, Stata, SPSS, SAS), or JSON export.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to make; default: that of the file.")
+    ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask what the file does not say, on a terminal.")
+    ] = False,
+) -> None:
+    """Look at a file and write a study.toml for it, with what was taken for what."""
+    from pdsim.study import recognise, start_study
+
+    answers = {}
+    if ask and sys.stdin.isatty() and "trials" in recognise(file).keys:
+        answers["trials"] = typer.prompt("Cases behind every percentage", type=int)
+    start = start_study(file, out=out, answers=answers)
+    for text in start.found.taken:
+        _say(text)
+    for text in start.found.unsure:
+        _say(f"To be looked at: {text}.")
+    for text in start.problems:
+        _say(f"To be decided: {text}")
+    _say(f"The study.toml lies in {start.folder}: pdsim check {start.folder / 'study.toml'}")
 
 
 @app.command()

@@ -161,7 +161,11 @@ def weight_tables(
         )
     if small and values.sizes["facility"] > m + 1:
         grid = thinned(kept, chosen.grid_draws)
-        for side, table in rank_reversals(grid, nominal, m=m, sides=_SIDES).items():
+        # scale scores have no log odds, and nor has a level of 0 or 1
+        odds = kept.attrs.get("kind") != "scores" and bool(((grid > 0.0) & (grid < 1.0)).all())
+        ways = ("pp", "z", "min_max", "rank", *(("logit",) if odds else ()))
+        reversals = rank_reversals(grid, nominal, m=m, sides=_SIDES, normalisations=ways)
+        for side, table in reversals.items():
             tables[f"weights_reversal_{side}"] = table
     return tables
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pdsim.study.netcdf import study_from_dataset, study_to_dataset
     from pdsim.study.options import Columns, SamplerSettings, StudyOptions
     from pdsim.study.read import read_study
+    from pdsim.study.recognising import Recognised, recognise
+    from pdsim.study.starting import Start, start_study
 
 _HOME = {
     "EXAMPLES": "bundled",
@@ -22,7 +24,11 @@ _HOME = {
     "StudyOptions": "options",
     "example_files": "bundled",
     "load_example": "bundled",
+    "Recognised": "recognising",
+    "Start": "starting",
     "read_study": "read",
+    "recognise": "recognising",
+    "start_study": "starting",
     "study_from_dataset": "netcdf",
     "study_to_dataset": "netcdf",
 }
@@ -30,12 +36,16 @@ _HOME = {
 __all__ = [
     "EXAMPLES",
     "Columns",
+    "Recognised",
     "SamplerSettings",
+    "Start",
     "Study",
     "StudyOptions",
     "example_files",
     "load_example",
     "read_study",
+    "recognise",
+    "start_study",
     "study_from_dataset",
     "study_to_dataset",
 ]

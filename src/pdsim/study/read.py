@@ -203,7 +203,7 @@ def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
 
     def load(name: str) -> bytes:
         if name == given:
-            return _bytes(Path(name))
+            return bytes_of(Path(name))
         path = folder / name
         inside = path.resolve().is_relative_to(folder.resolve())
         if not inside and not allow_outside:
@@ -215,12 +215,13 @@ def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
                     "allow_outside = true)",
                 )
             )
-        return _bytes(path)
+        return bytes_of(path)
 
     return load
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file."""
     try:
         if path.is_file():
             refuse_size(path.stat().st_size, path.name)

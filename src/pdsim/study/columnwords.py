@@ -1,0 +1,99 @@
+"""What the columns of a table are usually called, in six languages."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from pdsim.study.words import folded
+
+ROLES: Final = {
+    "facility": "facility|facility name|health facility|hospital|hospital name|site|site name"
+    "|clinic|health centre|health center|orgunit|org unit|organisation unit|organisation unit name"
+    "|organisationunitname|ou|provider|provider name|redcap_data_access_group|structure"
+    "|formation sanitaire|etablissement|hopital|centre de sante|centro|centro de salud|unidad"
+    "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik|krankenhaus"
+    "|einrichtung|state|district|ward|school|practice|trust|institution",
+    "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
+    "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator",
+    "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|pe|year|periode"
+    "|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date|date of surgery"
+    "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month",
+    "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
+    "|numerateur|numerador|zahler|number met|numer",
+    "trials": "trials|denominator|den|denom|total|observed|cases|sample|sample size|patients"
+    "|opportunities|denominateur|denominador|nenner|number of patients|number of cases|n total",
+    "percent": "percent|%|pct|percentage|rate|adherence|compliance|pourcentage|porcentaje"
+    "|percentagem|prozent|score percent",
+    "mean": "mean|average|moyenne|promedio|mittelwert|mean score",
+    "sd": "sd|std|stdev|std dev|standard deviation|ecart-type|desviacion|standardabweichung",
+    "se": "se|sem|stderr|std err|standard error|standardfehler",
+    "value": "value|score|result|valeur|valor|thamani|wert",
+}
+
+PAIRS: Final = (
+    ("baseline", "endline"),
+    ("before", "after"),
+    ("pre", "post"),
+    ("pretest", "posttest"),
+    ("avant", "apres"),
+    ("antes", "despues"),
+    ("antes", "depois"),
+    ("kabla", "baada"),
+    ("vorher", "nachher"),
+    ("base", "end"),
+    ("ligne de base", "fin"),
+    ("linea de base", "linea final"),
+)
+"""Labels of two periods, the earlier first."""
+
+LOWER: Final = re.compile(
+    r"\blower\b[\w ]{0,40}\b(is|are) better|\bfewer\b[\w ]{0,20}\b(is|are) better"
+    r"|\bless\b[\w ]{0,20}\b(is|are) better",
+    re.IGNORECASE,
+)
+ADVERSE: Final = re.compile(
+    r"mortal|death|deaths|infection|complication|readmi|harm|fall|error|missed|delay|waiting"
+    r"|deces|muerte|obito|sterb|vifo|left before",
+    re.IGNORECASE,
+)
+
+
+def tokens(name: str) -> list[str]:
+    """Return the words of a column name."""
+    return [word for word in re.split(r"[\s_.\-:/|()]+", folded(name)) if word]
+
+
+def column_for(role: str, names: Sequence[str]) -> str | None:
+    """Return the column that is called as `role` usually is; None where none is."""
+    spaced = {" ".join(tokens(name)) or folded(name): name for name in reversed(names)}
+    words = [" ".join(tokens(word)) or folded(word) for word in ROLES[role].split("|")]
+    for word in words:
+        if word in spaced:
+            return spaced[word]
+    ends = [name for name in names if tokens(name)[-1:] == tokens(words[0])]
+    if role == "facility" and len(ends) == 1:
+        return ends[0]
+    return None
+
+
+def in_order(labels: Sequence[str]) -> list[str]:
+    """Return labels of periods, the earliest first, as far as their words and numbers say.
+
+    Examples
+    --------
+    >>> in_order(["After", "Before"]), in_order(["2023", "2021"])
+    (['Before', 'After'], ['2021', '2023'])
+    """
+    by_word = {folded(label): label for label in labels}
+    for first, last in PAIRS:
+        chosen = [by_word[word] for word in (first, last) if word in by_word]
+        if len(chosen) == 2:
+            rest = [label for label in labels if label not in chosen]
+            return [chosen[0], *sorted(rest), chosen[1]]
+
+    def key(label: str) -> tuple[list[int], str]:
+        numbers = [int(part) for part in re.findall(r"\d+", label)]
+        years = [number for number in numbers if 1900 <= number <= 2100]
+        return years + [number for number in numbers if number not in years], label
+
+    return sorted(labels, key=key)
