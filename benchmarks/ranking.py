@@ -87,7 +87,7 @@ def peak() -> float:
 
 def part_stack() -> None:
     """Rank a tenth of the stack, which fits anywhere; the rate is the same."""
-    from pdsim.ranking.places import rank_counts
+    from pdsim.ranking.probability import rank_counts
 
     generator = np.random.default_rng(1)
     values = generator.normal(size=(1000, 1000, 10))

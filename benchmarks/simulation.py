@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pdsim.simulation import MEASURES, Scenario, run_block
+from pdsim.simulation import COLUMNS, Scenario, run_block
 from pdsim.simulation.block import _judge
 from pdsim.simulation.cases import observe
 from pdsim.simulation.observed import decide_observed
@@ -35,7 +35,7 @@ def measure_scenario(scenario: Scenario) -> dict[str, float]:
     truth = draw_truth(scenario, REPLICATES, 1)
     observed = observe(scenario, truth, REPLICATES, 1)
     decision = decide_observed(scenario, observed)
-    out = np.empty((len(REPLICATES), len(MEASURES)))
+    out = np.empty((len(REPLICATES), len(COLUMNS)))
     generator = np.random.default_rng(1)
     trials = np.full(truth.level.shape, scenario.trials)
     stages: dict[str, Callable[[], object]] = {

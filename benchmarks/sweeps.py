@@ -101,7 +101,7 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     """Metadata and ledger of a store of many scenarios, against reading one chunk of each."""
     from pdsim.files import write_json
     from pdsim.provenance import versions
-    from pdsim.simulation import MEASURES, Scenario
+    from pdsim.simulation import COLUMNS, Scenario
     from pdsim.sweeps.blocks import BLOCKS, frame_of, pack
     from pdsim.sweeps.grid import Cell
     from pdsim.sweeps.ledger import BlockLine, append_lines
@@ -112,16 +112,16 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     cells = [Cell.of(Scenario(trials=trials)) for trials in range(1, scenarios + 1)]
     by_key = {cell.key: cell for cell in cells}
     identity = Identity(
-        simulation="pdsim.simulation", seed=1, measures=MEASURES, versions=versions()
+        simulation="pdsim.simulation", seed=1, measures=tuple(COLUMNS), versions=versions()
     )
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
         step = 1000 // lines
-        frame = pack(np.zeros((step, len(MEASURES))), np.ones(step, dtype=np.uint8))
+        frame = pack(np.zeros((step, len(COLUMNS))), np.ones(step, dtype=np.uint8))
         (store / BLOCKS).write_bytes(frame)
         with (
             locked(store, identity),
-            Writer(store, Contents(), width=len(MEASURES)) as writer,
+            Writer(store, Contents(), width=len(COLUMNS)) as writer,
         ):
             writer.add_cells(by_key)
             append_lines(

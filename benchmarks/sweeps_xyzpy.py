@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pdsim.simulation import MEASURES, Scenario, run_block
+from pdsim.simulation import COLUMNS, Scenario, run_block
 from pdsim.sweeps import sweep
 
 TRIALS = [10, 20, 40, 80]
@@ -65,7 +65,7 @@ def with_xyzpy(folder: Path) -> np.ndarray:
         one_block,
         var_names=["measures"],
         var_dims={"measures": ["replicate", "measure"]},
-        var_coords={"measure": list(MEASURES)},
+        var_coords={"measure": list(COLUMNS)},
     )
     crop = xyzpy.Crop(farmer=runner, name="study", parent_dir=str(folder), batchsize=1)
     combos = {

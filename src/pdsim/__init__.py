@@ -19,15 +19,19 @@ if TYPE_CHECKING:
         ScalePrior,
     )
     from pdsim.ranking import (
+        Evidence,
+        Rule,
         expected_rank,
+        observed_of,
         rank_confidence_set,
         rank_interval,
         rank_probability,
+        register_rule,
         select,
         set_probability,
         top_probability,
     )
-    from pdsim.simulation import Scenario, simulate
+    from pdsim.simulation import Scenario, register_measure, simulate
     from pdsim.study import Study, StudyOptions, load_example, read_study, recognise
     from pdsim.sweeps import open_sweep, replay, sweep
     from pdsim.weights import (
@@ -60,6 +64,10 @@ _HOME = {
     "top_probability": "pdsim.ranking",
     "set_probability": "pdsim.ranking",
     "select": "pdsim.ranking",
+    "observed_of": "pdsim.ranking",
+    "Rule": "pdsim.ranking",
+    "Evidence": "pdsim.ranking",
+    "register_rule": "pdsim.ranking",
     "rank_confidence_set": "pdsim.ranking",
     "weight_space": "pdsim.weights",
     "acceptability": "pdsim.weights",
@@ -67,6 +75,7 @@ _HOME = {
     "flip_distance": "pdsim.weights",
     "Scenario": "pdsim.simulation",
     "simulate": "pdsim.simulation",
+    "register_measure": "pdsim.simulation",
     "sweep": "pdsim.sweeps",
     "open_sweep": "pdsim.sweeps",
     "replay": "pdsim.sweeps",
@@ -100,6 +109,10 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "top_probability",
     "set_probability",
     "select",
+    "observed_of",
+    "Rule",
+    "Evidence",
+    "register_rule",
     "rank_confidence_set",
     "weight_space",
     "acceptability",
@@ -107,6 +120,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "flip_distance",
     "Scenario",
     "simulate",
+    "register_measure",
     "sweep",
     "open_sweep",
     "replay",

@@ -14,7 +14,7 @@ from pdsim.planning import Costs, Target, from_priors, from_ranges, parse_target
 from pdsim.planning.designs import grid_of
 from pdsim.planning.sizes import mean_trials, resize, with_trials
 from pdsim.planning.uncertain import check_ranges
-from pdsim.simulation import PERFORMANCE
+from pdsim.simulation import MEASURES
 
 LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
@@ -27,7 +27,7 @@ def test_targets_are_read():
     assert parse_target("width <= 10").link == "log"
 
 
-@given(st.sampled_from(PERFORMANCE), st.floats(1e-6, 1 - 1e-6).map(lambda x: float(f"{x:g}")))
+@given(st.sampled_from(list(MEASURES)), st.floats(1e-6, 1 - 1e-6).map(lambda x: float(f"{x:g}")))
 def test_a_target_is_its_own_text(measure, value):
     stated = [Target(measure=measure, at_least=sign, value=value) for sign in (True, False)]
     understood = []

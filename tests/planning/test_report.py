@@ -13,11 +13,10 @@ from pdsim.reports.formats.document import Paragraph
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.reports.plan.plan_document import plan_document
 from pdsim.reports.plan.plan_words import (
-    MEASURE_WORDS,
     SETTING_WORDS,
     SIZE_WORDS,
 )  # fmt: skip
-from pdsim.simulation import PERFORMANCE
+from pdsim.simulation import MEASURES
 
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
 
@@ -30,7 +29,6 @@ def sentence(tree):
 
 
 def test_every_measure_and_size_has_words():
-    assert set(MEASURE_WORDS) == set(PERFORMANCE)
     assert set(SIZE_WORDS) == {"trials", "facilities", "indicators", "rounds"}
     settings = {field.name for field in fields(Scenario)}
     settings |= {f"costs.{field.name}" for field in fields(Costs)}
@@ -142,7 +140,7 @@ def test_what_cannot_be_reached_is_said_with_its_ceiling():
     assert answer.attrs["status"] == "not_reachable"
     assert float(answer.ceiling) < 0.9 - 3 * float(answer.ceiling_mcse)
     assert (
-        f"up to 500 cases observed per facility and period: there the {MEASURE_WORDS['pcs_top']} "
+        f"up to 500 cases observed per facility and period: there the {MEASURES['pcs_top'].words} "
         f"is {float(answer.ceiling):.3f}" in sentence(tree)
     )
     table = plan_document(tree).tables["answer-table"]

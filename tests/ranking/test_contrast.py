@@ -8,7 +8,7 @@ import xarray as xr
 
 from pdsim.errors import InputError
 from pdsim.ranking import beta_scores, disagreement, disagreement_words, select
-from pdsim.ranking.places import mean_places, places
+from pdsim.terms.places import mean_places, places
 
 
 def observed_of(values):

@@ -7,7 +7,7 @@ from scipy import stats
 
 from pdsim.errors import InputError
 from pdsim.ranking import joint_rank_region, rank_confidence_set
-from pdsim.ranking.kernels import largest_differences
+from pdsim.terms.loops import largest_differences
 
 
 def over(values):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pdsim.errors import InputError
 from pdsim.ranking import normal_scores, rank_interval
-from pdsim.ranking.places import places
+from pdsim.terms.places import places
 
 
 def test_marginal_is_the_quantile_of_the_ranks(score_of):

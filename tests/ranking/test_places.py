@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from pdsim.ranking import kernels, places
+from pdsim.ranking import kernels, probability
+from pdsim.terms import places
 
 TIED = arrays(
     np.float64, st.tuples(st.integers(1, 5), st.integers(2, 9)), elements=st.integers(0, 4)
@@ -38,7 +39,7 @@ def test_membership_shares_the_cut(values, m):
 @pytest.mark.parametrize("shape", [(1, 1, 2), (3, 130, 5), (2, 127, 12), (1, 300, 40)])
 def test_kernel_counts_what_sorting_counts(levels, shape):
     values = np.random.default_rng(levels).integers(0, levels, shape).astype(float)
-    expected = places.counts_of_places(*places.places(values))
+    expected = probability.counts_of_places(*places.places(values))
     np.testing.assert_allclose(kernels.count_ranks(values), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(expected.sum(axis=2), shape[1])
     np.testing.assert_allclose(expected.sum(axis=1), shape[1])
@@ -46,12 +47,12 @@ def test_kernel_counts_what_sorting_counts(levels, shape):
 
 def test_large_input_takes_the_kernel(monkeypatch):
     values = np.random.default_rng(1).normal(size=(3, 50, 6))
-    expected = places.rank_counts(values)
-    monkeypatch.setattr(places, "_KERNEL_FROM", 1)
-    np.testing.assert_array_equal(places.rank_counts(values), expected)
-    monkeypatch.setattr(places, "_KERNEL_FACILITIES", 2)
+    expected = probability.rank_counts(values)
+    monkeypatch.setattr(probability, "_KERNEL_FROM", 1)
+    np.testing.assert_array_equal(probability.rank_counts(values), expected)
+    monkeypatch.setattr(probability, "_KERNEL_FACILITIES", 2)
     monkeypatch.setattr(places, "_CACHED", 10)
-    np.testing.assert_array_equal(places.rank_counts(values), expected)
+    np.testing.assert_array_equal(probability.rank_counts(values), expected)
 
 
 def test_infinite_scores_are_ordered():

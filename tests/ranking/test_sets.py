@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from pdsim.errors import InputError
 from pdsim.ranking import containing as containing_module
 from pdsim.ranking import likely_sets, set_probability, subset, superset, top_probability
-from pdsim.ranking import sets as sets_module
+from pdsim.terms import places as places_module
 
 DRAWS = arrays(
     np.float64, st.tuples(st.integers(1, 10), st.integers(2, 6)), elements=st.integers(-2, 2)
@@ -97,12 +97,12 @@ def test_errors_of_chains(chains):
 def test_long_codes_agree_with_short(score_of, monkeypatch):
     score = score_of(np.random.default_rng(4).normal(size=(200, 30)))
     short = set_probability(score, m=4)
-    sets_module_distinct = sets_module._distinct
+    places_module_distinct = places_module._distinct
 
     def rows_only(sets, facilities):
-        return sets_module_distinct(sets, 2**62)
+        return places_module_distinct(sets, 2**62)
 
-    monkeypatch.setattr(sets_module, "_distinct", rows_only)
+    monkeypatch.setattr(places_module, "_distinct", rows_only)
     xr.testing.assert_identical(set_probability(score, m=4), short)
 
 

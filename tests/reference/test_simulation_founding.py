@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pdsim.simulation import MEASURES, preset, run_block
+from pdsim.simulation import COLUMNS, preset, run_block
 
 DESIGNS = [(5, 0.3, 0.46, 0.03), (20, 0.3, 0.87, 0.27), (50, 0.1, 0.98, 0.70)]
 REPLICATES = 4000
@@ -54,7 +54,7 @@ def test_simulation_agrees_with_the_normal_approximation_of_its_own_truth(
     expected = both_right(change, sampling_variance(levels, trials, correlation))
     scenario = replace(preset("lake_zone"), trials=trials, case_correlation=correlation)
     block = run_block([scenario], range(REPLICATES), seed=1)
-    found = block.measures[0, :, MEASURES.index("pcs_both")]
+    found = block.measures[0, :, COLUMNS.index("pcs_both")]
     mcse = found.std(ddof=1) / np.sqrt(REPLICATES)
     # counts of few cases tie and are skewed: at most 0.01 here
     assert abs(found.mean() - expected) < 4 * mcse + 0.01

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pdsim.errors import InputError
-from pdsim.simulation import MEASURES, Scenario, estimate_cost, run_block, simulate
+from pdsim.simulation import COLUMNS, Scenario, estimate_cost, run_block, simulate
 from pdsim.simulation import block as block_module
 from pdsim.simulation.cases import observe
 from pdsim.simulation.truth import draw_truth
@@ -32,7 +32,7 @@ def whole():
 
 
 def test_shapes(whole):
-    assert whole.measures.shape == (len(SCENARIOS), 60, len(MEASURES))
+    assert whole.measures.shape == (len(SCENARIOS), 60, len(COLUMNS))
     assert whole.measures.dtype == np.float64
     assert whole.status.shape == (len(SCENARIOS), 60)
     assert whole.status.dtype == np.uint8
@@ -62,8 +62,8 @@ def test_the_working_size_does_not_matter(whole, monkeypatch):
 
 def test_seeds_matter(whole):
     other = run_block(SCENARIOS, range(60), seed=4)
-    assert not (other.measures[:, :, MEASURES.index("contrast_best")]
-                == whole.measures[:, :, MEASURES.index("contrast_best")]).any()  # fmt: skip
+    assert not (other.measures[:, :, COLUMNS.index("contrast_best")]
+                == whole.measures[:, :, COLUMNS.index("contrast_best")]).any()  # fmt: skip
     assert same(run_block(SCENARIOS, range(60), seed=[3]), whole)
     assert not same(run_block(SCENARIOS, range(60), seed=[3, 0]), whole)
 
@@ -73,11 +73,11 @@ def test_replicates_with_nothing_to_compare_are_errors(whole):
     assert statuses == {1, 4}
     failed = whole.status[5] == 4
     assert np.isnan(whole.measures[5][failed]).all()
-    assert np.isfinite(whole.measures[5][~failed][:, MEASURES.index("pcs_top")]).all()
+    assert np.isfinite(whole.measures[5][~failed][:, COLUMNS.index("pcs_top")]).all()
 
 
 def test_truths_are_shared_across_trials_and_rules(whole):
-    best = whole.measures[:, :, MEASURES.index("contrast_best")]
+    best = whole.measures[:, :, COLUMNS.index("contrast_best")]
     for i in (1, 2, 3):
         assert (best[i] == best[0]).all()
 
@@ -99,7 +99,7 @@ def test_simulate_gives_the_draws_of_the_block(scenario):
         - truth.value.where(truth["rank"] > scenario.facilities - 2).mean()
     )
     best = run_block([scenario], range(17, 18), seed=3).measures[0, 0]
-    assert float(contrast) == pytest.approx(best[MEASURES.index("contrast_best")])
+    assert float(contrast) == pytest.approx(best[COLUMNS.index("contrast_best")])
 
 
 def test_simulated_study_has_missing_cells_and_what_the_analysis_assumes():

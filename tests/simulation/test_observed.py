@@ -2,10 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import xarray as xr
-from scipy import stats
+from scipy import optimize, stats
 
-from pdsim.scoring import normalise
 from pdsim.simulation import Scenario
 from pdsim.simulation.cases import Observed, observe
 from pdsim.simulation.observed import decide_observed
@@ -105,15 +103,20 @@ def test_a_facility_without_a_usable_indicator_is_an_error():
         assert decide_observed(replace(scenario, rule=rule), broken).status.tolist() == [1, 4]
 
 
-def test_z_score_is_that_of_scoring():
-    scenario = replace(SCENARIO, rule="z_score", missing=0.0)
+def test_z_score_standardises_changes_over_facilities():
+    scenario = replace(SCENARIO, rule="z_score", missing=0.05)
     observed = observed_of(scenario)
-    levels = xr.DataArray(
-        proportions(observed), dims=("replicate", "facility", "indicator", "period")
-    )
-    z = normalise(levels, "z")
-    expected = (z.isel(period=1) - z.isel(period=0)).mean("indicator")
-    assert decide_observed(scenario, observed).top == pytest.approx(expected.to_numpy())
+    p = proportions(observed)
+    change = p[..., 1] - p[..., 0]
+    decision = decide_observed(scenario, observed)
+    usable = decision.status == 1
+    change = change[usable]
+    assert np.isnan(change).any()
+    off = change - np.nanmean(change, axis=1, keepdims=True)
+    z = off / np.nanstd(change, axis=1, ddof=1, keepdims=True)
+    expected = np.nansum(z, axis=2) / np.isfinite(z).sum(axis=2)
+    assert decision.top[usable] == pytest.approx(expected)
+    assert (decision.bottom[usable] == -decision.top[usable]).all()
 
 
 def test_an_indicator_that_never_varies_has_no_z_score():
@@ -130,18 +133,23 @@ def test_an_indicator_that_never_varies_has_no_z_score():
 
 
 def test_shrunken_mean_against_the_formulas():
+    """The between-facility variance solves the equation of Paule and Mandel."""
     scenario = replace(
         SCENARIO, rule="shrunken_mean", missing=0.0, trials=(5, 10, 20, 40, 80, 9, 7)
     )
     observed = observed_of(scenario, 5)
     raw = decide_observed(replace(scenario, rule="observed_change"), observed)
     found = decide_observed(scenario, observed)
+
+    def squares(between, y, v):
+        w = 1 / (v + between)
+        return np.sum(w * (y - np.average(y, weights=w)) ** 2)
+
     for r in range(5):
         y, v = raw.estimate[r], raw.sd[r] ** 2
-        w = 1 / v
-        mean = np.average(y, weights=w)
-        q = np.sum(w * (y - mean) ** 2)
-        between = max(0.0, (q - 6) / (w.sum() - (w**2).sum() / w.sum()))
+        between = 0.0
+        if squares(0.0, y, v) > 6:
+            between = optimize.brentq(lambda t, y=y, v=v: squares(t, y, v) - 6, 0, 1e4, xtol=1e-12)
         w = 1 / (v + between)
         mean = np.average(y, weights=w)
         share = between / (between + v)

@@ -7,8 +7,8 @@ import xarray as xr
 import pdsim.simulation.slabs as slabs_module
 from pdsim.errors import InputError
 from pdsim.simulation import (
+    COLUMNS,
     MEASURES,
-    PERFORMANCE,
     Scenario,
     describe,
     paired_contrast,
@@ -22,7 +22,7 @@ COUNTS = Scenario(facilities=8, indicators=4, m=2, trials=15)
 
 
 def column(name):
-    return MEASURES.index(name)
+    return COLUMNS.index(name)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,39 @@ def test_formulas_of_morris_white_and_crowther(block):
     assert float(summary.rmse) == pytest.approx(rmse)
     mse_error = squared.std(ddof=1) / np.sqrt(n)
     assert float(summary.rmse_mcse) == pytest.approx(mse_error / (2 * rmse))
-    assert float(summary.empirical_sd) == pytest.approx(np.sqrt(rmse**2 - error.mean() ** 2))
+    spread = np.sqrt(n / (n - 1) * (rmse**2 - error.mean() ** 2))
+    assert float(summary.empirical_sd) == pytest.approx(spread)
     assert float(summary.stated_sd) == pytest.approx(0.7)
     ratio = 100 * (0.7 / float(summary.empirical_sd) - 1)
     assert float(summary.relative_sd_error) == pytest.approx(ratio)
     got, best = measures[:, column("contrast")], measures[:, column("contrast_best")]
     assert float(summary.contrast_retained) == pytest.approx(got.mean() / best.mean())
+
+
+def test_one_estimate_a_replicate_as_in_simsum():
+    """Table 6 of Morris, White and Crowther (2019), with n - 1; their errors take normal errors."""
+    generator = np.random.default_rng(1)
+    n = 4000
+    error, variance = generator.normal(0.1, 2.0, n), generator.gamma(50, 0.08, n)
+    measures = np.full((n, len(COLUMNS)), np.nan)
+    measures[:, column("error")], measures[:, column("squared_error")] = error, error**2
+    measures[:, column("variance")] = variance
+    summary = summarise(measures, np.ones(n, dtype=np.uint8))
+    spread, stated = error.std(ddof=1), np.sqrt(variance.mean())
+    expected = {
+        "bias": (error.mean(), spread / np.sqrt(n)),
+        "empirical_sd": (spread, spread / np.sqrt(2 * (n - 1))),
+        "stated_sd": (stated, np.sqrt(variance.var(ddof=1) / (4 * n * stated**2))),
+        "relative_sd_error": (
+            100 * (stated / spread - 1),
+            100 * (stated / spread)
+            * np.sqrt(variance.var(ddof=1) / (4 * n * stated**4) + 1 / (2 * (n - 1))),
+        ),
+    }  # fmt: skip
+    for name, (value, mcse) in expected.items():
+        assert float(summary[name]) == pytest.approx(value, rel=1e-12), name
+        # the fourth moment of 4,000 normal errors is known to 4 %, so the errors to 2 %
+        assert float(summary[f"{name}_mcse"]) == pytest.approx(mcse, rel=0.08), name
 
 
 def test_known_values_of_a_normal_study(block):
@@ -74,7 +101,7 @@ def test_monte_carlo_errors_are_right(scenario):
     measures = np.stack([run.measures[0] for run in runs])
     summary = summarise(measures, np.stack([run.status[0] for run in runs]))
     checked = 0
-    for name in PERFORMANCE:
+    for name in MEASURES:
         spread, stated = float(summary[name].std(ddof=1)), float(summary[f"{name}_mcse"].mean())
         if np.isnan(stated) or stated < 1e-12:
             continue
@@ -87,7 +114,7 @@ def test_monte_carlo_errors_are_right(scenario):
 
 def synthetic(rows, replicates, rng):
     """Forecasts that mean what they say, as in no block of a rule without a posterior."""
-    measures = np.full((rows, replicates, len(MEASURES)), np.nan)
+    measures = np.full((rows, replicates, len(COLUMNS)), np.nan)
     truth = rng.random((rows, replicates, 10))
     stated = truth / truth.sum(axis=-1, keepdims=True) * 3
     stated = np.minimum(stated, 1.0)
@@ -139,9 +166,9 @@ def test_failures_are_counted_as_all_wrong_and_all_right(block):
 
 
 def test_nothing_usable_is_no_estimate():
-    measures = np.full((200, len(MEASURES)), np.nan)
+    measures = np.full((200, len(COLUMNS)), np.nan)
     summary = summarise(measures, np.full(200, 4, dtype=np.uint8))
-    for name in PERFORMANCE:
+    for name in MEASURES:
         assert np.isnan(summary[name])
         assert np.isnan(summary[f"{name}_mcse"])
         assert describe(summary, name) == "no estimate, 0 of 200 usable"
@@ -259,7 +286,7 @@ def test_no_more_than_a_slab_is_read_at_a_time():
 
     def read(start, stop):
         asked.append((start, stop))
-        return np.full((1, stop - start, len(MEASURES)), np.nan), np.ones((1, stop - start))
+        return np.full((1, stop - start, len(COLUMNS)), np.nan), np.ones((1, stop - start))
 
     summary = summarise_slabs(read, 10_000)
     assert asked == 2 * [(0, 4000), (4000, 8000), (8000, 10_000)]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import pdsim
-from pdsim.simulation import MEASURES, Scenario, describe, posterior, run_block, simulate, summarise
+from pdsim.simulation import COLUMNS, Scenario, describe, posterior, run_block, simulate, summarise
 from pdsim.simulation.philox import replicate_seed
 
 BASE = Scenario(facilities=6, indicators=3, m=2, trials=20, rule="posterior_mean", draws=400)
-COLUMN = {name: i for i, name in enumerate(MEASURES)}
+COLUMN = {name: i for i, name in enumerate(COLUMNS)}
 
 
 def same(one, two):

@@ -99,7 +99,7 @@ def test_a_table_of_trials_from_toml():
         ({"trials": 4.5}, "trials must be whole numbers from 1"),
         ({"trials": (1, 2)}, "one for each of the 10 facilities"),
         ({"trials": [40] * 10}, "trials must be whole numbers"),
-        ({"rule": "best"}, "rule is 'best'; use one of observed_change, z_score"),
+        ({"rule": "best"}, "rule is 'best'; use one of p_top, expected_rank"),
         ({"engine": "stan"}, "engine is 'stan'; use one of laplace, nuts"),
         ({"case_correlation": 0.95}, "case_correlation must be a number from 0 to 0.9"),
         ({"corr_facility": -1.5}, "corr_facility must be a number from -1 to 1"),

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdsim.simulation.measures import MEASURES, measure
+from pdsim.simulation import COLUMNS
+from pdsim.simulation.judge import judge
+from pdsim.simulation.observed import Decision
 
 SCORES = st.lists(st.integers(0, 3), min_size=6, max_size=7)
 
@@ -26,14 +28,18 @@ def outcomes(scores, m):
     return pairs
 
 
-def judged(truth, score, m, **changes):
-    truth, score = np.array([truth], dtype=float), np.array([score], dtype=float)
-    nan = np.full(truth.shape, np.nan)
+def decision_of(top, bottom, *, status, **changes):
+    nan = np.full(top.shape, np.nan)
     arrays = dict.fromkeys(("estimate", "sd", "lower", "upper", "p_top", "flagged"), nan)
     arrays |= {k: np.array([v], dtype=float) for k, v in changes.items()}
-    out = np.empty((1, len(MEASURES)))
-    measure(truth, score, -score, *arrays.values(), np.array([True]), m, out)
-    return dict(zip(MEASURES, out[0], strict=True))
+    return Decision(top=top, bottom=bottom, **arrays, status=np.array([status], dtype=np.uint8))
+
+
+def judged(truth, score, m, **changes):
+    truth, score = np.array([truth], dtype=float), np.array([score], dtype=float)
+    out = np.empty((1, len(COLUMNS)))
+    judge(truth, decision_of(score, -score, status=1, **changes), m, out)
+    return dict(zip(COLUMNS, out[0], strict=True))
 
 
 @given(SCORES, SCORES, st.integers(1, 3))
@@ -125,18 +131,17 @@ def test_estimates_forecasts_and_flags():
 def test_a_rule_that_wants_one_facility_at_both_ends_is_never_right_at_both():
     truth = np.array([[3.0, 2.0, 1.0, 0.0]])
     both = np.array([[9.0, 1.0, 1.0, 0.0]])
-    nan = np.full(truth.shape, np.nan)
-    out = np.empty((1, len(MEASURES)))
-    measure(truth, both, both, *([nan] * 6), np.array([True]), 1, out)
-    assert out[0, MEASURES.index("pcs_top")] == 1
-    assert out[0, MEASURES.index("pcs_both")] == 0
+    out = np.empty((1, len(COLUMNS)))
+    judge(truth, decision_of(both, both, status=1), 1, out)
+    assert out[0, COLUMNS.index("pcs_top")] == 1
+    assert out[0, COLUMNS.index("pcs_both")] == 0
 
 
 def test_unusable_replicates_stay_undefined():
     truth = np.array([[3.0, 2.0, 1.0, 0.0]])
     nan = np.full(truth.shape, np.nan)
-    out = np.zeros((1, len(MEASURES)))
-    measure(truth, nan, nan, *([nan] * 6), np.array([False]), 1, out)
+    out = np.zeros((1, len(COLUMNS)))
+    judge(truth, decision_of(nan, nan, status=4), 1, out)
     assert np.isnan(out).all()
 
 

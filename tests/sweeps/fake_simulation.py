@@ -16,7 +16,7 @@ import xarray as xr
 
 from pdsim.settings import FORBID_EXTRA, digest
 
-MEASURES = ("pcs_top", "regret")
+COLUMNS = ("pcs_top", "regret")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def _draws(scenario: Scenario, replicate: int, seed: int) -> tuple[float, float]
 
 
 def run_block(scenarios, replicates, *, seed):
-    measures = np.full((len(scenarios), len(replicates), len(MEASURES)), np.nan)
+    measures = np.full((len(scenarios), len(replicates), len(COLUMNS)), np.nan)
     status = np.zeros((len(scenarios), len(replicates)), dtype=np.uint8)
     assert len({scenario.data_key for scenario in scenarios}) == 1, "cells do not share their data"
     for column, replicate in enumerate(replicates):
@@ -111,7 +111,7 @@ def summarise_slabs(read, replicates):
     n_ok = usable.sum(axis=1)
     simulated = (status > 0).sum(axis=1)
     variables = {"n_ok": ("scenario", n_ok), "n_simulated": ("scenario", simulated)}
-    for index, name in enumerate(MEASURES):
+    for index, name in enumerate(COLUMNS):
         values = np.where(usable, measures[..., index], 0.0)
         mean = np.divide(values.sum(axis=1), n_ok, out=np.full(len(n_ok), np.nan), where=n_ok > 0)
         square = np.where(usable, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
@@ -130,7 +130,7 @@ def paired_contrast_slabs(read, others, replicates):
     reference, reference_status = others(0, replicates)
     usable = (status == 1) & (reference_status == 1)
     variables = {"n_ok": ("scenario", usable.sum(axis=1))}
-    for index, name in enumerate(MEASURES):
+    for index, name in enumerate(COLUMNS):
         gain = np.where(usable, measures[..., index] - reference[..., index], np.nan)
         error = np.nanstd(gain, axis=1, ddof=1) / np.sqrt(usable.sum(axis=1))
         variables |= {

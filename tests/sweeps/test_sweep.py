@@ -162,7 +162,7 @@ def test_bad_settings_write_nothing(run, tmp_path):
 def test_unknown_simulation_is_refused(tmp_path):
     with pytest.raises(InputError, match="no module 'nowhere'"):
         sweeps.sweep(CONFIG, store=tmp_path / "s", executor="serial", simulation="nowhere")
-    with pytest.raises(InputError, match="has no MEASURES, Scenario"):
+    with pytest.raises(InputError, match="has no COLUMNS, Scenario"):
         sweeps.sweep(CONFIG, store=tmp_path / "s", executor="serial", simulation="json")
 
 

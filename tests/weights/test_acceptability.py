@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdsim.errors import InputError
-from pdsim.ranking.places import membership, places, rank_counts
+from pdsim.ranking.probability import rank_counts
+from pdsim.terms.places import membership, places
 from pdsim.weights import (
     acceptability,
     confidence_factor,

@@ -8,8 +8,8 @@ import xarray as xr
 
 from pdsim.analysis import WeightSettings, weight_tables
 from pdsim.errors import InputError
-from pdsim.ranking.places import membership, places
 from pdsim.scoring import apply_missing_policy, score
+from pdsim.terms.places import membership, places
 from pdsim.weights import by_factor, multiverse, rank_reversal
 
 

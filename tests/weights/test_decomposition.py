@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from pdsim.errors import InputError
-from pdsim.ranking.places import membership, places
 from pdsim.scoring import score
+from pdsim.terms.places import membership, places
 from pdsim.weights import decompose, settle, settle_sentence, sobol_indices, weight_space
 
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pdsim.errors import InputError
-from pdsim.ranking.places import membership, places
+from pdsim.terms.places import membership, places
 from pdsim.weights import (
     constraints,
     domain_sweep,

@@ -22,7 +22,7 @@ from pdsim.analysis.weight_tables import weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.composites import resolve_weights
-from pdsim.ranking import improvement_probability
+from pdsim.ranking import improvement_probability, observed_of
 from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_levels, observed_sources
 from pdsim.study import Study, study_to_dataset
@@ -138,13 +138,9 @@ def _percent(level: xr.DataArray, study: Study) -> xr.DataArray:
 
 
 def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
-    """Compare the rules, those that read observed changes too where no cell is missing."""
-    observed = xr.Dataset({"estimate": observed_change(study)})
-    names = study.data["indicator"]
-    if names.size > 1:
-        single = [observed_change(study, weights=(names == name).astype(float)) for name in names]
-        observed["indicator_change"] = xr.concat(single, names)
-    whole = all(bool(part.notnull().all()) for part in observed.values())
+    """Compare the rules, those that read observed values too where everyone has some."""
+    observed = observed_of(study)
+    whole = bool(observed["estimate"].notnull().all())
     return rules_group(score, m=study.m, observed=observed if whole else None)
 
 

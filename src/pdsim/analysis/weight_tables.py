@@ -9,10 +9,10 @@ import xarray as xr
 
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError
-from pdsim.ranking.places import membership, places
 from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
+from pdsim.terms.places import membership, places
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses

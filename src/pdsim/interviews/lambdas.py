@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.arraytypes import Bools, Floats
-from pdsim.ranking.places import membership, places
+from pdsim.terms.places import membership, places
 
 _BLOCK: Final = 200_000
 

@@ -19,8 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.planning.root_search import Estimate, Reduce, Run, mean_of
-from pdsim.simulation import MEASURES, Scenario, run_block, summarise
-from pdsim.simulation.measures import PROBABILITIES
+from pdsim.simulation import COLUMNS, MEASURES, Scenario, run_block, summarise
 
 type Seed = int | tuple[int, ...]
 type Jobs = Callable[[int, range], Sequence[tuple[Scenario, range]]]
@@ -29,10 +28,6 @@ type Map = Callable[[Callable[..., Floats], Sequence[tuple[object, ...]]], Seque
 
 CHEAP_RULE: Final = "observed_change"
 
-_CONTROLLED: Final = (
-    *(name for name in PROBABILITIES if name not in ("power", "false_flag")),
-    "regret_top", "regret_bottom", "contrast", "rank_correlation",
-)  # fmt: skip
 _CONTROL_RATIO: Final = 30
 _CONTROL_START: Final = 1_000_000_000
 _CHUNKS: Final = 8
@@ -148,21 +143,12 @@ def _rows(tasks: Sequence[Task], measure: str, seed: Seed, control: bool) -> Flo
         block = run_block(scenarios, numbers, seed=seed)
         usable = np.isin(block.status, USABLE)
         measures = np.where(usable[:, :, None], block.measures, np.nan)
-        if is_mean(measure):
-            column = measures[:, :, MEASURES.index(_column(measure))]
+        if MEASURES[measure].is_mean:
+            column = measures[:, :, COLUMNS.index(MEASURES[measure].columns[0])]
             parts.append(column.T if control else column[0])
         else:
             parts.append(measures[0])
     return np.concatenate(parts)
-
-
-def is_mean(measure: str) -> bool:
-    """Whether a performance measure is a mean over replicates."""
-    return _column(measure) in MEASURES
-
-
-def _column(measure: str) -> str:
-    return "error" if measure == "bias" else measure
 
 
 def reduce_rows(measure: str) -> Reduce:
@@ -237,4 +223,4 @@ def _stated(reduce: Reduce, measure: str) -> Reduce:
 
 def has_control(scenario: Scenario, measure: str) -> bool:
     """Whether a control variate exists: a dear rule, and a mean that the cheap rule states too."""
-    return scenario.needs_posterior and measure in _CONTROLLED
+    return scenario.needs_posterior and MEASURES[measure].control

@@ -11,7 +11,7 @@ from pdsim.arraytypes import Floats
 from pdsim.planning.question import Question
 from pdsim.planning.runs import USABLE
 from pdsim.planning.sizes import resize
-from pdsim.simulation import MEASURES, Scenario, run_block
+from pdsim.simulation import COLUMNS, Scenario, run_block
 
 _STREAM: Final = 5_000
 _AT_ONCE: Final = 10
@@ -40,7 +40,7 @@ def compare_rules(question: Question, *, n: float, rule: str, replicates: int) -
     """
     sized = resize(question.scenario, question.over, int(n))
     names = [
-        name for name in dict.fromkeys((question.target.measure, "pcs_top")) if name in MEASURES
+        name for name in dict.fromkeys((question.target.measure, "pcs_top")) if name in COLUMNS
     ]
     seed = (question.seed, _STREAM)
     parts = [
@@ -70,8 +70,8 @@ def _both(
     scenario: Scenario, rule: str, replicates: range, names: Sequence[str], seed: tuple[int, ...]
 ) -> Floats:
     """Return measures (replicate, rule, measure), NaN where a replicate is of no use."""
-    block = run_block([scenario, replace(scenario, rule=rule)], replicates, seed=seed)  # type: ignore[arg-type]
+    block = run_block([scenario, replace(scenario, rule=rule)], replicates, seed=seed)
     usable = np.isin(block.status, USABLE)
-    columns = [MEASURES.index(name) for name in names]
+    columns = [COLUMNS.index(name) for name in names]
     found = np.where(usable[:, :, None], block.measures[:, :, columns], np.nan)
     return np.asarray(found.transpose(1, 0, 2))

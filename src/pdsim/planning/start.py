@@ -21,10 +21,6 @@ from pdsim.terms.estimands import ESTIMANDS
 _TRUTHS: Final = 256
 _COARSE: Final = 0.3
 _BATCH: Final = 200
-_IN_UNITS: Final = (
-    "regret_top", "regret_bottom", "contrast", "contrast_best", "contrast_estimated",
-    "curse_top", "curse_bottom", "width", "bias", "rmse", "empirical_sd", "stated_sd",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +128,7 @@ def guess_trials(
         visit_correlation=min(signal.visit_correlation, 0.9),
         cases_per_visit=scenario.cases_per_visit,
     )
-    scaled = target.value / signal.between if target.measure in _IN_UNITS else target.value
+    scaled = target.value / signal.between if target.record.unit == "estimand" else target.value
     search = Search(
         value=scaled,
         at_least=target.at_least,

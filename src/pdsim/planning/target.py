@@ -1,6 +1,5 @@
 """What a plan must reach: one performance measure, a direction and a value."""
 
-import difflib
 import math
 import re
 from dataclasses import dataclass
@@ -8,20 +7,12 @@ from typing import Final
 
 from pdsim.errors import InputError, Problem
 from pdsim.planning.curve import Link
-from pdsim.simulation import PERFORMANCE
-from pdsim.simulation.measures import PROBABILITIES
+from pdsim.terms.measures import MEASURES, Measure
 
 _FORM: Final = re.compile(
     r"\s*(?P<measure>[a-z_]+)\s*(?P<sign>>=|<=)\s*(?P<value>[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*"
 )
-_SMALLER_IS_BETTER: Final = (
-    "wrong_end_top", "wrong_end_bottom", "regret_top", "regret_bottom", "curse_top",
-    "width", "brier_top", "false_flag", "rmse", "empirical_sd", "stated_sd",
-)  # fmt: skip
-_EITHER: Final = ("bias", "relative_sd_error", "calibration_slope", "coverage", "coverage_top")
-_POSITIVE: Final = (
-    "regret_top", "regret_bottom", "width", "brier_top", "rmse", "empirical_sd", "stated_sd",
-)  # fmt: skip
+_LINKS: Final[dict[str, Link]] = {"probability": "probit", "positive": "log", "real": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +22,7 @@ class Target:
     Attributes
     ----------
     measure : str
-        A name in ``pdsim.simulation.PERFORMANCE``.
+        A name in ``pdsim.simulation.MEASURES``.
     at_least : bool
         True for ``>=``, False for ``<=``.
     value : float
@@ -46,11 +37,14 @@ class Target:
         return f"{self.measure} {'>=' if self.at_least else '<='} {self.value:g}"
 
     @property
+    def record(self) -> Measure:
+        """The measure."""
+        return MEASURES[self.measure]
+
+    @property
     def link(self) -> Link:
         """The scale on which the measure is close to a straight line in log n."""
-        if self.measure in PROBABILITIES:
-            return "probit"
-        return "log" if self.measure in _POSITIVE else "identity"
+        return _LINKS[self.record.scale]
 
 
 def parse_target(text: str) -> Target:
@@ -81,14 +75,6 @@ def parse_target(text: str) -> Target:
             )
         )
     measure, value = match["measure"], float(match["value"])
-    if measure not in PERFORMANCE:
-        near = difflib.get_close_matches(measure, PERFORMANCE, n=3, cutoff=0.5)
-        raise InputError(
-            Problem(
-                rule=f"target: there is no measure {measure!r}",
-                cure=f"use one of {', '.join(near or PERFORMANCE)}",
-            )
-        )
     target = Target(measure=measure, at_least=match["sign"] == ">=", value=value)
     problem = _wrong_value(target) or _wrong_direction(target)
     if problem is not None:
@@ -97,7 +83,7 @@ def parse_target(text: str) -> Target:
 
 
 def _wrong_value(target: Target) -> Problem | None:
-    if target.measure in PROBABILITIES and not 0 < target.value < 1:
+    if target.record.is_probability and not 0 < target.value < 1:
         return Problem(
             rule=f"target: {target.measure} is a probability, so its bound must lie between 0 and "
             f"1 exclusive, got {target.value:g}",
@@ -111,10 +97,10 @@ def _wrong_value(target: Target) -> Problem | None:
 
 
 def _wrong_direction(target: Target) -> Problem | None:
-    if target.measure in _EITHER or target.at_least == (target.measure not in _SMALLER_IS_BETTER):
+    better = target.record.better
+    if better == "middle" or target.at_least == (better == "larger"):
         return None
-    better = "smaller" if target.measure in _SMALLER_IS_BETTER else "larger"
-    sign = "<=" if target.measure in _SMALLER_IS_BETTER else ">="
+    sign = "<=" if better == "smaller" else ">="
     return Problem(
         rule=f"target {target}: {better} {target.measure} is better, so this asks for a worse "
         "study",

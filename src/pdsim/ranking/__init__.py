@@ -19,9 +19,9 @@ from pdsim.ranking.marginals import (
     gridded_scores,
     normal_scores,
 )
+from pdsim.ranking.observed import observed_of
 from pdsim.ranking.percentiles import pcer, r_values, rankability, sucra, triple_goal
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
-from pdsim.ranking.rules import LOSSES, RULES, Rule
 from pdsim.ranking.selection import select
 from pdsim.ranking.sets import set_probability
 from pdsim.ranking.statements import (
@@ -33,10 +33,13 @@ from pdsim.ranking.statements import (
     statement_probability,
 )
 from pdsim.ranking.winners import winners_curse
+from pdsim.terms.evidence import Evidence
+from pdsim.terms.rules import LOSSES, RULES, Rule, register_rule
 
 __all__ = [
     "LOSSES",
     "RULES",
+    "Evidence",
     "Marginals",
     "Rule",
     "Score",
@@ -56,6 +59,7 @@ __all__ = [
     "joint_rank_region",
     "likely_sets",
     "normal_scores",
+    "observed_of",
     "pairwise_probability",
     "pcer",
     "r_values",
@@ -63,6 +67,7 @@ __all__ = [
     "rank_interval",
     "rank_probability",
     "rankability",
+    "register_rule",
     "select",
     "set_probability",
     "statement_probability",

@@ -8,8 +8,8 @@ from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
 from pdsim.ranking.exact import average, labelled, pairwise
 from pdsim.ranking.marginals import Marginals, Score
-from pdsim.ranking.places import mean_places
 from pdsim.ranking.probability import proportion_error, series_summary
+from pdsim.terms.places import mean_places
 
 _SERIES_LIMIT = 40_000_000
 """Numbers in the indicator series of all pairs; above it, the ESS is that of the ranks."""

@@ -7,15 +7,17 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import CI_PROB, DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.correlated import as_covariance, draw_normal
+from pdsim.ranking.correlated import as_covariance
 from pdsim.ranking.draws import check_m, check_probability, check_side
-
-_RUN = 1000
-"""Draws of the runs whose disagreement shows what another seed would change."""
-
-_MOST_RUNS = 200
-_WORK = 300_000_000
-"""Differences drawn by default (never less than 20 runs)."""
+from pdsim.terms.stepdown import (
+    LEAST_DRAWS,
+    RUN,
+    bounds,
+    default_draws,
+    draw_normal,
+    step_down,
+    studentised,
+)
 
 _BORDER = 0.01
 """A facility is borderline if this share of runs, or more, puts it on the other side."""
@@ -84,32 +86,26 @@ def rank_confidence_set(
     matrix = as_covariance(estimate, covariance)
     size = len(matrix)
     check_m(m, size)
-    draws = _default_draws(size) if draws is None else draws
-    if draws < 20 * _RUN or draws % _RUN:
+    draws = default_draws(size) if draws is None else draws
+    if draws < LEAST_DRAWS or draws % RUN:
         raise InputError(
-            Problem(rule=f"draws is a multiple of {_RUN} from {20 * _RUN} on (received {draws})")
+            Problem(rule=f"draws is a multiple of {RUN} from {LEAST_DRAWS} on (received {draws})")
         )
-    variances = np.diag(matrix)
-    spread = np.sqrt(np.maximum(variances + variances[:, np.newaxis] - 2.0 * matrix, 0.0))
-    values = np.asarray(estimate.values, dtype=np.float64)
-    if (spread[~np.eye(size, dtype=bool)] <= 0).any():
-        raise InputError(Problem(rule="two estimates are perfectly correlated with equal variance"))
-    np.fill_diagonal(spread, 1.0)
-    statistic = (values[:, np.newaxis] - values) / spread
+    statistic, spread = studentised(np.asarray(estimate.values, dtype=np.float64), matrix)
     noise = np.ascontiguousarray(draw_normal(matrix, draws, np.random.default_rng(seed)).T)
 
     every = ~np.eye(size, dtype=bool)
-    ahead, critical = _step_down(statistic, spread, noise, every, coverage)
-    lower, upper = _bounds(ahead)
+    ahead, critical = step_down(statistic, spread, noise, every, coverage)
+    lower, upper = bounds(ahead)
     marginal = np.empty((2, size), dtype=np.int64)
     for i in range(size):
         own = np.zeros_like(every)
         own[i], own[:, i] = every[i], every[:, i]
-        found, _ = _step_down(statistic, spread, noise, own, coverage)
-        marginal[:, i] = [bound[i] for bound in _bounds(found)]
+        found, _ = step_down(statistic, spread, noise, own, coverage)
+        marginal[:, i] = [bound[i] for bound in bounds(found)]
     runs = [
-        _members(*_bounds(_step_down(statistic, spread, part, every, coverage)[0]), m, side)
-        for part in np.split(noise, draws // _RUN, axis=1)
+        _members(*bounds(step_down(statistic, spread, part, every, coverage)[0]), m, side)
+        for part in np.split(noise, draws // RUN, axis=1)
     ]
     share = np.mean(runs, axis=0)
     inside = _members(lower, upper, m, side)
@@ -136,40 +132,6 @@ def rank_confidence_set(
             "estimand": str(estimate.attrs.get("estimand", "score")),
         },
     )
-
-
-def _default_draws(size: int) -> int:
-    runs = _WORK // (size * (size - 1) * _RUN)
-    return int(np.clip(runs, 20, _MOST_RUNS)) * _RUN
-
-
-def _step_down(
-    statistic: Floats, spread: Floats, noise: Floats, family: Bools, coverage: float
-) -> tuple[Bools, float]:
-    """Return which of the pairs (a, b) of the family have a surely ahead, and the last bound.
-
-    Whatever was rejected no longer counts to the maximum, which lowers the bound for the rest.
-    """
-    from pdsim.ranking.kernels import largest_differences
-
-    left = family.copy()
-    rejected = np.zeros_like(family)
-    critical = np.inf
-    while left.any():
-        first, second = np.nonzero(left)
-        largest = largest_differences(noise, first, second, 1.0 / spread[left])
-        critical = float(np.quantile(largest, coverage))
-        fresh = left & (statistic > critical)
-        if not fresh.any():
-            break
-        rejected |= fresh
-        left &= ~fresh
-    return rejected, critical
-
-
-def _bounds(ahead: Bools) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the bounds of the ranks from who is surely ahead of whom."""
-    return 1 + ahead.sum(axis=0), len(ahead) - ahead.sum(axis=1)
 
 
 def _members(lower: NDArray[np.int64], upper: NDArray[np.int64], m: int, side: Side) -> Bools:

@@ -24,7 +24,7 @@ from pdsim.ranking.exact import of_sets
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.probability import top_probability
 from pdsim.ranking.selection import FLIP_ERRORS
-from pdsim.ranking.sets import seen_sets, set_probability
+from pdsim.ranking.sets import set_probability, sets_of_draws
 
 MOST_CANDIDATES = 18
 """Facilities of which all subsets are tried: 2^18 numbers for each leading element."""
@@ -302,7 +302,7 @@ def see(score: Score, m: int, side: Side) -> SeenSets:
         )
     draws = as_draws(score)
     check_m(m, draws.facilities)
-    members, row, code, share = seen_sets(draws, m, side)
+    members, row, code, share = sets_of_draws(draws, m, side)
     length = draws.flat.shape[1]
     return SeenSets(
         draws=draws,

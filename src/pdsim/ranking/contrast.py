@@ -19,20 +19,14 @@ from pdsim.ranking.draws import (
     never_seen,
 )
 from pdsim.ranking.marginals import Marginals, Score
-from pdsim.ranking.observed import Observed, has
-from pdsim.ranking.places import mean_places, membership, places
+from pdsim.ranking.observed import READ, Observed, has
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
-from pdsim.ranking.rules import RULES, Rule, rule_of
-from pdsim.ranking.selection import Ties, select
+from pdsim.ranking.selection import Ties, has_own_way, select
 from pdsim.ranking.sets import set_probability
+from pdsim.terms.places import mean_places, membership, places
+from pdsim.terms.rules import RULES, Rule
 
 _LOSSES = ("regret", "rank_regret", "misses", "not_exact")
-_NEEDS = {
-    "estimate": ("estimate",),
-    "se": ("estimate", "se"),
-    "covariance": ("estimate", "covariance"),
-    "indicator_change": ("indicator_change",),
-}
 
 
 def disagreement(
@@ -98,11 +92,13 @@ def disagreement(
                 cure="select one element of the further dimensions",
             )
         )
-    used = [rule_of(name) for name in rules] if rules is not None else _possible(observed, seed)
+    used = (
+        [RULES[name] for name in rules] if rules is not None else _possible(score, observed, seed)
+    )
     names = draws.template.coords["facility"]
     parts = []
     for rule in used:
-        wants = ties == "lots" or rule.name == "confidence_set"
+        wants = ties == "lots" or rule.seeded
         part = select(
             score,
             m=m,
@@ -117,7 +113,7 @@ def disagreement(
     combined = xr.concat(parts, dim=xr.DataArray(labels, dims="rule", name="rule"))
     combined = combined.assign(
         label=("rule", [rule.label for rule in used]),
-        loss_kept_small=("rule", [rule.loss for rule in used]),
+        loss_kept_small=("rule", [str(rule.loss) for rule in used]),
         smaller_is_better=("rule", [rule.smaller_is_better(side) for rule in used]),
         votes=combined["selected"].sum("rule"),
     )
@@ -130,13 +126,13 @@ def disagreement(
     )
 
 
-def _possible(observed: Observed | None, seed: int | None) -> list[Rule]:
+def _possible(score: Score, observed: Observed | None, seed: int | None) -> list[Rule]:
+    """Return the rules whose input is there."""
+
     def can(rule: Rule) -> bool:
-        if rule.needs == "draws":
-            return True
-        return has(observed, _NEEDS[rule.needs]) and (
-            rule.name != "confidence_set" or seed is not None
-        )
+        if not rule.needs_posterior:
+            return has(observed, READ[rule.needs]) and not (rule.seeded and seed is None)
+        return isinstance(score, xr.DataArray) or rule.needs != "draws" or has_own_way(rule)
 
     return [rule for rule in RULES.values() if can(rule)]
 

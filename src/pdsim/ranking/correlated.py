@@ -9,6 +9,7 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import named_twice
 from pdsim.ranking.marginals import Marginals, as_components, normal_scores
+from pdsim.terms.stepdown import draw_normal
 
 _FIT = 1e-9
 """Largest covariance that factors may leave unexplained, relative to the largest variance."""
@@ -158,13 +159,6 @@ def correlated_scores(
     return xr.DataArray(
         values, dims=("sample", "facility"), coords=estimate.coords, attrs=estimate.attrs
     )
-
-
-def draw_normal(covariance: Floats, draws: int, generator: np.random.Generator) -> Floats:
-    """Return centred normal draws (draw, facility); the covariance may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    return np.asarray(generator.standard_normal((draws, len(covariance))) @ root.T)
 
 
 def factors(covariance: Floats) -> tuple[Floats, Floats] | None:

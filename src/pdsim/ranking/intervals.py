@@ -10,7 +10,8 @@ from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, check_probability, mean_and_error, named_twice
 from pdsim.ranking.exact import of_ranks
 from pdsim.ranking.marginals import Marginals, Score
-from pdsim.ranking.places import counts_of_places, mean_places, places, rank_counts
+from pdsim.ranking.probability import counts_of_places, rank_counts
+from pdsim.terms.places import mean_places, places
 
 _SLACK = 1e-12
 """Sums of shared ranks fall short of a bound by rounding; not by more than this."""

@@ -6,9 +6,6 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
 
-_STRETCH = 512
-"""Draws whose rows stay in the fast cache."""
-
 _LANE = 128
 """Draws compared together, so that the comparisons run as vector instructions."""
 
@@ -88,31 +85,6 @@ def _share_out(shared: Floats, counts: Floats) -> None:
                     shared[i, ahead, tied] = 0.0
                     for r in range(ahead, ahead + tied):
                         counts[i, r] += share
-
-
-@compiled
-def largest_differences(
-    noise: Floats, first: NDArray[np.int64], second: NDArray[np.int64], inverse: Floats
-) -> Floats:
-    """Return, for each draw, the largest scaled difference over pairs.
-
-    Parameters
-    ----------
-    noise : ndarray (facility, draw)
-    first, second : ndarray (pair,)
-    inverse : ndarray (pair,)
-        One over the standard deviation of each difference.
-    """
-    draws = noise.shape[1]
-    largest = np.full(draws, -np.inf)
-    for start in range(0, draws, _STRETCH):
-        stop = min(start + _STRETCH, draws)
-        for pair in range(first.shape[0]):
-            a, b, scale = first[pair], second[pair], inverse[pair]
-            for s in range(start, stop):
-                difference = (noise[a, s] - noise[b, s]) * scale
-                largest[s] = max(largest[s], difference)
-    return largest
 
 
 @compiled

@@ -1,74 +1,108 @@
-"""What the rules read that use the data alone: observed change, z-scores, shrunken estimates."""
+"""What the rules read that use the data alone: observed changes, of a study or as given."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 import xarray as xr
 
-from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
+from pdsim.ranking.draws import Draws
+from pdsim.ranking.marginals import as_components
+from pdsim.study import Study
+from pdsim.terms.evidence import Evidence, evidence_of_cells
+from pdsim.terms.kinds import kind_named
+from pdsim.terms.rules import Rule
 
 type Observed = xr.Dataset | xr.DataArray
 
-_HALVINGS = 200
+READ: Final = {
+    "estimate": ("estimate",),
+    "variance": ("estimate", "se"),
+    "covariance": ("estimate", "covariance"),
+    "change": ("indicator_change",),
+}
+"""Variables of `observed`, by what a rule needs."""
 
 
-def between_variance(estimate: Floats, se: Floats) -> Floats:
-    """Return the variance of the truths behind estimates (..., facility), by Paule and Mandel.
+def observed_of(study: Study) -> xr.Dataset:
+    """Return the observed change of each facility, as rules on observed values read it.
 
-    The variance at which the weighted sum of squares around the weighted mean equals its degrees
-    of freedom; 0 if the estimates vary no more than their errors make them.
-    """
-
-    def excess(variance: Floats) -> Floats:
-        weight = 1.0 / (se**2 + variance[..., np.newaxis])
-        mean = (weight * estimate).sum(axis=-1) / weight.sum(axis=-1)
-        squares = (weight * (estimate - mean[..., np.newaxis]) ** 2).sum(axis=-1)
-        return np.asarray(squares - (estimate.shape[-1] - 1))
-
-    low = np.zeros(estimate.shape[:-1])
-    high = np.ptp(estimate, axis=-1) ** 2 + 1e-300
-    none = excess(low) <= 0
-    # the excess falls in the variance and is negative at the squared range
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        positive = excess(middle) > 0
-        low, high = np.where(positive, middle, low), np.where(positive, high, middle)
-    return np.where(none, 0.0, 0.5 * (low + high))
-
-
-def shrunken(estimate: Floats, se: Floats) -> Floats:
-    """Return empirical Bayes means of normal truths around one mean, (..., facility)."""
-    between = between_variance(estimate, se)[..., np.newaxis]
-    weight = 1.0 / (se**2 + between)
-    mean = (weight * estimate).sum(axis=-1, keepdims=True) / weight.sum(axis=-1, keepdims=True)
-    return np.asarray(mean + between * weight * (estimate - mean))
-
-
-def criterion(name: str, observed: Observed | None) -> xr.DataArray:
-    """Return the criterion of an observed rule over (..., ``facility``), larger is better.
+    A missing cell takes its indicator out of its facility's mean: the weights of the others are
+    divided by their sum, so that the facility is still compared, on what was seen of it.
 
     Parameters
     ----------
-    name : {"observed_change", "shrunken_mean", "z_score"}
-    observed : Dataset or DataArray
-        A DataArray over ``facility`` is the observed change, one over ``facility`` and
-        ``indicator`` the change of each indicator. A Dataset has ``estimate``, and as far as a
-        rule needs them ``se``, ``covariance`` (without it the estimates are independent) and
-        ``indicator_change``.
+    study : Study
+        With one period, the level stands for the change.
+
+    Returns
+    -------
+    Dataset
+        Over facility: ``estimate`` (percentage points for counts, units of the scores otherwise,
+        higher is better) and ``se``, its standard error with the study's within-case correlation
+        and design effect, NaN where nothing was seen in every period. ``indicator_change``
+        (facility, indicator), NaN where missing, with the coordinate ``weight``.
+
+    Examples
+    --------
+    >>> import pdsim
+    >>> study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    >>> float(observed_of(study).estimate[0].round(6))
+    76.0
     """
-    if name == "z_score":
-        return z_score(variable(observed, "indicator_change", name))
-    estimate = variable(observed, "estimate", name)
-    if name == "observed_change":
-        return estimate
-    se = variable(observed, "se", name)
-    estimate, se = xr.broadcast(estimate, se)
-    if not (se > 0).all():
+    kind = kind_named(study.kind)
+    data = study.effective_data()
+    dims = ("facility", "indicator", "period")
+    value, size = (data[name].transpose(*dims).values.astype(float) for name in kind.values)
+    lower = (data["direction"] == "lower").values[:, np.newaxis]
+    counts = kind.proportion
+    value = np.where(lower, size - value if counts else -value, value)
+    found = evidence_of_cells(
+        np.ascontiguousarray(value)[np.newaxis],
+        np.ascontiguousarray(size)[np.newaxis],
+        data["weight"].values.astype(float),
+        counts=counts,
+        correlation=study.options.case_correlation or 0.0,
+    )
+    return xr.Dataset(
+        {
+            "estimate": ("facility", found.estimate[0]),
+            "se": ("facility", np.sqrt(found.variance[0])),
+            "indicator_change": (("facility", "indicator"), found.change[0]),
+        },
+        coords={
+            "facility": data["facility"].values,
+            "indicator": data["indicator"].values,
+            "weight": ("indicator", data["weight"].values),
+        },
+        attrs={"units": kind.units},
+    )
+
+
+def evidence_of(observed: Observed | None, rule: Rule) -> tuple[Draws, Evidence]:
+    """Return the labels of facilities and leading dimensions, and what the rule reads of them."""
+    parts = {name: variable(observed, name, rule.name) for name in READ[rule.needs]}
+    if rule.needs == "change":
+        change = parts["indicator_change"]
+        labels = as_components(_weighted_mean(change))
+        over = ("facility", "indicator")
+        leading = [dim for dim in change.dims if dim not in over]
+        values = change.transpose(*leading, *over).values.astype(float)
+        weights = _weights(change).values.astype(float)
+        values = np.ascontiguousarray(values.reshape(-1, *values.shape[-2:]))
+        return labels, Evidence(change=values, weights=weights)
+    aligned = xr.broadcast(*parts.values())
+    labels = as_components(aligned[0])
+    stacked = {
+        name: as_components(part).values[:, 0, 0] for name, part in zip(parts, aligned, strict=True)
+    }
+    estimate = stacked["estimate"]
+    if "se" not in stacked:
+        return labels, Evidence(estimate=estimate, centre=estimate)
+    if not (stacked["se"] > 0).all():
         raise InputError(Problem(rule="a standard error is not positive"))
-    order = [dim for dim in estimate.dims if dim != "facility"]
-    estimate, se = (part.transpose(*order, "facility") for part in (estimate, se))
-    return estimate.copy(data=shrunken(estimate.values, se.values))
+    return labels, Evidence(estimate=estimate, centre=estimate, variance=stacked["se"] ** 2)
 
 
 def variable(observed: Observed | None, name: str, rule: str) -> xr.DataArray:
@@ -81,11 +115,12 @@ def variable(observed: Observed | None, name: str, rule: str) -> xr.DataArray:
                 cure=f"give it {name!r}, or leave the rule out",
             )
         )
-    if "facility" not in found.dims or not np.isfinite(found).all():
+    whole = found.notnull().any("indicator") if name == "indicator_change" else np.isfinite(found)
+    if "facility" not in found.dims or np.isinf(found).any() or not whole.all():
         raise InputError(
             Problem(
                 rule=f"{name!r} of `observed` lies over facility and has no gaps",
-                cure="leave out the facilities or indicators with missing cells",
+                cure="leave out the facilities of which nothing was seen in every period",
             )
         )
     return found
@@ -113,17 +148,14 @@ def _find(observed: Observed | None, name: str) -> xr.DataArray | None:
     return observed if name == "estimate" else None
 
 
-def z_score(change: xr.DataArray) -> xr.DataArray:
-    """Return the weighted mean over indicators of changes standardised over facilities.
-
-    An indicator that changed alike everywhere says nothing about the order and counts 0.
-    """
-    deviation = change - change.mean("facility")
-    sd = change.std("facility", ddof=1)
-    return _weighted_mean((deviation / sd.where(sd > 0)).fillna(0.0))
+def _weights(change: xr.DataArray) -> xr.DataArray:
+    return change.coords.get("weight", xr.ones_like(change["indicator"], dtype=float))
 
 
 def _weighted_mean(change: xr.DataArray) -> xr.DataArray:
-    weight = change.coords.get("weight", xr.ones_like(change["indicator"], dtype=float))
-    mean: xr.DataArray = (change * weight).sum("indicator", skipna=False) / weight.sum()
+    """Return the mean over the indicators that were seen."""
+    weight = _weights(change)
+    mean: xr.DataArray = (change * weight).sum("indicator") / weight.where(
+        change.notnull(), 0.0
+    ).sum("indicator")
     return mean

@@ -6,9 +6,10 @@ import xarray as xr
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import as_draws, check_finite
 from pdsim.ranking.marginals import Score
-from pdsim.ranking.observed import between_variance
-from pdsim.ranking.places import mean_places, places
 from pdsim.ranking.probability import expected_rank, rank_probability
+from pdsim.terms.evidence import Evidence
+from pdsim.terms.places import mean_places, places
+from pdsim.terms.rules import shrink
 
 
 def sucra(score: Score) -> xr.Dataset:
@@ -148,7 +149,11 @@ def rankability(
     errors = se.transpose(*order, "facility").values.astype(np.float64)
     noise = np.median(errors**2, axis=-1)
     if between_sd is None:
-        between = between_variance(values, errors)
+        flat = Evidence(
+            estimate=values.reshape(-1, values.shape[-1]),
+            variance=errors.reshape(-1, values.shape[-1]) ** 2,
+        )
+        between = shrink(flat)[2].reshape(noise.shape)
     else:
         between = np.full(noise.shape, between_sd**2)
     labels = estimate.isel(facility=0, drop=True)

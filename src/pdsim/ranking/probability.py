@@ -10,7 +10,19 @@ from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
 from pdsim.ranking.exact import labelled, of_ranks
 from pdsim.ranking.marginals import Marginals, Score
-from pdsim.ranking.places import mean_places, membership, places, rank_counts
+from pdsim.terms.places import (
+    mean_places,
+    mean_rank,
+    membership,
+    places,
+    share_of_first,
+)
+
+_KERNEL_FROM = 4_000_000
+"""Ranks from which on importing and calling the compiled kernel is worth its while."""
+
+_KERNEL_FACILITIES = 64
+"""The kernel compares all pairs; above this, sorting is faster."""
 
 _SERIES_LIMIT = 20_000_000
 """Numbers in all indicator series of a rank matrix; above it, batch means replace the ESS."""
@@ -177,17 +189,6 @@ def expected_rank(score: Score) -> xr.Dataset:
     )
 
 
-def mean_rank(ranks: Floats) -> Floats:
-    """Return the expected rank from probabilities (..., rank)."""
-    return np.asarray(ranks @ np.arange(1.0, ranks.shape[-1] + 1))
-
-
-def share_of_ranks(ranks: Floats, m: int, side: Side) -> Floats:
-    """Return the sum over the m best or worst of (..., rank)."""
-    chosen = ranks[..., :m] if side == "top" else ranks[..., -m:]
-    return np.asarray(chosen.sum(axis=-1))
-
-
 def top_probability(score: Score, *, m: int = DEFAULT_M, side: Side = "top") -> xr.Dataset:
     """Return the probability that each facility is among the m best, or the m worst.
 
@@ -221,12 +222,13 @@ def top_probability(score: Score, *, m: int = DEFAULT_M, side: Side = "top") -> 
     check_side(side)
     if isinstance(score, Marginals):
         check_m(m, score.first.facilities)
-        answer = of_ranks(score, lambda ranks: share_of_ranks(ranks, m, side))
+        answer = of_ranks(score, lambda ranks: share_of_first(from_side(ranks, side), m))
         return labelled(score, "top_probability", answer, attrs={"m": m, "side": side})
     draws = as_draws(score)
     check_m(m, draws.facilities)
     if draws.ess is not None:
-        mean = share_of_ranks(rank_counts(draws.flat), m, side) / draws.flat.shape[1]
+        counts = from_side(rank_counts(draws.flat), side)
+        mean = share_of_first(counts, m) / draws.flat.shape[1]
         error, size = proportion_error(mean, draws.ess), np.asarray(draws.ess)
     else:
 
@@ -241,3 +243,53 @@ def top_probability(score: Score, *, m: int = DEFAULT_M, side: Side = "top") -> 
         {"top_probability": mean, "top_probability_mcse": error},
         attrs={"m": m, "side": side, "ess": float(size.min())},
     )
+
+
+def from_side(ranks: Floats, side: Side) -> Floats:
+    """Return (..., rank) counted from that side."""
+    return ranks if side == "top" else ranks[..., ::-1]
+
+
+def rank_counts(values: Floats) -> Floats:
+    """Return in how many draws each facility has each rank.
+
+    Parameters
+    ----------
+    values : ndarray (batch, draw, facility)
+
+    Returns
+    -------
+    ndarray (batch, facility, rank)
+        A facility that shares g ranks counts 1/g at each.
+    """
+    batch, draws, facilities = values.shape
+    if values.size >= _KERNEL_FROM and facilities <= _KERNEL_FACILITIES:
+        from pdsim.ranking.kernels import count_ranks
+
+        return np.asarray(count_ranks(np.ascontiguousarray(values)))
+    counts = np.empty((batch, facilities, facilities))
+    step = max(1, _KERNEL_FROM // (draws * facilities))
+    for start in range(0, batch, step):
+        block = slice(start, start + step)
+        counts[block] = counts_of_places(*places(values[block]))
+    return counts
+
+
+def counts_of_places(ahead: Ints32, tied: Ints32) -> Floats:
+    """Return the counts of ranks (batch, facility, rank) from places (batch, draw, facility)."""
+    batch, _, facilities = ahead.shape
+    width = facilities + 1
+    row = np.arange(batch)[:, None, None] * facilities + np.arange(facilities)
+    start = row * width + ahead
+    cells = batch * facilities * width
+    counts = np.zeros((batch, facilities, width))
+    untied = bool((tied == 1).all())
+    for shared in [1] if untied else np.unique(tied):
+        begins = start.reshape(-1) if untied else start[tied == shared]
+        spread = np.bincount(begins, minlength=cells)
+        if shared > 1:
+            # one up where the shared ranks begin and one down behind them: whole numbers, so exact
+            spread = spread - np.bincount(begins + shared, minlength=cells)
+            spread = spread.reshape(counts.shape).cumsum(axis=2)
+        counts += spread.reshape(counts.shape) / shared
+    return np.ascontiguousarray(counts[..., :-1])

@@ -1,21 +1,17 @@
 """Which whole set of m facilities is the top, or the bottom."""
 
 from collections.abc import Hashable, Mapping
-from itertools import combinations
-from math import comb
 
 import numpy as np
 import xarray as xr
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.conventions import DEFAULT_M, Side
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError
 from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
 from pdsim.ranking.exact import mcse_method, of_sets
 from pdsim.ranking.marginals import Marginals, Score
-
-_TIED_SETS = 100_000
-"""Most sets among which the draws with ties at the cut are shared out."""
+from pdsim.terms.places import seen_sets
 
 _SERIES = 8_000_000
 """Numbers in the indicator series of sets held at once."""
@@ -74,7 +70,7 @@ def set_probability(
         return _labelled(score.first, members[order], probability[:, order], error[:, order], attrs)
     draws = as_draws(score)
     check_m(m, draws.facilities)
-    members, row, code, share = seen_sets(draws, m, side)
+    members, row, code, share = sets_of_draws(draws, m, side)
     batch, length = draws.flat.shape[:2]
     total = np.bincount(code, share, len(members))
     # stable, so that equally likely sets keep the order of their facilities
@@ -116,73 +112,13 @@ def _labelled(
     )
 
 
-def seen_sets(draws: Draws, m: int, side: Side) -> tuple[Ints, Ints, Ints, Floats]:
-    """Return the distinct sets in the draws, and which draw saw which.
+def sets_of_draws(draws: Draws, m: int, side: Side) -> tuple[Ints, Ints, Ints, Floats]:
+    """Return the distinct sets in the draws, and which draw (batch * draw) saw which.
 
-    Returns
-    -------
-    members : ndarray (set, m)
-        Facilities by number, in rising order.
-    row, code, share : ndarray (seen,)
-        Draw (batch * draw), set, and the share of the draw that counts for the set.
+    See `pdsim.terms.places.seen_sets`.
     """
-    found: list[tuple[Ints, Ints, Floats]] = []
     flat = draws.flat.reshape(-1, draws.facilities)
-    step = max(1, _SERIES // draws.facilities)
-    for start in range(0, len(flat), step):
-        for rows, sets, shares in _sets_of_block(flat[start : start + step], m, side):
-            found.append((rows + start, sets, shares))
-    sets = np.concatenate([part[1] for part in found])
-    members, code = _distinct(sets, draws.facilities)
-    row = np.concatenate([part[0] for part in found])
-    return members, row, code, np.concatenate([part[2] for part in found])
-
-
-def _distinct(sets: Ints, facilities: int) -> tuple[Ints, Ints]:
-    """Return the distinct rows in rising order, and for each row its number among them."""
-    if facilities ** sets.shape[1] >= 2**63:
-        members, code = np.unique(sets, axis=0, return_inverse=True)
-        return members, code.reshape(-1)
-    # one whole number for each set sorts many times faster than a row
-    powers = facilities ** np.arange(sets.shape[1] - 1, -1, -1, dtype=np.int64)
-    _, first, code = np.unique(sets @ powers, return_index=True, return_inverse=True)
-    return sets[first], code
-
-
-def _sets_of_block(values: Floats, m: int, side: Side) -> list[tuple[Ints, Ints, Floats]]:
-    facilities = values.shape[1]
-    signed = values if side == "top" else -values
-    chosen = np.argpartition(-signed, m - 1, axis=1)[:, :m]
-    cut = np.take_along_axis(signed, chosen, axis=1).min(axis=1)
-    clean = (signed >= cut[:, np.newaxis]).sum(axis=1) == m
-    rows = np.flatnonzero(clean)
-    result = [(rows, np.sort(chosen[rows], axis=1), np.ones(len(rows)))]
-    rows = np.flatnonzero(~clean)
-    if rows.size == 0:
-        return result
-    # draws that tie in the same way are shared out once: 1 = surely in, 2 = tied for the rest
-    pattern = np.where(signed[rows] > cut[rows, np.newaxis], 1, 0)
-    pattern[signed[rows] == cut[rows, np.newaxis]] = 2
-    kinds, kind = np.unique(pattern, axis=0, return_inverse=True)
-    kind = kind.reshape(-1)
-    for number, row in enumerate(kinds):
-        sure, tied = np.flatnonzero(row == 1), np.flatnonzero(row == 2)
-        ways = comb(len(tied), m - len(sure))
-        if ways > _TIED_SETS:
-            raise InputError(
-                Problem(
-                    rule=f"{len(tied)} of {facilities} facilities tie for {m - len(sure)} places, "
-                    f"in {ways} sets",
-                    cure="use top_probability, which shares places among them",
-                )
-            )
-        draws = rows[kind == number]
-        for extra in combinations(tied.tolist(), m - len(sure)):
-            members = np.sort(np.concatenate((sure, np.asarray(extra, dtype=np.int64))))
-            result.append(
-                (draws, np.tile(members, (len(draws), 1)), np.full(len(draws), 1.0 / ways))
-            )
-    return result
+    return seen_sets(flat if side == "top" else -flat, m)
 
 
 def _errors(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Bools, Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
-from pdsim.ranking.places import places
+from pdsim.terms.places import places
 
 type Ranks = Mapping[str, NDArray[np.int64]]
 

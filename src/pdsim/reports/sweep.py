@@ -22,16 +22,7 @@ from pdsim.reports.formats.document import (
     fill,
 )
 from pdsim.reports.formats.numbers import Kind
-
-MEASURES: Final = {
-    "pcs_top": "P(top set right)",
-    "pcs_bottom": "P(bottom set right)",
-    "pcs_both": "P(both sets right)",
-    "overlap_top": "Share of the top named",
-    "overlap_bottom": "Share of the bottom named",
-    "coverage": "Coverage of intervals",
-}
-"""Measures that a report prints; the file of the sweep has all."""
+from pdsim.terms.measures import MEASURES
 
 _MOST_ROWS: Final = 200
 
@@ -49,7 +40,8 @@ def sweep_document(result: xr.Dataset) -> Document:
     InputError
         If it has none of the measures that a report prints.
     """
-    measures = [name for name in MEASURES if name in result and f"{name}_mcse" in result]
+    printed = [measure.name for measure in MEASURES.values() if measure.heading]
+    measures = [name for name in printed if name in result and f"{name}_mcse" in result]
     if not measures:
         raise InputError("the sweep has none of the measures that a report prints")
     configuration = json.loads(result.attrs.get("configuration", "{}"))
@@ -137,7 +129,7 @@ def _sweep_table(result: xr.Dataset, measures: list[str], factors: list[str]) ->
             ),
             *(
                 Column(
-                    header=f"{MEASURES[name]} (MCSE)",
+                    header=f"{MEASURES[name].heading} (MCSE)",
                     keys=(name, f"{name}_mcse"),
                     layout="probability",
                 )
@@ -159,10 +151,10 @@ def _curves(result: xr.Dataset, measure: str, factors: list[str]) -> list[Block]
     others = [name for name in factors if name != over]
     by = others[0] if others else None
     figure, data = plots.pcs_curves(
-        result, over=over, by=by, measure=measure, label=MEASURES[measure]
+        result, over=over, by=by, measure=measure, label=MEASURES[measure].heading
     )
     caption: Text = (
-        f"{MEASURES[measure]}, with 95 % Monte Carlo bands; the values are in the table.",
+        f"{MEASURES[measure].heading}, with 95 % Monte Carlo bands; the values are in the table.",
     )
     return [Picture(key="pcs", caption=caption, alt=caption, figure=figure, data=data)]
 

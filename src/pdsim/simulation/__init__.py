@@ -1,9 +1,7 @@
 """Scenario to truth to data to one replicate's decision, and how good such decisions are."""
 
 from pdsim.simulation.block import Block, estimate_cost, run_block
-from pdsim.simulation.measures import MEASURES
 from pdsim.simulation.performance import (
-    PERFORMANCE,
     describe,
     paired_contrast,
     paired_contrast_slabs,
@@ -13,18 +11,21 @@ from pdsim.simulation.performance import (
 from pdsim.simulation.presets import PRESETS, preset
 from pdsim.simulation.replicate import simulate
 from pdsim.simulation.scenario import Scenario
+from pdsim.terms.measures import COLUMNS, MEASURES, Judged, register_measure
 
 __all__ = [
+    "COLUMNS",
     "MEASURES",
-    "PERFORMANCE",
     "PRESETS",
     "Block",
+    "Judged",
     "Scenario",
     "describe",
     "estimate_cost",
     "paired_contrast",
     "paired_contrast_slabs",
     "preset",
+    "register_measure",
     "run_block",
     "simulate",
     "summarise",

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.simulation.cases import Observed, observe
-from pdsim.simulation.measures import MEASURES, measure
-from pdsim.simulation.observed import NOT_CONVERGED, Decision, decide_observed
-from pdsim.simulation.philox import Seed
+from pdsim.simulation.judge import judge
+from pdsim.simulation.observed import Decision, decide_observed
+from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import true_values
-from pdsim.simulation.truth import Truth, draw_truth
+from pdsim.simulation.truth import draw_truth
+from pdsim.terms.measures import COLUMNS
+from pdsim.terms.rules import RULES
 
 _CELLS_AT_ONCE = 60_000
 """About as many cells of truth and data as stay in a core's own cache."""
@@ -25,7 +27,7 @@ class Block:
     Attributes
     ----------
     measures : ndarray (scenario, replicate, measure)
-        In the order of ``MEASURES``; NaN where undefined.
+        In the order of ``COLUMNS``; NaN where undefined.
     status : ndarray of uint8 (scenario, replicate)
         0 not run, 1 ok, 2 warned, 3 not converged, 4 error, 5 timeout, 6 worker died.
     """
@@ -55,10 +57,10 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
     Examples
     --------
     >>> block = run_block([Scenario(), Scenario(trials=10)], range(100), seed=1)
-    >>> block.measures[:, :, MEASURES.index("overlap_top")].mean(axis=1).round(2)
+    >>> block.measures[:, :, COLUMNS.index("overlap_top")].mean(axis=1).round(2)
     array([0.67, 0.54])
     """
-    measures = np.full((len(scenarios), len(replicates), len(MEASURES)), np.nan)
+    measures = np.full((len(scenarios), len(replicates), len(COLUMNS)), np.nan)
     status = np.zeros((len(scenarios), len(replicates)), dtype=np.uint8)
     for same_truth in _groups(range(len(scenarios)), [s.truth_key for s in scenarios]):
         first = scenarios[same_truth[0]]
@@ -72,7 +74,8 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
                 observed = observe(scenarios[members[0]], truth, part, seed)
                 for i, decision in _decide(scenarios, members, observed, part, seed):
                     status[i, rows] = decision.status
-                    _judge(scenarios[i], truth, decision, measures[i, rows])
+                    value = true_values(scenarios[i], truth)
+                    judge(value, decision, scenarios[i].m, measures[i, rows])
     return Block(measures=measures, status=status)
 
 
@@ -87,7 +90,9 @@ def _decide(
     fitted = [i for i in members if scenarios[i].needs_posterior]
     for i in members:
         if not scenarios[i].needs_posterior:
-            yield i, decide_observed(scenarios[i], observed)
+            key, drawn = scenarios[i].fit_key, RULES[scenarios[i].rule].seeded
+            seeds = tuple(replicate_seed(key, r, seed) for r in replicates) if drawn else ()
+            yield i, decide_observed(scenarios[i], observed, seeds=seeds)
     if fitted:
         # the model and its engine take a second to import, which many sweeps can save
         from pdsim.simulation.posterior import decide_posterior
@@ -105,27 +110,11 @@ def _groups(members: Iterable[int], keys: Iterable[str]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _judge(scenario: Scenario, truth: Truth, decision: Decision, out: NDArray[np.float64]) -> None:
-    measure(
-        true_values(scenario, truth),
-        decision.top,
-        decision.bottom,
-        decision.estimate,
-        decision.sd,
-        decision.lower,
-        decision.upper,
-        decision.p_top,
-        decision.flagged,
-        decision.status < NOT_CONVERGED,
-        scenario.m,
-        out,
-    )
-
-
 _CELL = 5e-8
 _CASE = 3e-10
 _COPULA_CASE = 8e-9
 _FIT = {"laplace": 1e-4, "nuts": 0.07}
+_BOUNDS = 0.1
 
 
 def estimate_cost(scenario: Scenario) -> float:
@@ -146,4 +135,6 @@ def estimate_cost(scenario: Scenario) -> float:
         0, 0, 0,
     )  # fmt: skip
     seconds = cells * _CELL + cases * (_COPULA_CASE if slow else _CASE)
-    return seconds + cells * _FIT[scenario.engine] if scenario.needs_posterior else seconds
+    if scenario.needs_posterior:
+        seconds += cells * _FIT[scenario.engine]
+    return seconds + _BOUNDS if RULES[scenario.rule].seeded else seconds

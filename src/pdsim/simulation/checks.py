@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pdsim.errors import Problem
 from pdsim.priors import Priors
 from pdsim.terms.estimands import estimands_of
+from pdsim.terms.rules import RULES
 
 if TYPE_CHECKING:
     from pdsim.simulation.scenario import Scenario
@@ -15,9 +16,6 @@ _CHOICES = {
     "kind": ("counts", "normal"),
     "trials_unit": ("facility", "cell"),
     "engine": ("laplace", "nuts"),
-    "rule": (
-        "observed_change", "z_score", "shrunken_mean", "posterior_mean", "expected_rank", "p_top",
-    ),
     "target": ("change", "programme"),
     "weighting": ("equal", "domain", "given"),
 }  # fmt: skip
@@ -66,7 +64,7 @@ def scenario_problems(scenario: "Scenario") -> list[Problem]:
 
 
 def _choices(scenario: "Scenario") -> Iterator[Problem]:
-    for name, allowed in _CHOICES.items():
+    for name, allowed in (_CHOICES | {"rule": tuple(RULES)}).items():
         value = getattr(scenario, name)
         if value not in allowed:
             yield Problem(rule=f"{name} is {value!r}", cure=f"use one of {', '.join(allowed)}")
@@ -238,8 +236,8 @@ def _decision(scenario: "Scenario") -> Iterator[Problem]:
     if scenario.estimand not in allowed:
         rule = f"estimand {scenario.estimand!r} is none that {scenario.kind} data can have"
         yield Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}")
-    if scenario.kind == "normal" and scenario.rule == "z_score":
-        yield Problem(rule="rule 'z_score' needs counts", cure="use observed_change")
+    if scenario.kind == "normal" and RULES[scenario.rule].needs == "change":
+        yield Problem(rule=f"rule {scenario.rule!r} needs counts", cure="use observed_change")
 
 
 def _is_int(value: Any) -> bool:

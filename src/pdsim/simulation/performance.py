@@ -13,8 +13,7 @@ squared error that of the mean squared error over twice the root.
 Replicates are read in slabs, twice: once for the means, once for what depends on them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -23,117 +22,20 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.measures import BINS, MEASURES, PROBABILITIES
 from pdsim.simulation.slabs import Read, Squares, Sums, checked, divide, reader, slabs
+from pdsim.terms.measures import BINS, COLUMNS, MEASURES, Means, Measure, ratio
 
-type Means = Mapping[str, Floats]
-
-_HARMFUL = ("wrong_end_top", "wrong_end_bottom", "false_flag")
-"""Probabilities of which 1 is wrong and 0 is right."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Measure:
-    """A performance measure: a function of means, and its derivatives by each of them."""
-
-    inputs: tuple[str, ...]
-    value: Callable[[Means], Floats]
-    slopes: Callable[[Means], tuple[Floats | float, ...]]
-
-
-def _mean(name: str) -> _Measure:
-    return _Measure(inputs=(name,), value=lambda x: x[name], slopes=lambda x: (1.0,))
-
-
-def _root(name: str) -> _Measure:
-    return _Measure(
-        inputs=(name,),
-        value=lambda x: np.sqrt(x[name]),
-        slopes=lambda x: (0.5 / np.sqrt(x[name]),),
-    )
-
-
-def _ratio(top: str, bottom: str) -> _Measure:
-    return _Measure(
-        inputs=(top, bottom),
-        value=lambda x: x[top] / x[bottom],
-        slopes=lambda x: (1 / x[bottom], -x[top] / x[bottom] ** 2),
-    )
-
-
-def _spread(x: Means) -> Floats:
-    return np.sqrt(np.maximum(x["squared_error"] - x["error"] ** 2, 0.0))
-
-
-def _relative(x: Means) -> Floats:
-    return np.sqrt(x["variance"]) / _spread(x)
-
-
-def _slope_parts(x: Means) -> tuple[Floats, Floats, Floats, Floats]:
-    stated = x["forecast_sum"] / x["forecast_count"]
-    happened = x["forecast_hits"] / x["forecast_count"]
-    joint = x["forecast_hit"] - stated * happened
-    return stated, happened, joint, x["forecast_squared"] - stated**2
-
-
-def _slope_gradient(x: Means) -> tuple[Floats, Floats]:
-    # the means of P and of membership are m / F in every replicate, so they do not vary
-    _, _, joint, spread = _slope_parts(x)
-    return 1 / spread, -joint / spread**2
-
-
-_SIMPLE = (
-    "pcs_top", "pcs_bottom", "pcs_both", "overlap_top", "overlap_bottom", "wrong_end_top",
-    "wrong_end_bottom", "regret_top", "regret_bottom", "contrast", "contrast_best",
-    "contrast_estimated", "curse_top", "curse_bottom", "rank_correlation", "coverage",
-    "coverage_top", "width", "brier_top", "power", "false_flag",
-)  # fmt: skip
-
-_PERFORMANCE: Final[dict[str, _Measure]] = {
-    **{name: _mean(name) for name in _SIMPLE},
-    "contrast_retained": _ratio("contrast", "contrast_best"),
-    "bias": _mean("error"),
-    "rmse": _root("squared_error"),
-    "empirical_sd": _Measure(
-        inputs=("squared_error", "error"),
-        value=_spread,
-        slopes=lambda x: (0.5 / _spread(x), -x["error"] / _spread(x)),
-    ),
-    "stated_sd": _root("variance"),
-    "relative_sd_error": _Measure(
-        inputs=("variance", "squared_error", "error"),
-        value=lambda x: 100 * (_relative(x) - 1),
-        slopes=lambda x: (
-            50 * _relative(x) / x["variance"],
-            -50 * _relative(x) / _spread(x) ** 2,
-            100 * _relative(x) * x["error"] / _spread(x) ** 2,
-        ),
-    ),
-    "calibration_slope": _Measure(
-        inputs=("forecast_hit", "forecast_squared"),
-        value=lambda x: _slope_parts(x)[2] / _slope_parts(x)[3],
-        slopes=_slope_gradient,
-    ),
+_RELIABILITY: Final[dict[str, Measure]] = {
+    name: ratio(f"forecast_hits_{b}", f"forecast_count_{b}", name=name, words="hit rate")
+    for b in range(BINS)
+    for name in [f"reliability_{b}"]
 }
 
-_RELIABILITY: Final[dict[str, _Measure]] = {
-    f"reliability_{b}": _ratio(f"forecast_hits_{b}", f"forecast_count_{b}") for b in range(BINS)
+_UNITS: Final = {
+    "": "1",
+    "estimand": "units of the estimand (percentage points where it is a difference)",
+    "percent": "percent",
 }
-
-PERFORMANCE: Final[tuple[str, ...]] = tuple(_PERFORMANCE)
-"""Names of the performance measures; each has an error named ``<name>_mcse``."""
-
-_UNITS = {
-    **dict.fromkeys(PROBABILITIES, "1"),
-    **dict.fromkeys(
-        (
-            "regret_top", "regret_bottom", "contrast", "contrast_best", "contrast_estimated",
-            "curse_top", "curse_bottom", "width", "bias", "rmse", "empirical_sd", "stated_sd",
-        ),
-        "units of the estimand (percentage points where it is a difference)",
-    ),
-    "relative_sd_error": "percent",
-}  # fmt: skip
 
 
 def summarise(measures: Floats, status: NDArray[np.uint8]) -> xr.Dataset:
@@ -142,14 +44,14 @@ def summarise(measures: Floats, status: NDArray[np.uint8]) -> xr.Dataset:
     Parameters
     ----------
     measures : ndarray (scenario, replicate, measure) or (replicate, measure)
-        In the order of ``MEASURES``.
+        In the order of ``COLUMNS``.
     status : ndarray (scenario, replicate) or (replicate,)
         As in `pdsim.simulation.Block`.
 
     Returns
     -------
     Dataset (scenario)
-        Every name in ``PERFORMANCE`` and its ``<name>_mcse``, NaN where no replicate is usable.
+        Every name in `MEASURES` and its ``<name>_mcse``, NaN where no replicate is usable.
         For probabilities also ``<name>_if_failures_wrong`` and ``<name>_if_failures_right``, which
         count replicates that were run and are not usable. ``n_ok`` usable replicates (status ok
         or warned), ``n_warned``, ``n_not_converged``, ``n_failed``, ``n_simulated``.
@@ -215,26 +117,29 @@ def summarise_slabs(read: Read, replicates: int) -> xr.Dataset:
         }
         for name, mask in masks.items():
             counts[name] = counts.get(name, 0) + mask.sum(axis=-1)
-    means = sums.means
+    means = _means(sums)
     spread = Squares()
     for measures, status in slabs(read, replicates):
         columns = _columns(measures, _usable(status))
-        for name, definition in (_PERFORMANCE | _RELIABILITY).items():
-            spread.add(name, _influence(definition, columns, means))
+        for definition in (*MEASURES.values(), *_RELIABILITY.values()):
+            spread.add(definition.name, _influence(definition, columns, means))
     dims = ("scenario",)[: counts["n_ok"].ndim]
     found: dict[str, Any] = {}
-    for name, definition in _PERFORMANCE.items():
-        found[name] = (dims, _value(definition, means), {"units": _UNITS.get(name, "1")})
+    for name, definition in _named():
+        found[name] = (dims, definition.of(means), {"units": _UNITS[definition.unit]})
         found[f"{name}_mcse"] = (dims, spread.error(name))
-    for name in PROBABILITIES:
-        wrong, right = _bounds(sums.total[name], sums.count[name], counts, harmful=name in _HARMFUL)
+        if not (definition.is_probability and definition.is_mean):
+            continue
+        harmful = definition.better == "smaller"
+        wrong, right = _bounds(sums.total[name], sums.count[name], counts, harmful=harmful)
         found[f"{name}_if_failures_wrong"] = (dims, wrong)
         found[f"{name}_if_failures_right"] = (dims, right)
     binned = {
-        "reliability": [_value(definition, means) for definition in _RELIABILITY.values()],
+        "reliability": [definition.of(means) for definition in _RELIABILITY.values()],
         "reliability_mcse": [spread.error(name) for name in _RELIABILITY],
-        "forecast": [_value(_ratio(f"forecast_sum_{b}", f"forecast_count_{b}"), means)
-                     for b in range(BINS)],
+        "forecast": [
+            divide(means[f"forecast_sum_{b}"], means[f"forecast_count_{b}"]) for b in range(BINS)
+        ],
     }  # fmt: skip
     found |= {name: ((*dims, "bin"), np.stack(parts, axis=-1)) for name, parts in binned.items()}
     found |= {name: (dims, count) for name, count in counts.items()}
@@ -264,7 +169,7 @@ def paired_contrast(
     Returns
     -------
     Dataset (scenario)
-        Every name in ``PERFORMANCE``, measure minus reference, its ``<name>_mcse``, and ``n_ok``.
+        Every name in `MEASURES`, measure minus reference, its ``<name>_mcse``, and ``n_ok``.
 
     Raises
     ------
@@ -339,17 +244,17 @@ def paired_contrast_slabs(read: Read, reference: Read, replicates: int) -> xr.Da
         one.add(columns)
         other.add(others)
         n_ok = n_ok + usable.sum(axis=-1)
-    means, other_means = one.means, other.means
+    means, other_means = _means(one), _means(other)
     spread = Squares()
     for columns, others, _ in both():
-        for name, definition in _PERFORMANCE.items():
+        for name, definition in _named():
             influence = _influence(definition, columns, means)
             spread.add(name, influence - _influence(definition, others, other_means))
     dims = ("scenario",)[: n_ok.ndim]
     found: dict[str, Any] = {"n_ok": (dims, n_ok)}
-    for name, definition in _PERFORMANCE.items():
-        gain = _value(definition, means) - _value(definition, other_means)
-        found[name] = (dims, gain, {"units": _UNITS.get(name, "1")})
+    for name, definition in _named():
+        gain = definition.of(means) - definition.of(other_means)
+        found[name] = (dims, gain, {"units": _UNITS[definition.unit]})
         found[f"{name}_mcse"] = (dims, spread.error(name))
     return xr.Dataset(found)
 
@@ -362,7 +267,7 @@ def describe(summary: xr.Dataset, name: str) -> str:
     summary : Dataset
         Of `summarise`, at one scenario.
     name : str
-        A name in ``PERFORMANCE``.
+        A name in `pdsim.terms.measures.MEASURES`.
 
     Returns
     -------
@@ -377,7 +282,7 @@ def describe(summary: xr.Dataset, name: str) -> str:
     if np.isnan(value):
         return "no estimate, the rule states none"
     lost = "" if usable == simulated else f" of {simulated}"
-    if name in PROBABILITIES and value in (0.0, 1.0):
+    if MEASURES[name].is_probability and value in (0.0, 1.0):
         bound = min(1.0, 3 / usable)
         edge = f"below {bound:.3g}" if value == 0 else f"above {1 - bound:.3g}"
         return f"{edge} ({usable}{lost} replicates)"
@@ -390,7 +295,7 @@ def _usable(status: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _columns(measures: Floats, usable: NDArray[np.bool_]) -> dict[str, Floats]:
     """Return each measure (..., replicate), NaN where the replicate is not usable."""
-    columns = {name: np.where(usable, measures[..., j], np.nan) for j, name in enumerate(MEASURES)}
+    columns = {name: np.where(usable, measures[..., j], np.nan) for j, name in enumerate(COLUMNS)}
     for part in ("count", "sum", "hits"):
         columns[f"forecast_{part}"] = sum(
             (columns[f"forecast_{part}_{b}"] for b in range(1, BINS)), columns[f"forecast_{part}_0"]
@@ -398,16 +303,20 @@ def _columns(measures: Floats, usable: NDArray[np.bool_]) -> dict[str, Floats]:
     return columns
 
 
-def _value(definition: _Measure, means: Means) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return definition.value(means)
+def _named() -> Iterator[tuple[str, Measure]]:
+    return ((measure.name, measure) for measure in MEASURES.values())
 
 
-def _influence(definition: _Measure, columns: Mapping[str, Floats], means: Means) -> Floats:
+def _means(sums: Sums) -> Means:
+    """Return the mean of every column, and the replicates with an estimate."""
+    return sums.means | {"replicates": np.asarray(sums.count["error"], dtype=float)}
+
+
+def _influence(definition: Measure, columns: Mapping[str, Floats], means: Means) -> Floats:
     """Return what each replicate adds to a measure, to first order (..., replicate)."""
-    influence = np.zeros_like(columns[definition.inputs[0]])
+    influence = np.zeros_like(columns[definition.columns[0]])
     with np.errstate(divide="ignore", invalid="ignore"):
-        for name, slope in zip(definition.inputs, definition.slopes(means), strict=True):
+        for name, slope in zip(definition.columns, definition.gradient(means), strict=True):
             influence = influence + np.asarray(slope)[..., None] * (
                 columns[name] - means[name][..., None]
             )

@@ -14,11 +14,14 @@ from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
 from pdsim.simulation.cases import Observed, as_analysed
-from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision
+from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision, decide_usable
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.replicate import study_of
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights
+from pdsim.terms.evidence import Evidence
+from pdsim.terms.places import share_of_first
+from pdsim.terms.rules import RULES
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ def decide_posterior(
         sample = _sample_nuts if first.engine == "nuts" else _sample_laplace
         draws, status = sample(first, observed, seeds, unique, estimand)
         for i, w in zip(members, which.tolist(), strict=True):
-            decisions[i] = _decide(scenarios[i], draws[:, w], status)
+            decisions[i] = _decide(scenarios[i], draws[:, w], status, seeds)
     return [decisions[i] for i in range(len(scenarios))]
 
 
@@ -151,22 +154,17 @@ def _sample_nuts(
     return np.array(parts), np.array(status, dtype=np.uint8)
 
 
-def _decide(scenario: Scenario, draws: Floats, status: Bytes) -> Decision:
+def _decide(scenario: Scenario, draws: Floats, status: Bytes, seeds: Sequence[int]) -> Decision:
     """Apply a rule to draws (R, draw, F)."""
     draws = np.ascontiguousarray(draws)
-    count, facilities = draws.shape[1:]
     estimate, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
     tail = (1 - CI_PROB) / 2
     lower, upper = np.quantile(draws, [tail, 1 - tail], axis=1)
-    ranks = count_ranks(draws) / count
-    p_top = ranks[:, :, : scenario.m].sum(axis=2)
-    if scenario.rule == "p_top":
-        top, bottom = p_top, ranks[:, :, facilities - scenario.m :].sum(axis=2)
-    elif scenario.rule == "expected_rank":
-        bottom = ranks @ np.arange(1.0, facilities + 1)
-        top = -bottom
-    else:
-        top, bottom = estimate, -estimate
+    ranks = count_ranks(draws) / draws.shape[1]
+    p_top = share_of_first(ranks, scenario.m)
+    found = Evidence(draws=draws, ranks=ranks, mean=estimate, seeds=tuple(seeds))
+    usable = np.isfinite(estimate).all(axis=1)
+    top, bottom, *_ = decide_usable(RULES[scenario.rule], found, scenario.m, usable)
     return Decision(
         top=top,
         bottom=bottom,

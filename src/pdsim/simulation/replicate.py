@@ -11,6 +11,7 @@ from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights, true_values
 from pdsim.simulation.truth import Truth, domain_of, draw_truth
 from pdsim.study import SamplerSettings, Study, StudyOptions
+from pdsim.terms.places import mean_places, places
 
 
 def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr.Dataset, Study]:
@@ -60,13 +61,11 @@ def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr
 def _truth_dataset(scenario: Scenario, truth: Truth) -> xr.Dataset:
     labels = labels_of(scenario)
     value = true_values(scenario, truth)[0]
-    ahead = (value[None, :] > value[:, None]).sum(axis=1)
-    level = (value[None, :] == value[:, None]).sum(axis=1)
     return xr.Dataset(
         {
             "level": (tuple(labels), truth.level[0]),
             "value": ("facility", value),
-            "rank": ("facility", ahead + (level + 1) / 2),
+            "rank": ("facility", mean_places(*places(value))),
         },
         coords=labels,
         attrs={"estimand": scenario.estimand, "target": scenario.target},

@@ -10,14 +10,9 @@ from pdsim.errors import InputError
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
 from pdsim.simulation.checks import scenario_problems
+from pdsim.terms.rules import RULES
 
-type Rule = Literal[
-    "observed_change", "z_score", "shrunken_mean", "posterior_mean", "expected_rank", "p_top"
-]
 type Weighting = Literal["equal", "domain", "given"]
-
-POSTERIOR_RULES: Final = ("posterior_mean", "expected_rank", "p_top")
-"""Rules that need a fitted model; the others work on the observed proportions."""
 
 ALGORITHM: Final = 2
 """Part of every key: raised when the same scenario would give other numbers."""
@@ -130,9 +125,8 @@ class Scenario:
     assumed_design_effect : float, optional
         By what the analysis divides counts; by default the design effect of the visits.
     rule : str
-        ``observed_change`` (of normal data: the observed value), ``z_score`` (weighted change in
-        units of each indicator's standard deviation over facilities and periods),
-        ``shrunken_mean`` (empirical Bayes), ``posterior_mean``, ``expected_rank``, ``p_top``.
+        A name in `pdsim.RULES`: ``observed_change`` (of normal data: the observed value),
+        ``z_score``, ``shrunken_mean``, ``posterior_mean``, ``expected_rank``, ``p_top`` and others.
     m : int
         Facilities chosen at each end.
     estimand : str
@@ -211,7 +205,7 @@ class Scenario:
     assumed_case_correlation: float | None = None
     assumed_design_effect: float | None = None
 
-    rule: Rule = "observed_change"
+    rule: str = "observed_change"
     m: int = DEFAULT_M
     estimand: str = "change"
     target: Literal["change", "programme"] = "change"
@@ -228,7 +222,7 @@ class Scenario:
     @property
     def needs_posterior(self) -> bool:
         """Whether the rule needs a fitted model."""
-        return self.rule in POSTERIOR_RULES
+        return RULES[self.rule].needs_posterior
 
     @property
     def analysed_case_correlation(self) -> float:
@@ -279,7 +273,8 @@ class Scenario:
     @property
     def decision_key(self) -> str:
         """SHA-256 of what decides who is chosen and how that is judged."""
-        return digest({"fit": self.fit_key, "decision": _part(self, _DECISION)})
+        decision = _part(self, _DECISION) | {"rule": RULES.key(self.rule)}
+        return digest({"fit": self.fit_key, "decision": decision})
 
 
 def visit_design_effect(trials: float, per_visit: int | None, correlation: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.measures import MEASURES
+from pdsim.terms.measures import COLUMNS
 
 type Read = Callable[[int, int], tuple[Floats, NDArray[np.uint8]]]
 """Gives measures (scenario, replicate, measure) and status (scenario, replicate) of the
@@ -42,10 +42,10 @@ def checked(measures: Floats, status: NDArray[np.uint8]) -> tuple[Floats, NDArra
         If the shapes do not fit.
     """
     measures, status = np.asarray(measures, dtype=np.float64), np.asarray(status)
-    fits = measures.ndim in (2, 3) and measures.shape[-1] == len(MEASURES)
+    fits = measures.ndim in (2, 3) and measures.shape[-1] == len(COLUMNS)
     if not fits or measures.shape[:-1] != status.shape:
         raise InputError(
-            f"measures must be (scenario, replicate, {len(MEASURES)}) with a status for each "
+            f"measures must be (scenario, replicate, {len(COLUMNS)}) with a status for each "
             f"replicate, got {measures.shape} and {status.shape}"
         )
     return measures, status

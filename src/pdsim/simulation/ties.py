@@ -1,12 +1,8 @@
 """Sets of m facilities when scores tie: lots decide, and are averaged over exactly."""
 
-from typing import Final
-
 from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled
-
-TIE: Final = 1e-10
-"""Scores that differ by less than this share of the largest are tied: rounding, not order."""
+from pdsim.terms.places import TIE
 
 
 @compiled

@@ -71,7 +71,7 @@ class Block(Protocol):
 class Simulation(Protocol):
     """The module that is swept; all of it is a pure function of its arguments."""
 
-    MEASURES: tuple[str, ...]
+    COLUMNS: Sequence[str]
     Scenario: type[Any]
 
     def run_block(
@@ -115,7 +115,7 @@ def load_simulation(name: str) -> Simulation:
         problem = Problem(rule=f"there is no module {error.name!r}", cure="check its name and path")
         raise InputError(problem) from error
     needed = (
-        "MEASURES",
+        "COLUMNS",
         "Scenario",
         "run_block",
         "summarise_slabs",

@@ -101,7 +101,7 @@ def open_replicates(store: str | Path, *, keys: Sequence[str] | None = None) -> 
         coords={
             "scenario": chosen,
             "replicate": np.arange(opened.replicates),
-            "measure": list(opened.identity.measures),
+            "measure": list(opened.columns),
         },
     )
 
@@ -190,7 +190,7 @@ def _no_cluster() -> AbstractContextManager[Any]:
 
 def known_names(simulation: Simulation) -> tuple[list[str], list[str]]:
     """Return the names of the performance measures, and of everything in a summary."""
-    width = len(simulation.MEASURES)
+    width = len(simulation.COLUMNS)
 
     def nothing(start: int, stop: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         shape = (1, stop - start)

@@ -8,12 +8,22 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.arraytypes import Bytes, Floats
+from pdsim.arraytypes import Bytes, Floats, Ints
 from pdsim.errors import DamagedError
 from pdsim.files import read_json
 from pdsim.sweeps.blocks import BLOCKS, CHUNK, frame_of, unpack
+from pdsim.sweeps.contract import load_simulation
 from pdsim.sweeps.ledger import BlockLine
-from pdsim.sweeps.store import AGAIN, STORE, SWEEP, Contents, Identity, StoreError, read_contents
+from pdsim.sweeps.store import (
+    AGAIN,
+    STORE,
+    SWEEP,
+    Contents,
+    Identity,
+    StoreError,
+    places_of,
+    read_contents,
+)
 
 BATCH_BYTES = 1 << 23
 """About so much is read at a time for a summary, at least one chunk of one cell."""
@@ -28,12 +38,18 @@ class OpenStore:
     identity : Identity
     sweep : dict
         Content of sweep.json: `settings`, `dims`, `keys`.
+    columns : tuple of str
+        Names along the last axis of what is read: those of the simulation as it is here.
+    order : ndarray of int
+        Where the measures of the store stand among them.
     places : list of (Path, Contents)
         The stores of the array jobs, or the one store.
     """
 
     identity: Identity
     sweep: dict[str, Any]
+    columns: tuple[str, ...]
+    order: Ints
     places: list[tuple[Path, Contents]]
 
     @property
@@ -57,15 +73,15 @@ class OpenStore:
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Return measures (scenario, replicate, measure) and status of some replicates.
 
-        What is not there is NaN with status 0. Block by block, so that no more than the result
-        is in memory.
+        What is not there is NaN, with status 0 where nothing of a replicate is. Block by block, so
+        that no more than the result is in memory.
 
         Raises
         ------
         DamagedError
             If a block is not as it was written.
         """
-        shape = (len(keys), end - begin, len(self.identity.measures))
+        shape = (len(keys), end - begin, len(self.columns))
         measures, status = np.full(shape, np.nan), np.zeros(shape[:2], dtype=np.uint8)
         for folder, contents in self.places:
             if not (folder / BLOCKS).is_file():
@@ -75,7 +91,7 @@ class OpenStore:
                     row = contents.rows.get(key)
                     if row is not None:
                         lines = contents.blocks.get(row, ())
-                        _read_row(file, lines, row, begin, measures[cell], status[cell])
+                        _read_row(file, lines, row, begin, self.order, measures[cell], status[cell])
         return measures, status
 
 
@@ -84,6 +100,7 @@ def _read_row(
     lines: Sequence[BlockLine],
     row: int,
     begin: int,
+    order: Ints,
     measures: Floats,
     status: Bytes,
 ) -> None:
@@ -99,12 +116,12 @@ def _read_row(
         if frame_of(content) != (length, check):
             what = f"replicates {line.start} to {line.stop - 1} of row {row}"
             raise DamagedError(Path(file.name), what, cure=AGAIN)
-        whole = unpack(content, line.stop - line.start, measures.shape[1])
+        whole = unpack(content, line.stop - line.start, len(order))
         here, there = (
             slice(start - begin, stop - begin),
             slice(start - line.start, stop - line.start),
         )
-        measures[here], status[here] = whole[0][there], whole[1][there]
+        measures[here][:, order], status[here] = whole[0][there], whole[1][there]
 
 
 def job_stores(store: Path) -> list[Path]:
@@ -134,7 +151,9 @@ def read_store(store: str | Path) -> OpenStore:
                 "every array job with the same settings and versions."
             )
         places.append((folder, read_contents(folder)))
-    return OpenStore(identity=identity, sweep=sweep, places=places)
+    columns = tuple(load_simulation(identity.simulation).COLUMNS)
+    order = places_of(identity.measures, columns)
+    return OpenStore(identity=identity, sweep=sweep, columns=columns, order=order, places=places)
 
 
 def _read_sweep(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked, mende
 from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, Work, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
+from pdsim.terms.measures import column_key
 
 TASK_SECONDS = 1.0
 """About so long is a task of which the caller does not say how many replicates it has: short
@@ -107,12 +108,15 @@ def sweep(
     runner = choose_executor(executor, workers=workers, timeout=timeout)
     place = Path(store) if job is None else Path(store) / f"job-{job[0]:05d}-of-{job[1]:05d}"
     identity = Identity(
-        simulation=simulation, seed=settings.seed, measures=module.MEASURES, versions=versions()
+        simulation=simulation,
+        seed=settings.seed,
+        measures=tuple(map(column_key, module.COLUMNS)),
+        versions=versions(),
     )
     place.parent.mkdir(parents=True, exist_ok=True)
     with (
         locked(place, identity),
-        Writer(place, mended_contents(place), width=len(module.MEASURES)) as writer,
+        Writer(place, mended_contents(place), width=len(module.COLUMNS)) as writer,
     ):
         cells = grid.by_data()
         own = wanted(cells, replicates=settings.replicates, job=job)

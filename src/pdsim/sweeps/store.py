@@ -15,14 +15,16 @@ checksum, and the ledger those of the blocks.
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+import numpy as np
 from filelock import FileLock, Timeout
 
+from pdsim.arraytypes import Ints
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import DamagedError, PdsimError, PdsimWarning
 from pdsim.files import read_json, write_json
@@ -37,6 +39,7 @@ from pdsim.sweeps.ledger import (
     read_ledger,
     rewrite_ledger,
 )
+from pdsim.terms.measures import column_key
 
 STORE = "store.json"
 SWEEP = "sweep.json"
@@ -158,6 +161,24 @@ class Contents:
         done = self.done.get(row, Intervals())
         again = self.retry.get(row)
         return done.without(again) if again else done
+
+
+def places_of(stored: Sequence[str], columns: Sequence[str]) -> Ints:
+    """Return where a store's measures stand among those that a block of the simulation has here.
+
+    Raises
+    ------
+    StoreError
+        If one is unknown here: a measure of somebody's own that was not registered.
+    """
+    known = {column_key(name): place for place, name in enumerate(columns)}
+    unknown = [name.partition(" ")[0] for name in stored if name not in known]
+    if unknown:
+        raise StoreError(
+            f"the store has the performance measure {unknown[0]!r}, which is not known here, or "
+            "from another source: register it first."
+        )
+    return np.array([known[name] for name in stored], dtype=np.int64)
 
 
 def read_contents(folder: Path) -> Contents:

@@ -100,7 +100,7 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
     truth, study = simulation.simulate(scenario, replicate, seed)
     block = simulation.run_block([scenario], range(replicate, replicate + 1), seed=seed)
     stored, status = opened.read([full], replicate, replicate + 1)
-    names = list(opened.identity.measures)
+    names = list(opened.columns)
     return Replay(
         scenario=scenario,
         truth=truth,

@@ -56,7 +56,7 @@ def run_task(
     block = module.run_block(cells, range(start, stop), seed=seed)
     measures = np.ascontiguousarray(block.measures, dtype=np.float64)
     status = np.ascontiguousarray(block.status, dtype=np.uint8)
-    expected = (len(cells), stop - start, len(module.MEASURES))
+    expected = (len(cells), stop - start, len(module.COLUMNS))
     if measures.shape != expected or status.shape != expected[:2]:
         raise ValueError(
             f"{simulation}.run_block returned measures {measures.shape} and status "

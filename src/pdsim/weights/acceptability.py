@@ -10,7 +10,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.errors import InputError
 from pdsim.ranking.draws import check_side, mean_and_error, never_seen
-from pdsim.ranking.places import membership
+from pdsim.terms.places import membership
 from pdsim.weights.kernels import accumulate
 from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m
 

@@ -13,7 +13,6 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
-from pdsim.ranking.places import membership, places
 from pdsim.scoring import (
     aggregate,
     allowed_estimands,
@@ -23,6 +22,7 @@ from pdsim.scoring import (
 )
 from pdsim.scoring.aggregate import Aggregation
 from pdsim.scoring.normalise import Normalisation
+from pdsim.terms.places import membership, places
 from pdsim.weights.grid import NONE_LEFT_OUT
 from pdsim.weights.samples import scaled_to_one
 

@@ -8,10 +8,10 @@ import xarray as xr
 from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import check_m, check_side
-from pdsim.ranking.places import membership, places
 from pdsim.scoring import normalise, score_normalised
 from pdsim.scoring.normalise import Normalisation
 from pdsim.terms.estimands import main_estimand
+from pdsim.terms.places import membership, places
 from pdsim.weights.choices import names_of, without
 from pdsim.weights.samples import as_nominal, as_values
 

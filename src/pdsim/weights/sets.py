@@ -12,7 +12,7 @@ from scipy.special import comb
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.ranking.draws import check_side, mean_and_error, never_seen
-from pdsim.ranking.places import membership, places
+from pdsim.terms.places import membership, places
 from pdsim.weights.acceptability import two_way
 from pdsim.weights.kernels import linear_scores
 from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m

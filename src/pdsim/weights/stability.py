@@ -10,7 +10,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side, mean_and_error, never_seen
-from pdsim.ranking.places import membership, places
+from pdsim.terms.places import membership, places
 from pdsim.weights.samples import Values, as_nominal, as_values
 
 _TIE: Final = 1e-12

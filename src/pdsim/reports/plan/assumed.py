@@ -9,7 +9,7 @@ import xarray as xr
 
 from pdsim.reports.formats.document import Column, Paragraph, Section, Table
 from pdsim.reports.plan.plan_words import SETTING_WORDS
-from pdsim.simulation.scenario import POSTERIOR_RULES
+from pdsim.terms.rules import RULES
 
 _POSTERIOR_ONLY: Final = ("engine", "draws", "priors", "assumed_case_correlation")
 _EVERY_KIND: Final = (
@@ -134,7 +134,7 @@ def drawn_table(plan: xr.DataTree) -> Table:
 
 def _applies(name: str, scenario: dict[str, Any]) -> bool:
     """Whether a setting matters for this kind of data and this rule."""
-    if name in _POSTERIOR_ONLY and scenario["rule"] not in POSTERIOR_RULES:
+    if name in _POSTERIOR_ONLY and not RULES[scenario["rule"]].needs_posterior:
         return False
     if scenario["kind"] == "normal":
         return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)

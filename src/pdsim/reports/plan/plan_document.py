@@ -34,8 +34,9 @@ from pdsim.reports.plan.plan_sentences import (
     rules_sentence,
     rules_table,
 )
-from pdsim.reports.plan.plan_words import MEASURE_WORDS, SIZE_WORDS
+from pdsim.reports.plan.plan_words import SIZE_WORDS
 from pdsim.reports.plots.plan_curves import plan_curve, plan_tornado
+from pdsim.terms.measures import MEASURES
 
 _ANSWER: Final[dict[str, Kind]] = {
     "n": "whole", "n_certain": "whole", "cost_certain": "whole", "visits": "whole",
@@ -55,7 +56,7 @@ def plan_document(plan: xr.DataTree) -> Document:
         From `pdsim.plan`.
     """
     answer = plan["answer"].to_dataset()
-    label, size = MEASURE_WORDS[answer.attrs["measure"]], SIZE_WORDS[answer.attrs["over"]]
+    label, size = MEASURES[answer.attrs["measure"]].words, SIZE_WORDS[answer.attrs["over"]]
     table = _answer_table(plan)
     sections = [Section(key="plan-answer", title="The answer", blocks=_front(plan, table, label))]
     figures: list[Block] = [table, *_worth_tables(table, money=currency_of(plan), plan=plan)]

@@ -11,8 +11,9 @@ import xarray as xr
 from pdsim.reports.formats.document import Column, Table, Text, fill
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.plan.costs import design_words
-from pdsim.reports.plan.plan_words import IN_UNITS, MEASURE_WORDS, sized
+from pdsim.reports.plan.plan_words import sized
 from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.measures import MEASURES
 
 STATED: Final = "as stated"
 AVERAGED: Final = "averaged"
@@ -65,12 +66,12 @@ def answer_sentence(plan: xr.DataTree, table: Table, row: str) -> Text:
     )  # fmt: skip
     parts: dict[str, Any] = {key: table.number(row, key) for key in keys}
     parts |= {
-        "label": MEASURE_WORDS[answer.attrs["measure"]],
+        "label": MEASURES[answer.attrs["measure"]].words,
         "size": sized(over, float(answer["n"])),
         "end": sized(over, float(answer["ceiling_at"])),
         "bound": "at least" if ">=" in plan.attrs["target"] else "at most",
         "level": f"{level_of(plan):g}{_unit(plan)}",
-        "best": _best(plan, MEASURE_WORDS[answer.attrs["measure"]]),
+        "best": _best(plan, MEASURES[answer.attrs["measure"]].words),
         "visit": "visit" if float(answer["visits"]) == 1 else "visits",
         "who": _who(plan, rising=rising),
         "reach": "up to" if rising else "as few as",
@@ -182,7 +183,7 @@ def budget_sentence(plan: xr.DataTree, table: Table) -> Text:
     visits = float(found["visits"])
     parts |= {
         "money": currency_of(plan),
-        "label": MEASURE_WORDS[answer.attrs["measure"]],
+        "label": MEASURES[answer.attrs["measure"]].words,
         "sized": sized(over, float(found["size"])),
         "visited": f", in {visits:.0f} visits each" if over == "trials" and visits > 1 else "",
     }
@@ -214,7 +215,7 @@ def rules_table(plan: xr.DataTree) -> Table:
     names = [str(name) for name in found["measure"].to_numpy()]
     frame = found.to_dataframe()[[name for name in _RULES if name != "replicates"]]
     frame["replicates"] = found.attrs["replicates"]
-    frame.insert(0, "label", [MEASURE_WORDS[name] for name in names])
+    frame.insert(0, "label", [MEASURES[name].words for name in names])
     return Table(
         key="rules",
         title="The rule of the plan beside that of the analysis",
@@ -237,7 +238,7 @@ def rules_sentence(plan: xr.DataTree, table: Table) -> Text:
     names = [str(name) for name in found["measure"].to_numpy()]
     parts: dict[str, Any] = {key: table.number(names[0], key) for key in _RULES}
     parts |= {
-        "label": MEASURE_WORDS[names[0]],
+        "label": MEASURES[names[0]].words,
         "rule": found.attrs["analysed_rule"],
         "other": found.attrs["planned_rule"],
     }
@@ -252,7 +253,7 @@ def rules_sentence(plan: xr.DataTree, table: Table) -> Text:
 def _unit(plan: xr.DataTree) -> str:
     """Return the unit of the target's bound, after a space."""
     scenario = scenario_of(plan)
-    if plan["answer"].attrs["measure"] not in IN_UNITS or scenario["kind"] == "normal":
+    if MEASURES[plan["answer"].attrs["measure"]].unit != "estimand" or scenario["kind"] == "normal":
         return ""
     if ESTIMANDS[scenario["estimand"]].units:
         return ""

@@ -14,7 +14,6 @@ from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import Results, labels
 
 _MOST_PAIRS = 4
-_OBSERVED = ("estimate", "se", "covariance", "indicator_change")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +45,12 @@ def criteria(results: Results, side: Side) -> list[Criterion]:
     found = [Criterion(key="p_end", label=f"P({end})", kind="probability", smaller=False)]
     hidden = not bool(observed_shown(results).all())
     for name in labels(results.group("rules")["rule"]):
-        rule = RULES.get(name)
-        if rule is None or name == "p_set" or (hidden and rule.needs in _OBSERVED):
+        rule = RULES[name]
+        if rule.unit == "set" or (hidden and not rule.needs_posterior):
             continue
-        kinds: dict[str, Kind] = {
-            "p_top": "probability",
-            "expected_rank": "rank",
-            "confidence_set": "whole",
-            "z_score": "ratio",
-        }
-        label = f"P({side} {results.m})" if name == "p_top" else rule.label
-        smaller = name != "p_top" and rule.smaller == (side == "top")
-        kind = kinds.get(name, results.value_kind)
+        kind = results.value_kind if rule.unit == "value" else rule.unit
+        smaller = rule.smaller_is_better(side)
+        label = rule.heading(side, results.m)
         found.append(Criterion(key=name, label=label, kind=kind, smaller=smaller))
     return found
 
@@ -96,7 +89,7 @@ def criteria_table(results: Results, side: Side) -> Table:
         ),
         marked=bool(results.failed),
         exact=frozenset(
-            one.key for one in used if one.key in RULES and RULES[one.key].needs in _OBSERVED
+            one.key for one in used if one.key in RULES and not RULES[one.key].needs_posterior
         ),
     )
 

@@ -94,9 +94,7 @@ def rules_table(results: Results) -> Table:
 
 
 def _rule_words(rule: str, m: int) -> str:
-    if rule == "p_top":
-        return f"P(top {m}), P(bottom {m})"
-    return RULES[rule].label if rule in RULES else rule.replace("_", " ")
+    return ", ".join(dict.fromkeys(RULES[rule].heading(side, m) for side in SIDES))
 
 
 def pairs_table(results: Results) -> Table:
