@@ -112,9 +112,10 @@ def judge(draws: dict[str, Floats], truth: dict, rng: np.random.Generator) -> di
     true_change = 100 * (truth["p"][..., 1] - truth["p"][..., 0]).mean(axis=-1)
     parameters = truth["parameters"]
     levels = list(parameters.sd_change)
-    variance = sum(draws[f"sd_change_{n}"] ** 2 * (1 - draws[f"corr_{n}"] ** 2) for n in levels)[
-        :, None, None
-    ]
+    variance = sum(
+        (draws[f"sd_change_{n}"] ** 2 * (1 - draws[f"corr_{n}"] ** 2)).reshape(len(p), 1, -1)
+        for n in levels
+    )
     true_variance = sum(
         parameters.sd_change[n] ** 2 * (1 - parameters.corr[n] ** 2) for n in levels
     )
@@ -130,7 +131,10 @@ def judge(draws: dict[str, Floats], truth: dict, rng: np.random.Generator) -> di
         calibration[side] = float(((true_in - stated) * stated).sum())
     facility = int(rng.integers(FACILITIES))
     hyper = {
-        f"{kind}_{n}": [float(draws[f"{kind}_{n}"].mean()), getattr(parameters, kind)[n]]
+        f"{kind}_{n}": [
+            float(draws[f"{kind}_{n}"].mean()),
+            float(np.mean(getattr(parameters, kind)[n])),
+        ]
         for kind in ("sd_baseline", "sd_change", "corr")
         for n in levels
     }
@@ -170,7 +174,7 @@ def laplace_engine(data: ModelData, seed: int) -> tuple[dict[str, Floats], str]:
     from pdsim.model.laplace import sample_laplace
 
     result = sample_laplace(data, draws=1500, seed=seed)
-    return result.draws(), f"k={result.pareto_k:.2f} ess={result.ess:.0f}"
+    return result.draws(), f"k={result.joint_k:.2f} ess={result.ess:.0f}"
 
 
 ENGINES: dict[str, Callable] = {"nuts": nuts_engine, "laplace": laplace_engine}

@@ -10,6 +10,9 @@ from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 
+PRIORS = Priors(indicator_spread="shared")
+"""The reference runs are of this model; the cells of the other differ in their covariance alone."""
+
 SD_BASELINE, SD_CHANGE = (0.35, 0.3, 0.3), (0.7, 0.3, 0.3)
 
 
@@ -49,7 +52,7 @@ def simulate(
         weight=np.full(indicators, 1 / indicators),
         center=np.zeros(indicators),
         scale=np.ones(indicators),
-        priors=Priors(),
+        priors=PRIORS,
     )
 
 
@@ -105,4 +108,4 @@ def cms_ten(folder: Path) -> ModelData:
     table = pd.read_csv(folder / "cms_ten.csv", dtype={"facility": str})
     table["period"] = table["period"].map({2021: "baseline", 2023: "endline"})
     indicators = pd.read_csv(folder / "cms_indicators.csv")
-    return model_data(pdsim.Study.from_long(table, indicators=indicators))
+    return model_data(pdsim.Study.from_long(table, indicators=indicators), PRIORS)

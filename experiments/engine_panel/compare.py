@@ -37,11 +37,11 @@ def apart(found: dict, reference: dict) -> dict[str, float]:
     }
 
 
-def fast(data: ModelData, draws: int, points: int) -> dict:
+def fast(data: ModelData, draws: int, steps: int) -> dict:
     """Return the summary of as many fits by the fast engine as make up the effective sample."""
     ess, values = 0.0, []
     while ess < WANTED and len(values) < MOST:
-        result = sample_laplace(data, draws=draws, seed=len(values) + 1, points=points)
+        result = sample_laplace(data, draws=draws, seed=len(values) + 1, steps=steps)
         values.append(change(data, result.eta))
         ess += result.ess
     return {"ess": ess, **summary(np.concatenate(values))}
@@ -50,7 +50,7 @@ def fast(data: ModelData, draws: int, points: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=30_000)
-    parser.add_argument("--points", type=int, default=8192)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("results/engine_panel"))
     args = parser.parse_args()
@@ -68,7 +68,7 @@ def main() -> None:
             continue
         real = case == "cms_ten"
         data = cms_ten(args.data) if real else simulate(seed=number, **CASES[case][0])
-        found = fast(data, args.draws, args.points)
+        found = fast(data, args.draws, args.steps)
         rows.append(base | {"pair": "laplace", "ess": found["ess"]} | apart(found, reference))
         print({k: rows[-1][k] for k in FIELDS}, flush=True)
     with (args.out / "panel.csv").open("w", newline="") as file:

@@ -65,7 +65,7 @@ def by_nuts(data: ModelData) -> Floats:
 def difference(number: int, first: LaplaceResult) -> tuple[float, bool]:
     """Return the largest difference from a larger fit, in posterior sds, and if that was NUTS."""
     data = made(number)
-    again = sample_laplace(data, draws=8000, seed=number + 1, points=4096)
+    again = sample_laplace(data, draws=8000, seed=number + 1, steps=500)
     one = change(data, first.eta)
     other = change(data, again.eta) if again.reliable else by_nuts(data)
     apart = np.abs((one.mean(axis=0) - other.mean(axis=0)) / other.std(axis=0))
@@ -73,7 +73,7 @@ def difference(number: int, first: LaplaceResult) -> tuple[float, bool]:
 
 
 def fitted(number: int) -> LaplaceResult:
-    return sample_laplace(made(number), draws=2000, seed=number, points=512)
+    return sample_laplace(made(number), draws=2000, seed=number)
 
 
 def refitted(number: int) -> tuple[float, bool]:

@@ -26,7 +26,10 @@ from pdsim.arraytypes import Floats
 M = 3
 GROUP = 10
 MODELS = {"own": pdsim.Priors(), "shared": pdsim.Priors(indicator_spread="shared")}
-PERIODS = {"cms_2022_2023": ("2022", "2023"), "cms_2021_2023": ("2021", "2023")}
+PERIODS = {
+    "cms_2022_2023": {"2022": "baseline", "2023": "endline"},
+    "cms_2021_2023": {"2021": "baseline", "2023": "endline"},
+}
 
 
 def groups(names: list[str], number: int, rng: np.random.Generator) -> Iterator[list[str]]:
@@ -92,8 +95,7 @@ def one_group(
     """Split, fit and predict one group."""
     rng = np.random.default_rng(seed)
     first, second = (
-        pdsim.Study.from_long(half, indicators=indicators, periods=sorted(set(table["period"])))
-        for half in halves(table, rng)
+        pdsim.Study.from_long(half, indicators=indicators) for half in halves(table, rng)
     )
     seen, n_seen = arrays(first)
     successes, trials = arrays(second)
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/large/real_halves"))
     args = parser.parse_args()
     table = pd.read_csv(args.data / f"{args.table}.csv.gz", dtype={"facility": str, "period": str})
+    table["period"] = table["period"].map(PERIODS[args.table])
     indicators = pd.read_csv(args.data / "cms_indicators.csv")
     indicators = indicators[indicators["indicator"].isin(table["indicator"].unique())]
     names = sorted(table["facility"].unique())

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pdsim.model.checks import model_checks
 from pdsim.model.composites import (
     composite,
     expected_endline,
@@ -21,6 +22,7 @@ __all__ = [
     "fit",
     "fit_many",
     "levels",
+    "model_checks",
     "observed_change",
     "posterior_predictive",
     "prior_predictive",

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit
 
+from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.study import Study
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
@@ -239,7 +240,7 @@ def observed_change(
 
 
 def variance_share(level: xr.DataArray, *, weights: Weights = None) -> xr.Dataset:
-    """Return how much of the composite's variance between facilities each indicator makes up.
+    """Return how much every indicator varies between facilities, and its share of the composite.
 
     Equal weights are not equal influence: share_k = w_k Cov(x_k, C) / Var(C) over facilities,
     C = sum_k w_k x_k, x the change (or the level at one period), averaged over draws. Shares sum
@@ -254,7 +255,9 @@ def variance_share(level: xr.DataArray, *, weights: Weights = None) -> xr.Datase
     Returns
     -------
     xarray.Dataset (indicator)
-        ``weight`` nominal, ``share``, and ``sd`` of w_k x_k between facilities (pp or score).
+        ``nominal`` weight, ``share``, ``sd`` of w_k x_k between facilities, and ``spread``, the
+        standard deviation of x_k itself, with ``spread_lower`` and ``spread_upper``, its
+        equal-tailed interval (all in pp or score).
     """
     weight = resolve_weights(weights, level)
     factor = 1.0 if level.attrs.get("kind") == "scores" else 100.0
@@ -267,6 +270,16 @@ def variance_share(level: xr.DataArray, *, weights: Weights = None) -> xr.Datase
     sample = [dim for dim in ("chain", "draw") if dim in level.dims]
     share = (covariance.mean(sample) / (total**2).mean("facility").mean(sample)).rename("share")
     sd = np.sqrt((part**2).mean("facility").mean(sample))
+    spread = factor * value.std("facility")
+    tail = (1.0 - CI_PROB) / 2.0
+    bounds = spread.quantile([tail, 1.0 - tail], sample)
     return xr.Dataset(
-        {"nominal": weight.drop_vars("weight", errors="ignore"), "share": share, "sd": sd}
+        {
+            "nominal": weight.drop_vars("weight", errors="ignore"),
+            "share": share,
+            "sd": sd,
+            "spread": spread.mean(sample),
+            "spread_lower": bounds.isel(quantile=0, drop=True),
+            "spread_upper": bounds.isel(quantile=1, drop=True),
+        }
     )

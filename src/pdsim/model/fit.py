@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,10 @@ from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
 from pdsim.study import Study, study_to_dataset
+
+_MOST_BYTES: Final = 2**30
+"""Of the draws of the fast engine, logits and expected endlines together."""
+_FEWEST_DRAWS: Final = 1000
 
 type Engine = Literal["nuts", "laplace"]
 
@@ -115,6 +119,9 @@ def _fit_laplace(
 ) -> tuple[xr.Dataset, xr.Dataset, tuple[Gate, ...], float]:
     from pdsim.model.laplace.sample import MOST_WEIGHTED, STEPS, sample_laplace
 
+    # draws of thousands of facilities fill the memory long before they are too few
+    cells = int(np.prod(data.shape))
+    draws = min(draws, max(_FEWEST_DRAWS, _MOST_BYTES // (12 * cells)))
     # one fit can afford hyperparameters as good as its draws
     steps = STEPS if data.shape[0] > MOST_WEIGHTED else max(STEPS, draws // 16)
     result = sample_laplace(data, draws=draws, seed=seed, steps=steps)

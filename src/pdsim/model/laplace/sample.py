@@ -114,8 +114,6 @@ class Fit(NamedTuple):
     Attributes
     ----------
     drawn : Draws
-    level : ndarray (draw, F, K, T)
-        Probabilities, or standardised scores.
     ess : float
         Effective number of draws of the composite.
     hyper_ess, rhat : float
@@ -131,7 +129,6 @@ class Fit(NamedTuple):
     """
 
     drawn: Draws
-    level: Floats
     ess: float
     hyper_ess: float
     rhat: float
@@ -176,8 +173,7 @@ def draw_posterior(
         if weighted:
             weight = normalise(drawn.log_weight)
             share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(drawn.log_weight)
-        level = drawn.eta if data.kind == "scores" else probabilities(drawn.eta)
-        ess = share * _composite_ess(_composite(data, level), drawn.point)
+        ess = share * _composite_ess(_composites(data, drawn.eta), drawn.point)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
         if not weighted or (passed and ess > _WANTED * limit):
@@ -186,10 +182,9 @@ def draw_posterior(
             break
         candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
     if weighted:
-        _resample((*drawn, level), systematic(weight, draws, rng.random()), rng)
+        _resample(drawn, systematic(weight, draws, rng.random()), rng)
     return Fit(
         drawn=drawn,
-        level=level,
         ess=ess,
         hyper_ess=hyper_ess,
         rhat=rhat,
@@ -241,11 +236,15 @@ def _draw(
     return drawn
 
 
-def _composite(data: ModelData, level: Floats) -> Floats:
+def _composites(data: ModelData, eta: Floats) -> Floats:
     """Return the change, or the level, under the study's own weights (draw, F)."""
-    value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
-    composite: Floats = value @ (data.weight * data.scale)
-    return composite
+    found = np.empty(eta.shape[:2])
+    for n in range(0, len(eta), _TOGETHER):
+        part = eta[n : n + _TOGETHER]
+        level = part if data.kind == "scores" else probabilities(part)
+        value = level[..., 1] - level[..., 0] if data.shape[2] == 2 else level[..., 0]
+        found[n : n + _TOGETHER] = value @ (data.weight * data.scale)
+    return found
 
 
 def _composite_ess(composite: Floats, point: Ints) -> float:

@@ -17,9 +17,10 @@ _NODES, _WEIGHTS = gauss_hermite(21)
 def composite_draws(data: ModelData, fit: Fit, weights: Floats, estimand: str) -> Floats:
     """Return the composite (weighting, draw, F)."""
     term, factor = ESTIMANDS[estimand], kind_named(data.kind).factor
-    level = fit.level
     if data.kind == "scores":
-        level = data.center[:, None] + data.scale[:, None] * level
+        level = data.center[:, None] + data.scale[:, None] * fit.drawn.eta
+    else:
+        level = probabilities(fit.drawn.eta)
     overall = np.tensordot(weights, level, axes=(1, 2))
     first, last = overall[..., 0], overall[..., -1]
     if term.net:

@@ -95,6 +95,9 @@ def influence_table(results: Results) -> Table:
             "nominal": group["nominal"].to_numpy(),
             "share": group["share"].to_numpy(),
             "sd": group["sd"].to_numpy(),
+            "spread": group["spread"].to_numpy(),
+            "spread_lower": group["spread_lower"].to_numpy(),
+            "spread_upper": group["spread_upper"].to_numpy(),
         },
         index=names,
     ).sort_values("share", ascending=False, kind="stable")
@@ -108,6 +111,9 @@ def influence_table(results: Results) -> Table:
             "nominal": "ratio",
             "share": "ratio",
             "sd": "ratio",
+            "spread": "ratio",
+            "spread_lower": "ratio",
+            "spread_upper": "ratio",
             "nominal_percent": "percent",
             "share_percent": "percent",
         },
@@ -116,13 +122,20 @@ def influence_table(results: Results) -> Table:
             Column(header="Nominal weight (%)", keys=("nominal_percent",)),
             Column(header="Share of the composite's variance (%)", keys=("share_percent",)),
             Column(header=f"SD of its part ({results.units})", keys=("sd",)),
+            Column(header=f"SD between facilities ({results.units})", keys=("spread",)),
+            Column(
+                header=f"{results.interval_percent} interval",
+                keys=("spread_lower", "spread_upper"),
+                layout="interval",
+            ),
         ),
         marked=bool(results.failed),
         exact=frozenset({"nominal", "nominal_percent"}),
         notes=(
             (
                 "Share of the variance of the composite improvement between facilities; shares "
-                "sum to 100 % and may be negative.",
+                "sum to 100 % and may be negative. The SD between facilities is that of the "
+                "indicator's own change, before its weight.",
             ),
         ),
     )

@@ -1,0 +1,54 @@
+"""Checks of the model: silent on data of its own, loud where one indicator is unlike the rest."""
+
+import numpy as np
+import pytest
+
+import pdsim
+from pdsim.model.checks import _statistics, model_checks
+
+
+def test_statistics_written_out(make_data):
+    data = make_data(facilities=4, domains=(0, 0))
+    share = np.zeros((4, 2, 2))
+    share[:, 0, 1] = [0.1, 0.2, 0.3, 1.0]
+    share[:, 1, 1] = [0.2, 0.2, 0.2, np.nan]
+    found = _statistics(share, data)
+    assert found["spread"][0] == pytest.approx(100 * np.std([0.1, 0.2, 0.3, 1.0]))
+    assert found["spread"][1] == pytest.approx(0.0)
+    assert found["extreme"][0] == pytest.approx(60.0)
+    assert found["zeros"].tolist() == [5.0, 4.0]
+    # the second indicator does not vary, and is not known in the last facility
+    assert found["facility"][3] == pytest.approx(0.6 / np.std([0.1, 0.2, 0.3, 1.0]))
+
+
+@pytest.fixture(scope="module")
+def unequal():
+    """Sixty facilities; the change of the last indicator varies ten times as much as the others."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(60):
+        for k in range(6):
+            start = rng.normal(-0.5, 0.3)
+            end = start + 0.8 + rng.normal(0, 1.5 if k == 5 else 0.15)
+            for period, eta in (("baseline", start), ("endline", end)):
+                met = rng.binomial(80, 1 / (1 + np.exp(-eta)))
+                rows.append((f"f{i}", f"k{k}", period, met, 80))
+    names = ("facility", "indicator", "period", "successes", "trials")
+    return pdsim.Study.from_long(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def test_one_spread_for_unequal_indicators_is_seen(unequal):
+    flagged = {}
+    for spread in ("shared", "own"):
+        priors = pdsim.Priors(indicator_spread=spread)
+        fit = pdsim.fit(unequal, engine="laplace", priors=priors, draws=250, seed=1)
+        table = model_checks(fit, replicates=400)
+        rows = table.where(table["flagged"] & (table["statistic"] == "spread"), drop=True)
+        flagged[spread] = rows["of"].to_numpy().tolist()
+    assert "k5" in flagged["shared"]
+    assert flagged["own"] == []
+
+
+def test_one_period_has_no_checks():
+    fit = pdsim.fit(pdsim.load_example("surgical"), engine="laplace", draws=100)
+    assert model_checks(fit).sizes["check"] == 0
