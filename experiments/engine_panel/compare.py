@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cases import CASES, change, cms_ten, simulate, summary
 
+from cases import CASES, change, cms_ten, simulate, summary
 from pdsim.model.data import ModelData
 from pdsim.model.laplace import sample_laplace
 

@@ -18,9 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from cases import change
 from scipy import stats
 
+from cases import change
 from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.model.laplace import LaplaceResult, sample_laplace

@@ -165,6 +165,9 @@ def test_shares_of_variance_sum_to_one_and_follow_the_spread():
     level = levels(fake_fit())
     table = variance_share(level)
     assert float(table["share"].sum()) == pytest.approx(1.0)
+    spread = 100 * (level[..., 1] - level[..., 0]).std("facility")
+    np.testing.assert_allclose(table["spread"], spread.mean(("chain", "draw")))
+    assert (table["spread_lower"] < table["spread"]).all()
     # an indicator without weight has no share, one alone has all of it
     alone = variance_share(level, weights=[0.0, 1.0, 0.0])
     np.testing.assert_allclose(alone["share"], [0.0, 1.0, 0.0], atol=1e-12)

@@ -6,6 +6,7 @@ kept from the fit would follow the data wherever they go and could not show that
 what the model says effects are.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -67,12 +68,11 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     study = study_from_dataset(fit["constant_data"].to_dataset())
     data = model_data(study)
     rng = np.random.default_rng(seed)
-    posterior = fit["posterior"].to_dataset().stack(sample=("chain", "draw"))
     if data.shape[2] == 1 or data.shape[0] < 3:
         return xr.Dataset(coords={"check": np.arange(0)})
-    chosen = rng.choice(posterior.sizes["sample"], replicates)
     found = [
-        _statistics(_replicate(posterior.isel(sample=int(n)), data, rng), data) for n in chosen
+        _statistics(draw_proportion(draw_eta(one, data, rng)[0], data, rng), data)
+        for one in _parameters(fit, data, replicates, rng)
     ]
     seen = np.where(data.size > 0, data.observed, np.nan)
     if data.kind == "counts":
@@ -106,15 +106,29 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     return table.assign(advice=("check", np.array(advice)))
 
 
-def _replicate(draw: xr.Dataset, data: ModelData, rng: np.random.Generator) -> Floats:
-    """Return observed proportions (F, K, T) of new facilities, missing where the study's are."""
-    parts = {
-        stem: {level: np.atleast_1d(draw[f"{stem}_{level}"].to_numpy()) for level in data.levels}
-        for stem in ("sd_baseline", "sd_change", "corr")
+def _parameters(
+    fit: xr.DataTree, data: ModelData, number: int, rng: np.random.Generator
+) -> Iterator[Parameters]:
+    """Yield so many draws of the parameters, taken at random."""
+    posterior = fit["posterior"].to_dataset()
+    rows = rng.choice(posterior.sizes["chain"] * posterior.sizes["draw"], number)
+    drawn = {
+        str(name): value.to_numpy().reshape(-1, value[0, 0].size)[rows]
+        for name, value in posterior.data_vars.items()
+        if not str(name).startswith("eta")
     }
-    parameters = Parameters(alpha=draw["alpha"].to_numpy(), beta=draw["beta"].to_numpy(), **parts)
-    eta, _ = draw_eta(parameters, data, rng)
-    return draw_proportion(eta, data, rng)
+    for n in range(number):
+        sd_baseline, sd_change, corr = (
+            {level: drawn[f"{stem}_{level}"][n] for level in data.levels}
+            for stem in ("sd_baseline", "sd_change", "corr")
+        )
+        yield Parameters(
+            alpha=drawn["alpha"][n],
+            beta=drawn["beta"][n],
+            sd_baseline=sd_baseline,
+            sd_change=sd_change,
+            corr=corr,
+        )
 
 
 def _statistics(share: Floats, data: ModelData) -> dict[str, Floats]:

@@ -1,6 +1,7 @@
 """`fit`: a study in, a posterior out, whichever engine drew it."""
 
 import json
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Final, Literal
@@ -12,12 +13,14 @@ from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model.composites import composite
 from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
+from pdsim.model.cost import nuts_seconds
 from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
 from pdsim.study import Study, study_to_dataset
 
+_LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 2**30
 """Of the draws of the fast engine, logits and expected endlines together."""
 _FEWEST_DRAWS: Final = 1000
@@ -50,7 +53,8 @@ def fit(
         Default: the study's own, else ``Priors()``.
     seed : int
     draws, tune, chains : int
-        Draws kept and warm-up draws per chain. ``laplace`` gives chains x draws draws.
+        Draws kept and warm-up draws per chain. ``laplace`` gives chains x draws draws, fewer
+        with many hundreds of facilities, where they would fill the memory.
     hand_over : bool
         False keeps the draws of the fast engine where it cannot vouch for them, with the label.
     progress : callable, optional
@@ -90,6 +94,9 @@ def fit(
         if hand_over and not all(gate.passed for gate in gates):
             reason = f"the fast engine handed over to NUTS ({describe(gates)})"
             facts = {"engine": "nuts", "seed": seed, "escalated": reason}
+            _LOG.warning(
+                "%s: %s, which takes about %.0f s", study.name, reason, nuts_seconds(study)
+            )
     if facts["engine"] == "nuts":
         from pdsim.model.nuts import sample_nuts
 
