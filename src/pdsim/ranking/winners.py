@@ -52,7 +52,9 @@ def winners_curse(
         Coverage of the intervals.
     method : {"conditional", "hybrid"}
         Conditional intervals are endless where selection was narrow. Hybrid ones stay within
-        simultaneous intervals of all facilities, which spend a tenth of the error probability.
+        simultaneous intervals of all facilities of level 1 - b, b a tenth of the error probability
+        a = 1 - `prob`; inside them the error probability is (a - b) / (1 - b), so that the whole
+        covers with `prob` or more: on average over what is selected, not given the selection.
 
     Returns
     -------
