@@ -4,10 +4,13 @@
     python experiments/calibration/calibrate.py fixed --sets 100 --engine nuts
     python experiments/calibration/calibrate.py copula --sets 100 --trials 20 --engine nuts
     python experiments/calibration/calibrate.py copula --sets 100 --trials 20 --ignore
+    python experiments/calibration/calibrate.py unequal --engine laplace --spread shared
 
 ``prior``: parameters from the default priors. ``fixed``: parameters like the founding study (12 %
 to 60 %), where a prior that pins the mean level fails and ``prior`` cannot see it. ``copula``: the
 fixed parameters, cases correlated by a Gaussian copula, the correlation stated or ignored.
+``unequal``: standard deviations of the indicators' own changes from 0.1 to 2.5 logits and
+correlations from -0.8 to 0.4, in an order that is another in every data set, as in real hospitals.
 One line of JSON per data set is appended to the output, so an interrupted run goes on.
 """
 
@@ -37,7 +40,24 @@ FIXED = Parameters(
 )
 
 
-def blank(trials: int, correlation: float = 0.0) -> ModelData:
+UNEQUAL = replace(
+    FIXED,
+    sd_baseline={"facility": 0.35, "domain": 0.3, "indicator": np.geomspace(0.1, 1.5, INDICATORS)},
+    sd_change={"facility": 0.3, "domain": 0.2, "indicator": np.geomspace(0.1, 2.5, INDICATORS)},
+    corr={"facility": 0.0, "domain": 0.0, "indicator": np.linspace(-0.8, 0.4, INDICATORS)},
+)
+
+
+def mixed(truth: Parameters, rng: np.random.Generator) -> Parameters:
+    """Return the parameters with those of the indicators in another order, kind by kind."""
+    parts = {}
+    for kind in ("sd_baseline", "sd_change", "corr"):
+        part = getattr(truth, kind)
+        parts[kind] = part | {"indicator": rng.permutation(part["indicator"])}
+    return replace(truth, **parts)
+
+
+def blank(trials: int, correlation: float = 0.0, spread: str = "own") -> ModelData:
     """Return a study of the founding study's shape, without successes."""
     shape = (FACILITIES, INDICATORS, 2)
     return ModelData(
@@ -50,7 +70,7 @@ def blank(trials: int, correlation: float = 0.0) -> ModelData:
         weight=np.full(INDICATORS, 1 / INDICATORS),
         center=np.zeros(INDICATORS),
         scale=np.ones(INDICATORS),
-        priors=Priors(),
+        priors=Priors(indicator_spread=spread),
     )
 
 
@@ -82,6 +102,8 @@ def correlated_cases(p: Floats, cases: int, r: float, rng: np.random.Generator) 
 def make_set(mode: str, blank_study: ModelData, r: float, rng: np.random.Generator) -> dict:
     """Return the truth and the successes of one data set."""
     parameters = draw_parameters(blank_study, rng) if mode == "prior" else FIXED
+    if mode == "unequal":
+        parameters = mixed(UNEQUAL, rng)
     eta, expected = draw_eta(parameters, blank_study, rng)
     p = expit(eta)
     cases = blank_study.size.astype(np.int64)
@@ -147,6 +169,8 @@ def judge(draws: dict[str, Floats], truth: dict, rng: np.random.Generator) -> di
         ],
         "calibration": calibration,
         "hyper": hyper,
+        "top": {"p": (rank < M).mean(axis=0).tolist(), "in": (true_rank < M).tolist()},
+        "width": float(np.diff(np.quantile(change, [0.025, 0.975], axis=0), axis=0).mean()),
         "mean_change": float(change.mean() - true_change.mean()),
     }
 
@@ -182,25 +206,27 @@ ENGINES: dict[str, Callable] = {"nuts": nuts_engine, "laplace": laplace_engine}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=["prior", "fixed", "copula"])
+    parser.add_argument("mode", choices=["prior", "fixed", "copula", "unequal"])
     parser.add_argument("--sets", type=int, default=100)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--correlation", type=float, default=0.3)
     parser.add_argument("--ignore", action="store_true", help="fit as if cases were independent")
     parser.add_argument("--engine", choices=sorted(ENGINES), default="nuts")
+    parser.add_argument("--spread", choices=["own", "shared"], default="own")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("results/large/calibration"))
     args = parser.parse_args()
     r = args.correlation if args.mode == "copula" else 0.0
-    fitted = blank(args.trials, 0.0 if args.ignore else r)
-    name = f"{args.mode}_n{args.trials}_{args.engine}{'_ignored' if args.ignore else ''}.jsonl"
+    fitted = blank(args.trials, 0.0 if args.ignore else r, args.spread)
+    ignored = "_ignored" if args.ignore else ""
+    name = f"{args.mode}_n{args.trials}_{args.engine}_{args.spread}{ignored}.jsonl"
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / name
     done = len(path.read_text().splitlines()) if path.exists() else 0
     with path.open("a") as file:
         for j in range(done, args.sets):
             rng = np.random.default_rng([args.seed, args.trials, j])
-            truth = make_set(args.mode, blank(args.trials), r, rng)
+            truth = make_set(args.mode, blank(args.trials, 0.0, args.spread), r, rng)
             data = replace(fitted, observed=truth["successes"])
             draws, diagnosis = ENGINES[args.engine](data, j)
             result = judge(draws, truth, rng) | {"diagnosis": diagnosis}

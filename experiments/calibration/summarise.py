@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+CERTAIN = 0.95
 PROBS = (0.50, 0.80, 0.95)
 HEADER = ("run", "sets", "figure", "value", "standard_error", "target", "deviation")
 
@@ -39,6 +40,32 @@ def figures(run: str, sets: list[dict]) -> list[tuple]:
             add(label, [s["covered"][name][j] for s in sets], prob)
     for side in ("top", "bottom"):
         add(f"sum (I - P) P, {side} 3", [s["calibration"][side] for s in sets], 0.0)
+    if "top" in sets[0]:
+        p = np.array([s["top"]["p"] for s in sets])
+        inside = np.array([s["top"]["in"] for s in sets])
+        parts = p - p.mean(axis=1, keepdims=True)
+
+        def slope(keep: np.ndarray) -> float:
+            return float(np.sum(parts[keep] * inside[keep]) / np.sum(parts[keep] ** 2))
+
+        every = ~np.eye(len(sets), dtype=bool)
+        left = np.array([slope(row) for row in every])
+        error = np.sqrt((len(sets) - 1) / len(sets) * np.sum((left - left.mean()) ** 2))
+        value = slope(np.ones(len(sets), dtype=bool))
+        row = ("slope of membership on P, top 3", value, error, 1.0, (value - 1.0) / error)
+        rows.append((run, len(sets), *row))
+        certain = (p >= CERTAIN) | (p <= 1.0 - CERTAIN)
+        right = [
+            float((inside[n] == (p[n] > 0.5))[c].mean()) for n, c in enumerate(certain) if c.any()
+        ]
+        if len(right) > 1:
+            add("certain statements that are right", right, 1.0)
+        add(
+            "Brier, top 3",
+            [float(np.mean((i - q) ** 2)) for i, q in zip(inside, p, strict=True)],
+            0,
+        )
+        add("width of 95 % interval, pp", [s["width"] for s in sets], 0.0)
     for j, name in enumerate(("change", "change_net")):
         add(f"bias of {name}, pp", [s["bias"][j] for s in sets], 0.0)
     for name in sets[0]["hyper"]:
