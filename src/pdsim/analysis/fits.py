@@ -1,7 +1,11 @@
 """Fits on disk: one netCDF file each, no pickle."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import h5py
+import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
@@ -30,7 +34,7 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
     'laplace'
     """
     path = Path(path)
-    write_atomically(path, fit.to_netcdf(engine="h5netcdf"), sealed=True)
+    write_atomically(path, _netcdf(fit), sealed=True)
     return path
 
 
@@ -68,3 +72,52 @@ def load_fit(path: str | Path) -> xr.DataTree:
         ) from None
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         return tree.load()
+
+
+def _netcdf(tree: xr.DataTree) -> bytes:
+    """Return a tree as netCDF-4, which is HDF5 with dimension scales.
+
+    xarray's own way takes ten times as long where there are hundreds of small variables.
+    """
+    with h5py.File("tree.nc", "w", driver="core", backing_store=False, track_order=True) as file:
+        for node in tree.subtree:
+            group = (
+                file.require_group(node.path)
+                if node.path == "/"
+                else file.create_group(node.path, track_order=True)
+            )
+            _write_group(group, node.to_dataset(inherit=False))
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
+def _write_group(group: h5py.Group, dataset: xr.Dataset) -> None:
+    variables, attributes = xr.conventions.cf_encoder(
+        *xr.conventions.encode_dataset_coordinates(dataset)
+    )
+    _write_attributes(group, attributes)
+    for dim, size in dataset.sizes.items():
+        if dim not in variables:
+            scale = group.create_dataset(str(dim), shape=(size,), dtype=">f4")
+            scale.make_scale(f"This is a netCDF dimension but not a netCDF variable. {size:10d}")
+    for name, variable in variables.items():
+        values = np.asarray(variable.data)
+        is_text = values.dtype.kind in "UO"
+        stored = group.create_dataset(
+            str(name),
+            data=values.astype(object) if is_text else values,
+            dtype=h5py.string_dtype() if is_text else values.dtype,
+        )
+        _write_attributes(stored, variable.attrs)
+        if name in dataset.sizes:
+            stored.make_scale(str(name))
+    for name, variable in variables.items():
+        if name not in dataset.sizes:
+            for axis, dim in enumerate(variable.dims):
+                group[str(name)].dims[axis].attach_scale(group[str(dim)])
+
+
+def _write_attributes(place: h5py.Group | h5py.Dataset, attributes: Mapping[Any, Any]) -> None:
+    for name, value in attributes.items():
+        place.attrs[str(name)] = value
