@@ -4,6 +4,7 @@ import importlib
 import inspect
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import pdsim
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from settings_page import settings_page  # noqa: E402
+
 # the notebooks, wherever they lie, import validate.py and gallery.py
 os.environ["PYTHONPATH"] = os.pathsep.join(
     part for part in (str(HERE), os.environ.get("PYTHONPATH", "")) if part
@@ -101,6 +105,7 @@ def write_reference(app: Any) -> None:
             else:
                 lines += [f".. py:data:: {full}", "", f"   {_members(value)}", ""]
         _write(folder / f"{package}.rst", "\n".join(lines))
+    _write(HERE / "howto" / "study-toml.md", settings_page())
     homes = sorted(f"| `pdsim.{name}` | {{py:obj}}`{_home(name)}` |" for name in pdsim.__all__)
     pages = [f"api/{package}" for package in _PACKAGES]
     text = (HERE / "reference.md.in").read_text()
