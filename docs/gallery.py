@@ -98,11 +98,16 @@ def small_plan() -> xr.DataTree:
     """Return a plan for means with a known lead, which takes no time."""
     settings = {
         "target": "pcs_top >= 0.8",
-        "scenario": {"kind": "normal", "means": [0.6] * 3 + [0.0] * 7},
+        "scenario": {
+            "kind": "normal",
+            "means": [0.6] * 3 + [0.0] * 7,
+            "cases_per_visit": 30,
+        },
         "precision": 0.2,
         "seed": 1,
         "ranges": {"unit_sd": [0.8, 1.2], "trials_cv": [0.0, 0.8]},
-        "costs": {"per_facility": 1000, "per_visit": 300, "per_case": 20, "cases_per_visit": 30},
+        "costs": {"per_facility": 1000, "per_visit": 300, "per_case": 20},
+        "budget": 25_000.0,
     }
     return run_plan(from_mapping(PlanSettings, settings))
 

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import xarray as xr
 from scipy.special import log_ndtr, ndtri
-from scipy.stats import qmc
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
@@ -68,6 +67,9 @@ class Posterior:
 
 def outcomes(facilities: int, seed: int) -> Floats:
     """Return standard normals (outcome, facility), the same for every allocation compared."""
+    # scipy.stats takes a second to import, which plans can save
+    from scipy.stats import qmc
+
     sobol = qmc.Sobol(facilities, scramble=True, rng=np.random.default_rng(seed))
     return np.asarray(ndtri(np.clip(sobol.random(_OUTCOMES), 1e-12, 1 - 1e-12)))
 

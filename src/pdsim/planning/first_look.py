@@ -1,5 +1,8 @@
 """A first answer within seconds, from normal theory, and what the search for a better one takes."""
 
+from dataclasses import replace
+from typing import Final
+
 import numpy as np
 import xarray as xr
 
@@ -8,10 +11,18 @@ from pdsim.planning.question import Question, guess
 from pdsim.planning.sizes import Costs
 from pdsim.simulation.block import estimate_cost
 
-_TYPICAL = {True: 1_000, False: 4_000}
+_TYPICAL: Final = {True: 1_000, False: 4_000}
+_START: Final = 3.0
 
 
-def first_look(question: Question, costs: Costs | None, budget: float | None) -> xr.Dataset:
+def first_look(
+    question: Question,
+    costs: Costs | None,
+    budget: float | None,
+    *,
+    searches: int = 1,
+    compared: int = 0,
+) -> xr.Dataset:
     """Return about how large the study must be, before anything of it is simulated.
 
     Parameters
@@ -19,12 +30,16 @@ def first_look(question: Question, costs: Costs | None, budget: float | None) ->
     question : Question
     costs : Costs or None
     budget : float or None
+    searches : int
+        Searches of about the same length that the plan makes.
+    compared : int
+        Studies that are also analysed by a rule with a posterior.
 
     Returns
     -------
     Dataset
         Scalars ``n`` (NaN where normal theory has no answer), ``cost`` (of n), ``budget``,
-        ``affordable`` (the size that the budget pays for), ``seconds`` (that the search will
+        ``affordable`` (the size that the budget pays for), ``seconds`` (that the plan will
         take, within a factor of three or so). Attributes ``target``, ``over``, ``currency``.
 
     Examples
@@ -41,6 +56,12 @@ def first_look(question: Question, costs: Costs | None, budget: float | None) ->
     n = np.nan if found is None else float(np.ceil(found))
     costed = costs is not None and np.isfinite(n)
     scenario = question.scenario
+    fitted = replace(scenario, rule="p_top") if scenario.kind == "counts" else scenario
+    seconds = (
+        _START
+        + searches * _TYPICAL[scenario.needs_posterior] * estimate_cost(scenario)
+        + compared * estimate_cost(fitted)
+    )
     return xr.Dataset(
         {
             "n": n,
@@ -49,7 +70,7 @@ def first_look(question: Question, costs: Costs | None, budget: float | None) ->
             "affordable": np.nan
             if costs is None or budget is None
             else float(affordable_size(question, costs, budget)),
-            "seconds": _TYPICAL[scenario.needs_posterior] * estimate_cost(scenario),
+            "seconds": seconds,
         },
         attrs={
             "target": str(question.target),

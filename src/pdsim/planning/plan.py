@@ -14,6 +14,7 @@ from pdsim.planning.pilot import from_pilot
 from pdsim.planning.plan_parts import answers_of
 from pdsim.planning.plan_presets import preset_of
 from pdsim.planning.plan_settings import (
+    ANALYSED_RULE,
     PlanSettings,
     Stated,
     as_mapping,
@@ -199,8 +200,17 @@ def look_at_plan(path: str | Path, *, pilot: xr.DataTree | None = None) -> xr.Da
     """
     settings = read_plan(path, pilot=pilot)
     stated = stated_scenario(settings, pilot)
-    _ranges(settings, stated)
-    return first_look(_question(settings, stated.scenario), settings.costs, settings.budget)
+    ranges = _ranges(settings, stated)
+    question = _question(settings, stated.scenario)
+    averaged = bool(settings.assurance) or pilot is not None
+    stands_in = stated.scenario.kind == "counts" and stated.scenario.rule != ANALYSED_RULE
+    return first_look(
+        question,
+        settings.costs,
+        settings.budget,
+        searches=1 + averaged + (len(ranges) if settings.sensitivity else 0),
+        compared=settings.stand_in if stands_in else 0,
+    )
 
 
 def run_plan(

@@ -312,4 +312,4 @@ def first_sentence(first: xr.Dataset) -> str:
             text += ": it is enough."
     seconds = float(first["seconds"])
     took = f"{seconds:.0f} seconds" if seconds < _MINUTES else f"{seconds / 60:.0f} minutes"
-    return f"{text} The search itself takes about {took}, within a factor of three or so."
+    return f"{text} The plan takes about {took}, within a factor of three or so."
