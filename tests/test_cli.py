@@ -286,7 +286,7 @@ def test_a_plan_from_a_pilot(run, tmp_path: Path) -> None:
     study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
     save_fit(pdsim.fit(study, engine="laplace", seed=1), tmp_path / "fit.nc")
     config = tmp_path / "plan.toml"
-    config.write_text('target = "overlap_top >= 0.7"\nprecision = 0.5\n')
+    config.write_text('target = "overlap_top >= 0.7"\nprecision = 0.5\nstand_in = 0\n')
     pilot = ("--pilot", tmp_path / "fit.nc")
     code, text, err = run("plan", config, "--out", tmp_path / "answer", *pilot)
     assert code == 0, err
