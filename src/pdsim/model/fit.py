@@ -15,6 +15,7 @@ from pdsim.model.composites import composite
 from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
 from pdsim.model.cost import nuts_seconds
 from pdsim.model.data import ModelData, model_data
+from pdsim.model.memory import check_memory
 from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
@@ -98,6 +99,7 @@ def fit(
                 "%s: %s, which takes about %.0f s", study.name, reason, nuts_seconds(study)
             )
     if facts["engine"] == "nuts":
+        check_memory(draws=draws * chains, cells=int(np.prod(data.shape)))
         from pdsim.model.nuts import sample_nuts
 
         posterior, stats = sample_nuts(
@@ -129,6 +131,7 @@ def _fit_laplace(
     # draws of thousands of facilities fill the memory long before they are too few
     cells = int(np.prod(data.shape))
     draws = min(draws, max(_FEWEST_DRAWS, _MOST_BYTES // (12 * cells)))
+    check_memory(draws=draws, cells=cells)
     # one fit can afford hyperparameters as good as its draws
     steps = STEPS if data.shape[0] > MOST_WEIGHTED else max(STEPS, draws // 16)
     result = sample_laplace(data, draws=draws, seed=seed, steps=steps)
