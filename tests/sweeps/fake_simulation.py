@@ -47,6 +47,10 @@ class Scenario:
             raise ValueError("trials must be positive")
 
     @property
+    def extensions(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def data_key(self) -> str:
         return digest([self.trials, self.shift, self.behaviour, self.at, self.pause, self.flag])
 

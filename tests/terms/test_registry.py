@@ -10,7 +10,7 @@ import pytest
 
 from pdsim.errors import InputError
 from pdsim.terms import registry
-from pdsim.terms.registry import Registry, source_key, take_over
+from pdsim.terms.registry import Registry, check_portable, source_key, take_over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +174,13 @@ def test_another_source_at_the_other_end_is_refused(module):
 
 def test_a_function_that_no_other_process_finds_is_not_handed_over():
     TERMS.register(Term(name="own", function=bound(0.1)))
+    text = TERMS.hand_over("own")
+    take_over(text)
     with pytest.raises(InputError, match="put it at the top of a module"):
-        TERMS.hand_over("own")
+        check_portable([text])
+    TERMS.unregister("own")
+    with pytest.raises(InputError, match=r"needs the test term .own. .* register it first"):
+        take_over(text)
 
 
 def test_entry_points_are_loaded_once_and_a_fault_is_named(monkeypatch):

@@ -229,7 +229,7 @@ def run_plan(
     if workers < 1:
         raise InputError(Problem(rule=f"workers must be 1 or more, got {workers}"))
     draw_for = _draws(settings, ranges, pilot)
-    with workers_map(workers) as apply:
+    with workers_map(workers, extensions=stated.scenario.extensions) as apply:
         question = replace(
             _question(settings, stated.scenario),
             apply=apply,

@@ -20,6 +20,7 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.planning.root_search import Estimate, Reduce, Run, mean_of
 from pdsim.simulation import COLUMNS, MEASURES, Scenario, run_block, summarise
+from pdsim.terms.registry import check_portable, take_over
 
 type Seed = int | tuple[int, ...]
 type Jobs = Callable[[int, range], Sequence[tuple[Scenario, range]]]
@@ -46,17 +47,20 @@ def serial(
 
 
 @contextmanager
-def workers_map(workers: int) -> Iterator[Map]:
+def workers_map(workers: int, *, extensions: tuple[str, ...] = ()) -> Iterator[Map]:
     """Give a map over `workers` processes; with one, over none but this.
 
-    Results do not depend on the number of workers.
+    Results do not depend on the number of workers. `extensions` are those of the scenario.
     """
     if workers == 1:
         yield serial
         return
     # a forked child would keep locks of threads that it does not have
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    check_portable(extensions)
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_prepare, initargs=extensions
+    ) as pool:
 
         def spread(
             function: Callable[..., Floats], arguments: Sequence[tuple[object, ...]]
@@ -66,8 +70,10 @@ def workers_map(workers: int) -> Iterator[Map]:
         yield spread
 
 
-def _one_thread() -> None:
+def _prepare(*extensions: str) -> None:
     threadpool_limits(1)
+    for text in extensions:
+        take_over(text)
 
 
 def measure_rows(

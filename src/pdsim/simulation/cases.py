@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from pdsim.arraytypes import Floats, Ints
+from pdsim.errors import InputError
 from pdsim.simulation.bernoulli import count_successes
 from pdsim.simulation.casewise import count_case_by_case, loading_table
-from pdsim.simulation.philox import Seed, stream_key
+from pdsim.simulation.philox import Seed, replicate_generator, stream_key
 from pdsim.simulation.scenario import Scenario, visit_design_effect
 from pdsim.simulation.truth import Truth, standard_normal, uniforms
+from pdsim.terms.processes import PROCESSES, DrawCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,31 @@ def _trials(scenario: Scenario, numbers: Ints, seed: Seed) -> Ints:
     return np.ascontiguousarray(np.broadcast_to(drawn, (numbers.size, *shape)))
 
 
+def _own_counts(
+    scenario: Scenario, draw: DrawCounts, level: Floats, numbers: Ints, trials: Ints, seed: Seed
+) -> Floats:
+    """Return successes (R, F, K, T) by a user's own process, which may not give anything else."""
+    counts = np.empty(level.shape)
+    for row, number in enumerate(numbers.tolist()):
+        rng = replicate_generator(scenario.truth_key, "process", number, seed)
+        cases = trials[row if len(trials) > 1 else 0]
+        drawn = np.asarray(draw(scenario, level[row].copy(), cases.copy(), rng), dtype=float)
+        if drawn.shape != cases.shape or not ((drawn >= 0) & (drawn <= cases)).all():
+            raise InputError(
+                f"the process {scenario.process!r} must return counts between 0 and the cases, "
+                f"in the shape {cases.shape}"
+            )
+        if (drawn != np.rint(drawn)).any():
+            raise InputError(f"the process {scenario.process!r} returned counts that are not whole")
+        counts[row] = drawn
+    return counts
+
+
 def _counts(scenario: Scenario, level: Floats, numbers: Ints, trials: Ints, seed: Seed) -> Floats:
     """Return successes (R, F, K, T)."""
+    own = PROCESSES[scenario.process].draw
+    if own is not None:
+        return _own_counts(scenario, own, level, numbers, trials, seed)
     effect = scenario.observer_effect * np.array([1.0, scenario.observer_endline])
     fades = scenario.observer_halving is not None and scenario.observer_effect != 0
     counts = np.empty(level.shape)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pdsim.errors import Problem
 from pdsim.priors import Priors
 from pdsim.terms.estimands import estimands_of
+from pdsim.terms.processes import PROCESSES
 from pdsim.terms.rules import RULES
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def _choices(scenario: "Scenario") -> Iterator[Problem]:
         value = getattr(scenario, name)
         if value not in allowed:
             yield Problem(rule=f"{name} is {value!r}", cure=f"use one of {', '.join(allowed)}")
+    if scenario.process not in PROCESSES:
+        rule = f"there is no process {scenario.process!r}"
+        yield Problem(rule=rule, cure=f"use one of {', '.join(PROCESSES)}, or register it")
     # fields of a scenario made in Python can have any type
     known: Any = scenario.known_se
     if not isinstance(known, bool):
@@ -200,6 +204,18 @@ def _visits(scenario: "Scenario") -> Iterator[Problem]:
 
 
 def _observation(scenario: "Scenario") -> Iterator[Problem]:
+    if scenario.process_values and scenario.process == "cases":
+        yield Problem(rule="process_values belong to a process of your own", cure="name it")
+    if scenario.process != "cases":
+        done_by_cases = {
+            "case_correlation": 0.0, "visit_correlation": 0.0, "observer_effect": 0.0,
+            "sensitivity": 1.0, "specificity": 1.0,
+        }  # fmt: skip
+        lost = [name for name, none in done_by_cases.items() if getattr(scenario, name) != none]
+        if lost or scenario.kind != "counts":
+            rule = f"the process {scenario.process!r} draws counts and knows of no "
+            rule += " and no ".join(lost or ["normal data"])
+            yield Problem(rule=rule, cure="leave it out, or use the process 'cases'")
     yield from _visits(scenario)
     if scenario.sensitivity + scenario.specificity <= 1:
         yield Problem(

@@ -33,6 +33,8 @@ STREAMS: Final = {
             "variance",
             "fit",
             "visit_factor",
+            "process",
+            "process_truth",
         ),
         start=1,
     )
@@ -96,6 +98,15 @@ def replicate_seed(fit_key: str, replicate: int, seed: Seed) -> int:
     """Return the seed of the inference engine for one replicate of one fit, below 2**63."""
     text = f"{fit_key}:{replicate}:{':'.join(map(str, seed_words(seed)))}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def replicate_generator(
+    truth_key: str, stream: str, replicate: int, seed: Seed
+) -> np.random.Generator:
+    """Return a generator for one replicate of a user's own process."""
+    key = stream_key(truth_key, stream, seed)
+    # the second word keeps the blocks of replicates apart
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, replicate, 0]))
 
 
 @native

@@ -10,6 +10,9 @@ from pdsim.errors import InputError
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
 from pdsim.simulation.checks import scenario_problems
+from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.processes import PROCESSES
+from pdsim.terms.registry import Registry
 from pdsim.terms.rules import RULES
 
 type Weighting = Literal["equal", "domain", "given"]
@@ -25,7 +28,7 @@ _EFFECTS = tuple(
 _TRUTH = (
     "kind", "facilities", "indicators", "domains", "baseline_level", "improvement", "levels",
     "means", "sd_alpha", "sd_beta", "heterogeneity", "secular_trend", "sd_secular_trend",
-    "ceiling", "outlying", *_EFFECTS,
+    "ceiling", "outlying", "process", "process_values", *_EFFECTS,
 )  # fmt: skip
 _DATA = (
     "trials", "trials_cv", "trials_unit", "case_correlation", "missing", "missing_slope",
@@ -36,6 +39,13 @@ _FIT = ("engine", "draws", "priors")
 _DECISION = (
     "rule", "m", "estimand", "target", "weighting", "weights", "target_weights", "flag_threshold",
 )  # fmt: skip
+
+_TERMS: Final[dict[str, Registry[Any]]] = {
+    "estimand": ESTIMANDS,
+    "process": PROCESSES,
+    "rule": RULES,
+}
+"""Settings that name a record, which counts in keys by its source where a user registered it."""
 
 _PRIORS = Priors()
 _NORMAL_ONLY = ("means", "unit_sd", "known_se")
@@ -118,6 +128,10 @@ class Scenario:
         Standard deviation of one observation (normal data).
     known_se : bool
         False: the standard error is estimated from the sample (normal data).
+    process : str
+        A data-generating process of your own, see `pdsim.register_process`.
+    process_values : tuple of float
+        Numbers for it.
     engine, draws, priors : str, int, Priors
         How a posterior is computed, for rules that need one.
     assumed_case_correlation : float, optional
@@ -198,6 +212,8 @@ class Scenario:
     observer_endline: float = 1.0
     unit_sd: float = 1.0
     known_se: bool = True
+    process: str = "cases"
+    process_values: tuple[float, ...] = ()
 
     engine: Literal["laplace", "nuts"] = "laplace"
     draws: int = 1000
@@ -254,9 +270,19 @@ class Scenario:
         return ("facility", "domain", "indicator")
 
     @property
+    def extensions(self) -> tuple[str, ...]:
+        """What a user registered and this scenario names, as text for other processes."""
+        named = {field: getattr(self, field) for field in _TERMS}
+        return tuple(
+            _TERMS[field].hand_over(name)
+            for field, name in named.items()
+            if _TERMS[field].is_own(name)
+        )
+
+    @property
     def truth_key(self) -> str:
         """SHA-256 of what decides the truth, 64 hexadecimal digits."""
-        return _truth_key(self)
+        return _truth_key(self, PROCESSES.key(self.process))
 
     @property
     def data_key(self) -> str:
@@ -294,14 +320,19 @@ def visit_design_effect(trials: float, per_visit: int | None, correlation: float
 
 
 @lru_cache(maxsize=1024)
-def _truth_key(scenario: Scenario) -> str:
+def _truth_key(scenario: Scenario, process: str) -> str:
     """Return the truth key; a block asks for it once per stream and slice of replicates."""
+    del process  # it is part of the memory's key: a process may be registered anew
     return digest({"algorithm": ALGORITHM, "truth": _part(scenario, _TRUTH)})
 
 
 def _part(scenario: Scenario, names: Collection[str]) -> dict[str, Any]:
     """Return the named fields that matter in this scenario, equal for equal meaning."""
-    return {name: _canonical(getattr(scenario, name)) for name in names if _matters(scenario, name)}
+    values = {name: getattr(scenario, name) for name in names if _matters(scenario, name)}
+    return {
+        name: _TERMS[name].key(value) if name in _TERMS else _canonical(value)
+        for name, value in values.items()
+    }
 
 
 def _matters(scenario: Scenario, name: str) -> bool:
@@ -316,6 +347,8 @@ def _matters(scenario: Scenario, name: str) -> bool:
         return False
     if name in ("baseline_level", "improvement"):
         return scenario.levels is None
+    if name in ("process", "process_values"):
+        return scenario.process != "cases"
     if name == "cases_per_visit":
         return scenario.visit_correlation > 0
     if name in _EFFECTS:

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats, Ints, Words
+from pdsim.errors import InputError
 from pdsim.jit import compiled
 from pdsim.simulation.normal import expit, to_normal
-from pdsim.simulation.philox import Seed, fill_uniform, schedule, stream_key
+from pdsim.simulation.philox import Seed, fill_uniform, replicate_generator, schedule, stream_key
 from pdsim.simulation.scenario import Scenario
+from pdsim.terms.processes import PROCESSES, DrawLevels
 
 _FACILITY, _DOMAIN, _INDICATOR, _ALPHA, _BETA, _HETEROGENEITY, _TREND = range(7)
 
@@ -74,6 +76,9 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     if scenario.kind == "normal":
         theta = _normal_truth(scenario, numbers, key)
         return Truth(level=theta[:, :, None, None], trend=np.zeros((1, 1, 1)))
+    own = PROCESSES[scenario.process].truth
+    if own is not None:
+        return _own_truth(scenario, own, numbers, seed)
     offset, trend = _offsets(scenario)
     level = np.empty((numbers.size, 2 * scenario.facilities * scenario.indicators))
     drift = np.empty(shape[:2])
@@ -98,6 +103,19 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     # large beside all else, and mostly the same everywhere
     trend = trend + drift[:, :, None] if scenario.sd_secular_trend > 0 else trend[None, None, :]
     return Truth(level=level.reshape(*shape, 2), trend=trend)
+
+
+def _own_truth(scenario: Scenario, draw: DrawLevels, numbers: Ints, seed: Seed) -> Truth:
+    shape = (scenario.facilities, scenario.indicators, 2)
+    level = np.empty((numbers.size, *shape))
+    for row, number in enumerate(numbers.tolist()):
+        rng = replicate_generator(scenario.truth_key, "process_truth", number, seed)
+        drawn = np.asarray(draw(scenario, rng), dtype=float)
+        if drawn.shape != shape or not ((drawn >= 0) & (drawn <= 1)).all():
+            rule = f"the truth of the process {scenario.process!r} must lie between 0 and 1"
+            raise InputError(f"{rule}, in the shape {shape}")
+        level[row] = drawn
+    return Truth(level=level, trend=np.zeros((1, 1, 1)))
 
 
 def _normal_truth(scenario: Scenario, numbers: Ints, key: NDArray[np.uint64]) -> Floats:

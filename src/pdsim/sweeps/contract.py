@@ -1,5 +1,6 @@
 """What a sweep needs of a simulation: a module with these names, `pdsim.simulation` by default."""
 
+import json
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from importlib import import_module
@@ -10,6 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
+from pdsim.settings import from_mapping
+from pdsim.terms.registry import take_over
 
 type Read = Callable[[int, int], tuple[NDArray[np.float64], NDArray[np.uint8]]]
 """Gives the measures and the status of the replicates from start up to stop."""
@@ -55,6 +58,10 @@ class Scenario(Protocol):
     def decision_key(self) -> str:
         """Digest of the whole scenario."""
 
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """What a user registered and the scenario names, see `pdsim.terms.registry.take_over`."""
+
 
 class Block(Protocol):
     """Results of some scenarios and replicates."""
@@ -99,6 +106,20 @@ class Simulation(Protocol):
 
     def estimate_cost(self, scenario: Any) -> float:  # pragma: no cover - protocol
         """Return the seconds that one replicate takes, roughly."""
+
+
+def read_scenario(simulation: Simulation, text: str) -> Any:
+    """Return the scenario that the text of a cell holds, in any process.
+
+    Raises
+    ------
+    InputError
+        If the scenario names what a user registered and is not there, or has another source.
+    """
+    content = json.loads(text)
+    for extension in content.pop("extensions", ()):
+        take_over(extension)
+    return from_mapping(simulation.Scenario, content)
 
 
 def load_simulation(name: str) -> Simulation:

@@ -38,8 +38,11 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """Settings of the scenario as one line of JSON."""
-        return canonical_json(to_mapping(self.scenario))
+        """Settings of the scenario as one line of JSON, with what others need to read them."""
+        found = to_mapping(self.scenario)
+        if self.scenario.extensions:
+            found["extensions"] = self.scenario.extensions
+        return canonical_json(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

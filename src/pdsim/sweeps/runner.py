@@ -27,6 +27,7 @@ from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, Work, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
 from pdsim.terms.measures import column_key
+from pdsim.terms.registry import check_portable
 
 TASK_SECONDS = 1.0
 """About so long is a task of which the caller does not say how many replicates it has: short
@@ -106,6 +107,8 @@ def sweep(
     check_names(settings, module)
     grid = expand(settings, module)
     runner = choose_executor(executor, workers=workers, timeout=timeout)
+    if executor != "serial":
+        check_portable(text for cell in grid.cells for text in cell.scenario.extensions)
     place = Path(store) if job is None else Path(store) / f"job-{job[0]:05d}-of-{job[1]:05d}"
     identity = Identity(
         simulation=simulation,

@@ -1,6 +1,5 @@
 """Look before and after: what a sweep would do, and one replicate of it again."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.settings import from_mapping
-from pdsim.sweeps.contract import SIMULATION, Status, load_simulation
+from pdsim.sweeps.contract import SIMULATION, Status, load_simulation, read_scenario
 from pdsim.sweeps.grid import expand
 from pdsim.sweeps.reading import read_store
 from pdsim.sweeps.runner import check_names, costs
@@ -95,7 +93,7 @@ def replay(store: str | Path, key: str, replicate: int) -> Replay:
         rule = f"there is no replicate {replicate} among {opened.replicates}"
         raise InputError(Problem(rule=rule, cure="count replicates from 0"))
     simulation = load_simulation(opened.identity.simulation)
-    scenario = from_mapping(simulation.Scenario, json.loads(text))
+    scenario = read_scenario(simulation, text)
     seed = opened.identity.seed
     truth, study = simulation.simulate(scenario, replicate, seed)
     block = simulation.run_block([scenario], range(replicate, replicate + 1), seed=seed)

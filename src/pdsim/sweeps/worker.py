@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.provenance import versions
-from pdsim.settings import from_mapping
 from pdsim.sweeps.blocks import pack
-from pdsim.sweeps.contract import load_simulation
+from pdsim.sweeps.contract import load_simulation, read_scenario
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -85,12 +84,17 @@ def run_remote_task(
     ------
     RuntimeError
         If a package that decides the numbers has another version here.
+    InputError
+        If a module of the user's own is missing here, or is another version.
     """
     here = versions()
     others = [name for name in expected if here.get(name) != expected[name]]
     if others:
         found = ", ".join(f"{name} {here.get(name)} (not {expected[name]})" for name in others)
         raise RuntimeError(f"a worker has other versions: {found}")
+    for text in scenarios:
+        # what is missing here is no result of the sweep
+        _scenario(simulation, text)
     try:
         measures, status = run_task(simulation, scenarios, start, stop, seed)
     except Exception as error:
@@ -105,7 +109,7 @@ def describe(error: Exception) -> str:
 
 @lru_cache(maxsize=4096)
 def _scenario(simulation: str, text: str) -> Any:
-    return from_mapping(load_simulation(simulation).Scenario, json.loads(text))
+    return read_scenario(load_simulation(simulation), text)
 
 
 def serve(simulation: str) -> None:

@@ -133,6 +133,10 @@ class Registry[R: Record]:
         """Whether the record was registered, not built in."""
         return self[name].name in self._sources
 
+    def is_registered(self, name: str, key: str) -> bool:
+        """Whether a record was registered under a name, with that key."""
+        return name in self._sources and self.key(name) == key
+
     def key(self, name: str) -> str:
         """Return what stands for the record in a key: its name, and its source if registered."""
         return f"{name} {self._sources[name]}" if self.is_own(name) else name
@@ -140,13 +144,15 @@ class Registry[R: Record]:
     def hand_over(self, name: str) -> str:
         """Return a registered record as JSON text for `take_over` in another process.
 
-        Raises
-        ------
-        InputError
-            If one of its functions cannot be imported by a name.
+        Where one of its functions cannot be imported by a name, the text is good for this
+        process alone, see `check_portable`.
         """
-        content = {"sort": self.sort, "key": self.key(name), "record": _packed(self[name])}
-        return canonical_json(content)
+        try:
+            record, fault = _packed(self[name]), ""
+        except InputError as error:
+            record, fault = None, str(error)
+        content = {"sort": self.sort, "name": name, "key": self.key(name), "record": record}
+        return canonical_json(content | {"fault": fault})
 
 
 _REGISTRIES: Final[dict[str, Registry[Any]]] = {}
@@ -161,12 +167,35 @@ def take_over(text: str) -> None:
         If the module of a function is missing here, or is another version.
     """
     content = json.loads(text)
-    record = _unpacked(content["record"])
-    registry = _REGISTRIES[content["sort"]]
-    registry.register(record)
-    if registry.key(record.name) != content["key"]:
-        rule = f"the {registry.sort} {record.name!r} has another source here"
-        raise InputError(Problem(rule=rule, cure="give every worker the same modules"))
+    sort, name, key = content["sort"], content["name"], content["key"]
+    if _REGISTRIES[sort].is_registered(name, key):
+        return
+    needed = f"needs the {sort} {name!r} that a user registered"
+    if content["record"] is None:
+        raise InputError(Problem(rule=f"{needed}: {content['fault']}", cure="register it first"))
+    try:
+        record = _unpacked(content["record"])
+    except (ImportError, AttributeError) as error:
+        rule = f"{needed}, and its module cannot be imported here ({error})"
+        raise InputError(Problem(rule=rule, cure="put the module where Python finds it")) from error
+    if f"{name} {source_key(record)}" != key:
+        rule = f"{needed}, and it has another source here"
+        raise InputError(Problem(rule=rule, cure="use the module as it was then"))
+    _REGISTRIES[sort].register(record)
+
+
+def check_portable(texts: Iterable[str]) -> None:
+    """Check that other processes can take over what `Registry.hand_over` wrote.
+
+    Raises
+    ------
+    InputError
+        If a function can only be found in this process.
+    """
+    for text in texts:
+        content = json.loads(text)
+        if content["record"] is None:
+            raise InputError(f"the {content['sort']} {content['name']!r}: {content['fault']}")
 
 
 @functools.cache
@@ -319,13 +348,9 @@ def _unpacked(value: Any) -> Any:
     if "tuple" in value:
         return tuple(_unpacked(item) for item in value["tuple"])
     module, _, name = (value.get("type") or value["place"]).partition(":")
-    try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        rule = f"{module}:{name} cannot be imported here ({error})"
-        raise InputError(Problem(rule=rule, cure="give every worker the same modules")) from error
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
     if "type" not in value:
         return found
     return found(**{name: _unpacked(item) for name, item in value["fields"].items()})

@@ -1,0 +1,162 @@
+"""What a user registers works like what is built in: studies, reports, sweeps, plans."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import pdsim
+from pdsim.errors import InputError
+from pdsim.simulation import Scenario
+from pdsim.sweeps import replay
+from pdsim.terms.estimands import ESTIMANDS, register_estimand
+from pdsim.terms.processes import PROCESSES, register_process
+
+MODULE = """
+import numpy as np
+
+def log_ratio(first, last):
+    return np.log(last / first)
+
+def beta_binomial(scenario, level, trials, rng):
+    size = scenario.process_values[0]
+    return rng.binomial(trials, rng.beta(size * level, size * (1 - level)))
+"""
+SCENARIO = {
+    "facilities": 8,
+    "trials": 20,
+    "process": "beta_binomial",
+    "process_values": [10.0],
+    "estimand": "log_ratio",
+    "rule": "p_top",
+    "draws": 100,
+    "m": 2,
+}
+SWEEP = {
+    "replicates": 4,
+    "seed": 1,
+    "scenario": SCENARIO,
+    "factors": {"process_values": {"loose": [3.0], "tight": [1000.0]}},
+}
+
+
+@pytest.fixture
+def own(tmp_path_factory, monkeypatch):
+    """Import and register the module of a user."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_terms.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(folder))
+    module = __import__("own_terms")
+    register_estimand(
+        "log_ratio", module.log_ratio, noun="log ratio of endline to baseline", units="log ratio"
+    )
+    register_process("beta_binomial", module.beta_binomial)
+    yield module
+    ESTIMANDS.unregister("log_ratio")
+    PROCESSES.unregister("beta_binomial")
+    sys.modules.pop("own_terms", None)
+
+
+def test_an_estimand_is_analysed_and_reported(own, tmp_path):
+    study = pdsim.load_example("safe_surgery_like")
+    fit = pdsim.fit(study, engine="laplace", seed=1, draws=200)
+    level = pdsim.levels(fit)
+    found = pdsim.composite(fit, estimand="log_ratio")
+    ratio = pdsim.composite(level, estimand="ratio")
+    np.testing.assert_allclose(found, np.log(ratio), rtol=1e-9)
+    assert found.attrs["units"] == "log ratio"
+    pdsim.analyse(study, tmp_path / "out", engine="laplace", seed=1, formats=("md",))
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "Log ratio of endline to baseline" in text
+
+
+def test_the_data_are_those_of_the_process(own):
+    counts = {}
+    for size in (3.0, 1000.0):
+        scenario = Scenario(**{**SCENARIO, "facilities": 200, "process_values": (size,)})
+        truth, study = pdsim.simulate(scenario, seed=3)
+        share = study.data.successes / study.data.trials
+        counts[size] = float(
+            (((share - truth.level) ** 2) / (truth.level * (1 - truth.level) / 20)).mean()
+        )
+    # the variance is 1 + 19 / (size + 1) times that of a binomial; 400 cells
+    assert counts[3.0] == pytest.approx(1 + 19 / 4, rel=0.3)
+    assert counts[1000.0] == pytest.approx(1.0, rel=0.3)
+    again = pdsim.simulate(scenario, seed=3)[1]
+    assert again.data.equals(study.data)
+
+
+def test_a_sweep_is_the_same_by_every_executor_and_its_store_says_what_it_needs(own, tmp_path):
+    from distributed import Client, LocalCluster
+
+    one = pdsim.sweep(SWEEP, store=tmp_path / "serial", executor="serial")
+    two = pdsim.sweep(SWEEP, store=tmp_path / "processes", executor="processes", workers=1)
+    assert one.equals(two)
+    assert float(one.attrs.get("failed", 0)) == 0
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        three = pdsim.sweep(SWEEP, store=tmp_path / "dask", executor=client)
+    assert one.equals(three)
+    key = str(one.key.values[0])
+    assert replay(tmp_path / "serial", key, 1).measures.notnull().any()
+    ESTIMANDS.unregister("log_ratio")
+    PROCESSES.unregister("beta_binomial")
+    # found again by where its functions are
+    assert replay(tmp_path / "serial", key, 1).measures.notnull().any()
+    ESTIMANDS.unregister("log_ratio")
+    PROCESSES.unregister("beta_binomial")
+    folder = sys.path.pop(0)
+    sys.modules.pop("own_terms")
+    with pytest.raises(InputError, match="needs the estimand 'log_ratio' that a user registered"):
+        replay(tmp_path / "serial", key, 1)
+    sys.path.insert(0, folder)
+
+
+def test_two_processes_never_share_data(own):
+    first = Scenario(**{**SCENARIO, "process_values": (3.0,)})
+    keys = {first.data_key}
+    register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
+    keys.add(Scenario(**{**SCENARIO, "process_values": (3.0,)}).data_key)
+    keys.add(Scenario(**{**SCENARIO, "process_values": (4.0,)}).data_key)
+    keys.add(Scenario(facilities=8, trials=20, m=2).data_key)
+    assert len(keys) == 4
+
+
+def test_what_a_key_needs_may_not_be_left_out(own, tmp_path):
+    with pytest.raises(InputError, match="there is no process 'beta_binomal'"):
+        Scenario(process="beta_binomal")
+    with pytest.raises(InputError, match="process_values belong to a process of your own"):
+        Scenario(process_values=(1.0,))
+    with pytest.raises(InputError, match="knows of no case_correlation"):
+        Scenario(**{**SCENARIO, "case_correlation": 0.2})
+    hidden = object()
+    with pytest.raises(InputError, match="cannot be part of a key"):
+        register_process("hidden", lambda scenario, level, trials, rng: hidden)
+    register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
+    with pytest.raises(InputError, match="no other process can import"):
+        pdsim.sweep(SWEEP, store=tmp_path / "store", executor="processes")
+    assert not (tmp_path / "store").exists()
+
+
+def test_counts_that_cannot_be_are_refused(own):
+    register_process("beta_binomial", lambda scenario, level, trials, rng: trials + 1)
+    with pytest.raises(InputError, match="must return counts between 0 and the cases"):
+        pdsim.simulate(Scenario(**SCENARIO))
+
+
+def test_a_plan_knows_them(own):
+    scenario = {**SCENARIO, "rule": "observed_change", "process_values": (1000.0,)}
+    plan = pdsim.plan(
+        Scenario(**scenario),
+        target="overlap_top >= 0.5",
+        over="trials",
+        low=5,
+        high=200,
+        replicates=400,
+        seed=1,
+    )
+    assert plan["answer"].attrs["status"]
