@@ -156,7 +156,8 @@ def test_a_plan_knows_them(own):
         over="trials",
         low=5,
         high=200,
-        replicates=400,
+        sensitivity=False,
+        precision=0.5,
         seed=1,
     )
     assert plan["answer"].attrs["status"]

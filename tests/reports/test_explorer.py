@@ -13,10 +13,10 @@ from pdsim.analysis import write_report
 from pdsim.ranking import top_probability
 from pdsim.reports.formats.html import payload_json
 from pdsim.reports.study.explorer import (
-    NORMALISATIONS,
     explorer_payload,
     explorer_table,
     normalised_values,
+    offered_scales,
     single_flips,
 )
 from pdsim.reports.study.view import Results
@@ -35,7 +35,7 @@ def payload(results: xr.DataTree) -> dict:
     return found
 
 
-@pytest.mark.parametrize("kind", list(NORMALISATIONS))
+@pytest.mark.parametrize("kind", list(offered_scales()))
 def test_values_are_those_of_scoring(results: xr.DataTree, payload: dict, kind: str) -> None:
     level = results["draws"]["level"].astype(float)
     expected = indicator_values(normalise(level, kind)).to_numpy()
@@ -45,7 +45,7 @@ def test_values_are_those_of_scoring(results: xr.DataTree, payload: dict, kind: 
     np.testing.assert_allclose(found / factor, expected, atol=2e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("kind", list(NORMALISATIONS))
+@pytest.mark.parametrize("kind", list(offered_scales()))
 def test_table_is_that_of_ranking(payload: dict, kind: str) -> None:
     weights = np.array([0.4, 0.1, 0.2, 0.3, 0.0])
     score = xr.DataArray(

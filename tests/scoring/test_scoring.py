@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pdsim.errors import InputError
 from pdsim.scoring import (
-    NORMALISATIONS,
     aggregate,
     all_or_none,
     apply_missing_policy,
@@ -18,6 +17,7 @@ from pdsim.scoring import (
     normalise,
     score,
 )
+from pdsim.terms.scales import SCALES
 
 DIMS = ("facility", "indicator", "period")
 
@@ -61,7 +61,7 @@ def test_ties_share_ranks_and_goalposts_are_kept():
     assert scaled[1, 1].values == pytest.approx([0.6, 1.8])
 
 
-@pytest.mark.parametrize("method", NORMALISATIONS)
+@pytest.mark.parametrize("method", list(SCALES))
 def test_a_reference_fixes_the_scale(method):
     many = random_levels(0, 6, 4, 3, 2)
     fixed = normalise(many, method, reference=TWO.isel(indicator=[0, 1, 0]))
@@ -73,7 +73,7 @@ def test_a_reference_fixes_the_scale(method):
     assert np.allclose(own, normalise(many[0], method))
 
 
-@given(seed=st.integers(0, 10**6), method=st.sampled_from(NORMALISATIONS))
+@given(seed=st.integers(0, 10**6), method=st.sampled_from(list(SCALES)))
 def test_normalising_keeps_order_and_facility_labels_do_not_matter(seed, method):
     levels = random_levels(seed, 4, 3, 2)
     scaled = normalise(levels, method)
@@ -92,7 +92,7 @@ def test_an_indicator_that_never_varies_counts_nothing():
 def test_missing_cells_stay_missing():
     levels = TWO.copy(deep=True)
     levels[0, 0, 0] = np.nan
-    for method in NORMALISATIONS:
+    for method in list(SCALES):
         scaled = normalise(levels, method)
         assert (np.isnan(scaled) == np.isnan(levels)).all()
     assert normalise(levels, "rank")[1, 0].values == pytest.approx([0.5 / 3, 2.5 / 3])
@@ -172,7 +172,7 @@ def test_sums_of_ranks_tie_exactly():
 def test_values_weighted_are_the_score():
     levels = random_levels(5, 7, 5, 4, 2)
     weights = xr.DataArray([0.1, 0.2, 0.3, 0.4], dims="indicator")
-    for method in NORMALISATIONS:
+    for method in list(SCALES):
         values = indicator_values(normalise(levels, method))
         assert np.allclose(values @ weights, score(levels, weights, normalisation=method))
 

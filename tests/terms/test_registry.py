@@ -162,6 +162,7 @@ def test_another_source_at_the_other_end_is_refused(module):
     function = module("def rule(x):\n    return 2 * x\n").rule
     TERMS.register(Term(name="own", function=function))
     text = TERMS.hand_over("own")
+    TERMS.unregister("own")
     module("def rule(x):\n    return 3 * x\n")
     with pytest.raises(InputError, match="another source"):
         take_over(text)

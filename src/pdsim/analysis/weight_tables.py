@@ -13,6 +13,7 @@ from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
 from pdsim.terms.places import membership, places
+from pdsim.terms.scales import AGGREGATIONS
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses
@@ -149,7 +150,9 @@ def weight_tables(
         nominal,
         m=m,
         sides=_SIDES,
-        aggregations=("arithmetic", "geometric", *(("opportunity",) if trials is not None else ())),
+        aggregations=[
+            way.name for way in AGGREGATIONS.values() if trials is not None or not way.by_cases
+        ],
         # who is best at endline is another question, not another answer to this one
         estimands=tuple(name for name in known if ESTIMANDS[name].null is not None) or known,
         left_out=chosen.left_out if several else 0,

@@ -1,7 +1,6 @@
 """Indicators to one score per facility: normalisation, aggregation, missing cells."""
 
 from pdsim.scoring.aggregate import (
-    AGGREGATIONS,
     aggregate,
     allowed_estimands,
     is_defined,
@@ -16,12 +15,10 @@ from pdsim.scoring.missing import (
     observed_levels,
     observed_sources,
 )
-from pdsim.scoring.normalise import NORMALISATIONS, implied_weights, indicator_values, normalise
+from pdsim.scoring.normalise import implied_weights, indicator_values, normalise
 
 __all__ = [
-    "AGGREGATIONS",
     "MISSING_POLICIES",
-    "NORMALISATIONS",
     "aggregate",
     "all_or_none",
     "allowed_estimands",

@@ -1,24 +1,20 @@
 """Weighted composites of normalised indicators, and the change of a composite."""
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.scoring.normalise import NORMALISATIONS, Normalisation, check_levels, normalise
+from pdsim.scoring.normalise import check_levels, normalise
 from pdsim.terms.estimands import ESTIMANDS, estimands_of
 from pdsim.terms.kinds import kind_named
+from pdsim.terms.scales import AGGREGATIONS, SCALES
 
-type Aggregation = Literal["arithmetic", "geometric", "opportunity"]
-
-AGGREGATIONS: Final = get_args(Aggregation.__value__)
-
-_NEVER_NEGATIVE: Final = ("pp", "min_max", "rank")
 _TIE_DIGITS: Final = 12
 
 
-def is_defined(normalisation: str, aggregation: str) -> bool:
+def is_defined(normalisation: str, aggregation: str, *, kind: str = "counts") -> bool:
     """Whether an aggregation makes sense on the scale of a normalisation.
 
     A geometric mean needs numbers that are never negative; opportunities are counted, so the
@@ -29,11 +25,7 @@ def is_defined(normalisation: str, aggregation: str) -> bool:
     >>> is_defined("z", "geometric"), is_defined("min_max", "geometric")
     (False, True)
     """
-    if aggregation == "geometric":
-        return normalisation in _NEVER_NEGATIVE
-    if aggregation == "opportunity":
-        return normalisation == "pp"
-    return normalisation in NORMALISATIONS and aggregation == "arithmetic"
+    return AGGREGATIONS[aggregation].is_defined(SCALES[normalisation], kind_named(kind))
 
 
 def allowed_estimands(
@@ -41,7 +33,7 @@ def allowed_estimands(
 ) -> tuple[str, ...]:
     """Return the estimands that are defined for composites under a normalisation.
 
-    Those with units of their own read a composite as a level, which it is under ``pp`` alone.
+    Those with units of their own read a composite as a level, which it is on a natural scale.
 
     Examples
     --------
@@ -49,13 +41,14 @@ def allowed_estimands(
     ('change', 'endline')
     """
     names = estimands_of(kind, periods, net=False)
-    return names if normalisation == "pp" else tuple(n for n in names if not ESTIMANDS[n].units)
+    natural = SCALES[normalisation].natural
+    return tuple(name for name in names if natural or not ESTIMANDS[name].units)
 
 
 def aggregate(
     normalised: xr.DataArray,
     weights: xr.DataArray,
-    method: Aggregation = "arithmetic",
+    method: str = "arithmetic",
     *,
     trials: xr.DataArray | None = None,
     skip_missing: bool = False,
@@ -95,20 +88,18 @@ def aggregate(
     [[0.2]]
     """
     check_levels(normalised)
-    if method not in AGGREGATIONS:
-        rule = f"unknown aggregation {method!r}"
-        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(AGGREGATIONS)}"))
-    if method == "opportunity":
+    way = AGGREGATIONS[method]
+    if way.by_cases:
         if trials is None:
             raise InputError(Problem(rule="opportunity scores need trials", cure="pass trials"))
         weights = weights * trials
     seen = normalised.notnull()
     if skip_missing:
         weights = weights * seen
-    if skip_missing or method == "opportunity":
+    if skip_missing or way.by_cases:
         whole = weights.sum("indicator")
         weights = weights / whole.where(whole > 0)
-    if method != "geometric":
+    if not way.geometric:
         # an unseen cell of no weight is no part of the composite
         unseen = (~seen & (weights > 0)).any("indicator")
         total: xr.DataArray = xr.dot(normalised.fillna(0.0), weights, dim="indicator")
@@ -117,7 +108,8 @@ def aggregate(
         raise InputError(
             Problem(
                 rule="a geometric mean needs numbers that are not negative",
-                cure=f"use one of the normalisations {', '.join(_NEVER_NEGATIVE)}",
+                cure="use a normalisation that has none: "
+                + ", ".join(scale.name for scale in SCALES.values() if scale.never_negative),
             )
         )
     with np.errstate(divide="ignore"):
@@ -130,8 +122,8 @@ def score(
     levels: xr.DataArray,
     weights: xr.DataArray,
     *,
-    normalisation: Normalisation = "pp",
-    aggregation: Aggregation = "arithmetic",
+    normalisation: str = "pp",
+    aggregation: str = "arithmetic",
     estimand: str = "change",
     reference: xr.DataArray | None = None,
     trials: xr.DataArray | None = None,
@@ -184,7 +176,7 @@ def score_normalised(
     scaled: xr.DataArray,
     weights: xr.DataArray,
     *,
-    aggregation: Aggregation = "arithmetic",
+    aggregation: str = "arithmetic",
     estimand: str = "change",
     trials: xr.DataArray | None = None,
     skip_missing: bool = False,

@@ -4,25 +4,22 @@ Every method puts baseline and endline on the same scale: standardising each per
 would subtract the improvement that is to be measured.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import xarray as xr
-from scipy.special import logit
-from scipy.stats import rankdata
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-
-type Normalisation = Literal["pp", "z", "min_max", "rank", "logit"]
-
-NORMALISATIONS: Final = get_args(Normalisation.__value__)
+from pdsim.terms.kinds import kind_named
+from pdsim.terms.scales import SCALES
 
 _POOL: Final = ("facility", "period")
 
 
 def normalise(
     levels: xr.DataArray,
-    method: Normalisation = "pp",
+    method: str = "pp",
     *,
     reference: xr.DataArray | None = None,
     goalposts: xr.DataArray | None = None,
@@ -34,7 +31,8 @@ def normalise(
     levels : DataArray (..., facility, indicator, period)
         As from `pdsim.levels`: proportions, or scale scores where the attribute ``kind`` is
         ``"scores"``. NaN marks a missing cell and stays NaN.
-    method : {"pp", "z", "min_max", "rank", "logit"}
+    method : str
+        See `pdsim.terms.scales`:
         ``pp`` percentage points (scale scores as they are). ``z`` standardises each indicator
         by mean and standard deviation (n - 1) of the reference, before and after together.
         ``min_max`` maps the goalposts to 0 and 1. ``rank`` is the mid-rank share of the
@@ -44,7 +42,7 @@ def normalise(
         Levels that set the scale of ``z``, ``min_max`` and ``rank``; without sample dimensions
         the scale is the same in all draws. Default: `levels`, draw by draw.
     goalposts : DataArray (indicator, bound = ["low", "high"]), optional
-        For ``min_max``. Default: smallest and largest value of the reference.
+        For ``min_max``, instead of the smallest and the largest value of the reference.
 
     Returns
     -------
@@ -69,27 +67,27 @@ def normalise(
     [[[0.0, 0.6667]], [[0.3333, 1.0]]]
     """
     check_levels(levels)
-    if method not in NORMALISATIONS:
-        rule = f"unknown normalisation {method!r}"
-        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(NORMALISATIONS)}"))
-    base = levels if reference is None else reference
-    if method == "pp":
-        factor = 1.0 if levels.attrs.get("kind") == "scores" else 100.0
-        result = factor * levels
-    elif method == "logit":
-        result = _logit(levels)
-    elif method == "z":
-        spread = base.std(_POOL, ddof=1)
-        result = _divided(levels - base.mean(_POOL), spread)
-    elif method == "min_max":
-        low, high = base.min(_POOL), base.max(_POOL)
-        if goalposts is not None:
-            low = goalposts.sel(bound="low", drop=True)
-            high = goalposts.sel(bound="high", drop=True)
-        result = _divided(levels - low, high - low)
-    else:
-        result = _mid_ranks(levels, reference)
-    return result.transpose(*levels.dims).assign_attrs(levels.attrs, normalisation=method)
+    scale, kind = SCALES[method], kind_named(str(levels.attrs.get("kind", "counts")))
+    if scale.natural:
+        result = kind.factor * levels
+        return result.assign_attrs(levels.attrs, normalisation=method)
+    if scale.proportion:
+        _check_inside(levels)
+    pool = values = _flat(levels)
+    if goalposts is not None:
+        pool = goalposts.transpose("indicator", "bound").values
+    elif reference is not None:
+        pool = _flat(reference.transpose(*(dim for dim in levels.dims if dim in reference.dims)))
+    ordered = levels.transpose(..., "indicator", *_POOL)
+    scaled = np.asarray(scale.apply(values, pool)).reshape(ordered.shape)
+    result = ordered.copy(data=scaled).transpose(*levels.dims)
+    return result.assign_attrs(levels.attrs, normalisation=method)
+
+
+def _flat(levels: xr.DataArray) -> Floats:
+    """Return the levels (..., indicator, facility and period)."""
+    values = levels.transpose(..., "indicator", *_POOL).values
+    return values.reshape(*values.shape[:-2], -1)
 
 
 def indicator_values(normalised: xr.DataArray) -> xr.DataArray:
@@ -162,12 +160,8 @@ def check_levels(levels: xr.DataArray) -> None:
         raise InputError(f"levels have one or two periods (received {levels.sizes['period']})")
 
 
-def _divided(values: xr.DataArray, spread: xr.DataArray) -> xr.DataArray:
-    """Divide; an indicator without spread becomes 0 and missing cells stay missing."""
-    return (values / spread.where(spread > 0, 1.0)).where(spread > 0, 0.0 * values)
-
-
-def _logit(levels: xr.DataArray) -> xr.DataArray:
+def _check_inside(levels: xr.DataArray) -> None:
+    """Raise InputError for the first level that has no log odds."""
     outside = (levels <= 0) | (levels >= 1)
     if bool(outside.any()):
         dims = [dim for dim in levels.dims if dim not in ("facility", "indicator")]
@@ -185,24 +179,3 @@ def _logit(levels: xr.DataArray) -> xr.DataArray:
                 indicator=names[1],
             )
         )
-    return levels.copy(data=logit(levels.values))
-
-
-def _mid_ranks(levels: xr.DataArray, reference: xr.DataArray | None) -> xr.DataArray:
-    ordered = levels.transpose(..., *_POOL)
-    values = ordered.values
-    flat = values.reshape(*values.shape[:-2], -1)
-    if reference is None:
-        policy: Literal["omit", "propagate"] = "omit" if np.isnan(flat).any() else "propagate"
-        ranks = rankdata(flat, axis=-1, nan_policy=policy)
-        share = (ranks - 0.5) / np.sum(~np.isnan(flat), axis=-1, keepdims=True)
-        return ordered.copy(data=share.reshape(values.shape))
-    pools = reference.transpose("indicator", ...).values.reshape(levels.sizes["indicator"], -1)
-    where = ordered.dims.index("indicator")
-    shares = []
-    for pool, part in zip(pools, np.moveaxis(values, where, 0), strict=True):
-        known = np.sort(pool[~np.isnan(pool)])
-        below = np.searchsorted(known, part, side="left")
-        upto = np.searchsorted(known, part, side="right")
-        shares.append(np.where(np.isnan(part), np.nan, 0.5 * (below + upto) / len(known)))
-    return ordered.copy(data=np.moveaxis(np.array(shares), 0, where))

@@ -20,9 +20,9 @@ from pdsim.scoring import (
     normalise,
     score_composite,
 )
-from pdsim.scoring.aggregate import Aggregation
-from pdsim.scoring.normalise import Normalisation
+from pdsim.terms.kinds import kind_named
 from pdsim.terms.places import membership, places
+from pdsim.terms.scales import SCALES, scales_for
 from pdsim.weights.grid import NONE_LEFT_OUT
 from pdsim.weights.samples import scaled_to_one
 
@@ -57,8 +57,8 @@ def multiverse(
     *,
     m: int = DEFAULT_M,
     side: Side = "top",
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
-    aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
+    normalisations: Sequence[str] | None = None,
+    aggregations: Sequence[str] = ("arithmetic", "geometric"),
     estimands: Sequence[str] = ("change",),
     left_out: int = 1,
     facility_left_out: bool = False,
@@ -82,7 +82,8 @@ def multiverse(
     m : int
     side : {"top", "bottom"}
     normalisations, aggregations, estimands : sequences of str
-        See `pdsim.scoring`.
+        See `pdsim.terms.scales` and `pdsim.terms.estimands`; by default every normalisation that
+        the levels have.
     left_out : int
         Largest number of indicators to leave out together: 0, 1, or 2 (all pairs).
     facility_left_out : bool
@@ -136,8 +137,8 @@ def multiverses(
     *,
     m: int,
     sides: Sequence[Side],
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
-    aggregations: Sequence[Aggregation] = ("arithmetic", "geometric"),
+    normalisations: Sequence[str] | None = None,
+    aggregations: Sequence[str] = ("arithmetic", "geometric"),
     estimands: Sequence[str] = ("change",),
     left_out: int = 1,
     facility_left_out: bool = False,
@@ -163,12 +164,10 @@ def multiverses(
             here = [facilities.index(name) for name in names_of(kept, "facility")]
             ways = [
                 (n, a, e)
-                for n, a, e in itertools.product(normalisations, aggregations, estimands)
-                if is_defined(n, a)
+                for n, a, e in itertools.product(normalisations or SCALES, aggregations, estimands)
+                if is_defined(n, a, kind=kind)
                 and e in allowed_estimands(n, kind=kind, periods=kept.sizes["period"])
-                and not (n == "logit" and (kind == "scores" or _at_ends(kept)))
-                # scale scores may be negative as they stand
-                and not (kind == "scores" and (n, a) == ("pp", "geometric"))
+                and n in scales_for(kind_named(kind), at_ends=at_ends(kept))
             ]
             for way, names, scores in _scores(kept, named, ways, left_out, trials):
                 # a ratio to nothing, the log odds of 0: no such choice
@@ -241,7 +240,7 @@ def without(levels: xr.DataArray, facility: str) -> xr.DataArray:
 def _scores(
     levels: xr.DataArray,
     nominal: Mapping[str, xr.DataArray],
-    ways: Sequence[tuple[Normalisation, Aggregation, str]],
+    ways: Sequence[tuple[str, str, str]],
     left_out: int,
     trials: xr.DataArray | None,
 ) -> Iterator[tuple[tuple[str, str, str, str], list[str], Floats]]:
@@ -282,7 +281,7 @@ def _scores(
                         )
 
 
-def _at_ends(levels: xr.DataArray) -> bool:
+def at_ends(levels: xr.DataArray) -> bool:
     """Whether a proportion is 0 or 1, so that it has no log odds."""
     return bool(((levels <= 0.0) | (levels >= 1.0)).any())
 

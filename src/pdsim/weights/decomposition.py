@@ -10,8 +10,8 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
-from pdsim.scoring.aggregate import Aggregation
-from pdsim.scoring.normalise import Normalisation
+from pdsim.terms.kinds import COUNTS
+from pdsim.terms.scales import scales_for
 from pdsim.weights.grid import (
     Grid,
     Sums,
@@ -37,8 +37,8 @@ def decompose(
     *,
     m: int | None = None,
     side: Side = "top",
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank"),
-    aggregations: Sequence[Aggregation] = ("arithmetic",),
+    normalisations: Sequence[str] | None = None,
+    aggregations: Sequence[str] = ("arithmetic",),
     left_out: bool = False,
     reference: xr.DataArray | None = None,
     trials: xr.DataArray | None = None,
@@ -61,6 +61,7 @@ def decompose(
         Default as in `acceptability`.
     side : {"top", "bottom"}
     normalisations, aggregations : sequences of str
+        By default every normalisation that needs no log odds.
         See `pdsim.scoring`. Where not all their pairs are defined, the defined ones make one
         factor ``scoring``.
     left_out : bool
@@ -109,7 +110,7 @@ def decompose(
         weights,
         m=m,
         side=side,
-        normalisations=normalisations,
+        normalisations=normalisations or scales_for(COUNTS, at_ends=True),
         aggregations=aggregations,
         left_out=left_out,
         reference=reference,

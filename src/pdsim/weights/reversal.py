@@ -9,10 +9,11 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.ranking.draws import check_m, check_side
 from pdsim.scoring import normalise, score_normalised
-from pdsim.scoring.normalise import Normalisation
 from pdsim.terms.estimands import main_estimand
+from pdsim.terms.kinds import kind_named
 from pdsim.terms.places import membership, places
-from pdsim.weights.choices import names_of, without
+from pdsim.terms.scales import scales_for
+from pdsim.weights.choices import at_ends, names_of, without
 from pdsim.weights.samples import as_nominal, as_values
 
 
@@ -22,7 +23,7 @@ def rank_reversal(
     *,
     m: int = DEFAULT_M,
     side: Side = "top",
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+    normalisations: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return whether leaving out one facility changes the order of the others.
 
@@ -34,7 +35,8 @@ def rank_reversal(
     nominal : DataArray (indicator)
     m : int
     side : {"top", "bottom"}
-    normalisations : sequence of str
+    normalisations : sequence of str, optional
+        By default every one that the levels have.
 
     Returns
     -------
@@ -68,13 +70,16 @@ def rank_reversals(
     *,
     m: int,
     sides: Sequence[Side],
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank", "logit"),
+    normalisations: Sequence[str] | None = None,
 ) -> dict[Side, xr.Dataset]:
     """Return `rank_reversal` of several sides, which share their scores."""
     for side in sides:
         check_side(side)
     check_m(m, levels.sizes["facility"] - 1)
     facilities = names_of(levels, "facility")
+    if normalisations is None:
+        kind = kind_named(str(levels.attrs.get("kind", "counts")))
+        normalisations = scales_for(kind, at_ends=at_ends(levels))
     shape = (len(normalisations), len(facilities))
     pairs, any_pair = np.empty(shape), np.empty(shape)
     sets = {side: np.empty(shape) for side in sides}
@@ -106,7 +111,7 @@ def rank_reversals(
     }
 
 
-def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: Normalisation) -> Floats:
+def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: str) -> Floats:
     scaled = normalise(levels, normalisation)
     checked = as_values(levels.isel(period=-1, drop=True))
     weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")

@@ -12,6 +12,7 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.jit import compiled
 from pdsim.scoring import indicator_values, is_defined, normalise
+from pdsim.terms.scales import AGGREGATIONS
 from pdsim.weights.kernels import linear_scores
 from pdsim.weights.samples import Values, as_values
 
@@ -71,7 +72,7 @@ def schemes(
     built = []
     labels = None
     for normalisation in dict.fromkeys(n for n, _ in pairs):
-        scaled = normalise(levels, normalisation, reference=reference)  # type: ignore[arg-type]
+        scaled = normalise(levels, normalisation, reference=reference)
         labels = as_values(indicator_values(scaled))
         for aggregation in (a for n, a in pairs if n == normalisation):
             name = normalisation, aggregation
@@ -88,22 +89,21 @@ def _scheme(
     side: str,
     trials: xr.DataArray | None,
 ) -> Scheme:
-    aggregation = name[1]
+    way = AGGREGATIONS[name[1]]
     empty = np.zeros((0, *labels.array.shape[1:]))
     sizes = np.zeros((2, *labels.array.shape[1:]))
-    if aggregation == "arithmetic":
+    if not (way.geometric or way.by_cases):
         values = labels.array if side == "top" else -labels.array
         return Scheme(name=name, kind=LINEAR, after=values, before=empty, sizes=sizes)
     after = as_values(scaled.isel(period=-1, drop=True)).array
     two = scaled.sizes["period"] == 2
     before = as_values(scaled.isel(period=0, drop=True)).array if two else empty
-    if aggregation == "geometric":
-        kind = GEOMETRIC
+    kind = GEOMETRIC if way.geometric else RATIO
+    if way.geometric:
         with np.errstate(divide="ignore"):
             after = np.maximum(np.log(after), _LOG_ZERO)
             before = np.maximum(np.log(before), _LOG_ZERO)
-    else:
-        kind = RATIO
+    if way.by_cases:
         if trials is None:
             raise InputError(Problem(rule="opportunity scores need trials", cure="pass trials"))
         counts = trials.transpose("period", "facility", "indicator").values.astype(float)

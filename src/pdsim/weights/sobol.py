@@ -7,8 +7,8 @@ import xarray as xr
 
 from pdsim.conventions import CI_PROB, Side
 from pdsim.errors import InputError, Problem
-from pdsim.scoring.aggregate import Aggregation
-from pdsim.scoring.normalise import Normalisation
+from pdsim.terms.kinds import COUNTS
+from pdsim.terms.scales import scales_for
 from pdsim.weights.grid import build_grid
 from pdsim.weights.grid_kernels import membership_at
 
@@ -19,8 +19,8 @@ def sobol_indices(
     *,
     m: int | None = None,
     side: Side = "top",
-    normalisations: Sequence[Normalisation] = ("pp", "z", "min_max", "rank"),
-    aggregations: Sequence[Aggregation] = ("arithmetic",),
+    normalisations: Sequence[str] | None = None,
+    aggregations: Sequence[str] = ("arithmetic",),
     left_out: bool = False,
     reference: xr.DataArray | None = None,
     trials: xr.DataArray | None = None,
@@ -85,7 +85,7 @@ def sobol_indices(
         weights,
         m=m,
         side=side,
-        normalisations=normalisations,
+        normalisations=normalisations or scales_for(COUNTS, at_ends=True),
         aggregations=aggregations,
         left_out=left_out,
         reference=reference,

@@ -14,14 +14,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import CERTAIN, Side
 from pdsim.reports.study.view import SIDES, Results, labels
 from pdsim.scoring import indicator_values, normalise
-
-NORMALISATIONS: Final = {
-    "pp": "as they are",
-    "z": "z-scores (joint standard deviation)",
-    "min_max": "share of the range",
-    "rank": "ranks",
-}
-"""Ways to put indicators on one scale, and what the page calls them."""
+from pdsim.terms.scales import SCALES, Scale
 
 MOST_NUMBERS: Final = 150_000
 """Numbers that the page holds of each kind; draws are thinned to fit."""
@@ -41,8 +34,8 @@ def explorer_payload(results: Results) -> dict[str, Any] | None:
     dict or None
         ``facilities``, ``indicators`` (name, label, domain, weight), ``m``, ``values`` (one list
         for each draw, facility by facility, of whole numbers: endline minus baseline),
-        ``ranks`` likewise, and ``factors`` ``z`` and ``min_max`` (one list for each draw): the
-        normalised value is factor times value.
+        ``normalisations`` (name and label); ``factors`` by name (one list for each draw), where
+        the normalised value is factor times value, and ``tables`` like ``values`` for the others.
     """
     if not results.has("draws") or results.estimand not in ("change", "level"):
         return None
@@ -54,11 +47,10 @@ def explorer_payload(results: Results) -> dict[str, Any] | None:
     kept = min(level.sizes["draw"], MOST_NUMBERS // per_draw)
     level = level.isel(draw=np.linspace(0, level.sizes["draw"] - 1, kept).astype(int))
     value = indicator_values(normalise(level, "pp")).to_numpy()
-    scale = 10.0 ** (4 - math.ceil(math.log10(max(float(np.abs(value).max()), 1e-9))))
-    spread = level.std(("facility", "period"), ddof=1).to_numpy()
-    reach = (level.max(("facility", "period")) - level.min(("facility", "period"))).to_numpy()
-    ranks = indicator_values(normalise(level, "rank")).to_numpy()
-    points = 2.0 * level.sizes["facility"] * level.sizes["period"]
+    scale = _four_digits(value)
+    reach = _reach(level)
+    offered = offered_scales()
+    moved = {name: normalise(level, name) for name in offered if not offered[name].natural}
     return {
         "facilities": labels(level["facility"]),
         "indicators": _indicators(results, level),
@@ -66,8 +58,15 @@ def explorer_payload(results: Results) -> dict[str, Any] | None:
         "certain": CERTAIN,
         "units": results.units,
         "values": _whole(value * scale),
-        "ranks": _whole(ranks * points),
-        "factors": {"z": _factors(spread), "min_max": _factors(reach)},
+        "normalisations": {name: offered[name].label for name in offered},
+        "tables": {
+            name: _whole_table(scaled) for name, scaled in moved.items() if not offered[name].linear
+        },
+        "factors": {
+            name: _factors(_reach(scaled), reach)
+            for name, scaled in moved.items()
+            if offered[name].linear
+        },
     }
 
 
@@ -91,18 +90,41 @@ def _whole(values: Floats) -> list[list[int]]:
     return [list(map(int, row)) for row in flat]
 
 
-def _factors(spread: Floats) -> list[list[float]]:
-    """Return 1 / spread with six digits; an indicator that never varies counts nothing."""
-    safe = np.where(spread > 0, spread, 1.0)
-    factor = np.where(spread > 0, 1.0 / safe, 0.0)
+def offered_scales() -> dict[str, Scale]:
+    """Return the scales that the page offers by name."""
+    return {scale.name: scale for scale in SCALES.values() if not scale.proportion}
+
+
+def _reach(level: xr.DataArray) -> Floats:
+    """Return the range of every indicator (draw, indicator)."""
+    ends = ("facility", "period")
+    return np.asarray((level.max(ends) - level.min(ends)).transpose("draw", "indicator"))
+
+
+def _whole_table(scaled: xr.DataArray) -> list[list[int]]:
+    """Return differences as whole numbers; those that are fractions of the cells stay exact."""
+    value = indicator_values(scaled).transpose("draw", "facility", "indicator").to_numpy()
+    cells = 2.0 * scaled.sizes["facility"] * scaled.sizes["period"]
+    if np.abs(value * cells - np.rint(value * cells)).max() < 1e-6:
+        return _whole(value * cells)
+    return _whole(value * _four_digits(value))
+
+
+def _four_digits(value: Floats) -> float:
+    return 10.0 ** (4 - math.ceil(math.log10(max(float(np.abs(value).max()), 1e-9))))
+
+
+def _factors(scaled: Floats, reach: Floats) -> list[list[float]]:
+    """Return scaled / reach with six digits; an indicator that never varies counts nothing."""
+    factor = np.where(reach > 0, scaled / np.where(reach > 0, reach, 1.0), 0.0)
     return [[float(f"{value:.6g}") for value in row] for row in factor]
 
 
 def normalised_values(payload: Mapping[str, Any], normalisation: str) -> Floats:
     """Return the values (draw, facility, indicator) that the weights are applied to."""
     shape = (-1, len(payload["facilities"]), len(payload["indicators"]))
-    key = "ranks" if normalisation == "rank" else "values"
-    values = np.array(payload[key], dtype=np.float64).reshape(shape)
+    table = payload["tables"].get(normalisation, payload["values"])
+    values = np.array(table, dtype=np.float64).reshape(shape)
     if normalisation in payload["factors"]:
         factor = np.array(payload["factors"][normalisation])
         return np.asarray(factor[:, np.newaxis, :] * values)
@@ -120,7 +142,8 @@ def explorer_table(
         From `explorer_payload`.
     weights : sequence of float (indicator)
         Sum to 1.
-    normalisation : {"pp", "z", "min_max", "rank"}
+    normalisation : str
+        One that the payload offers.
 
     Returns
     -------

@@ -9,7 +9,7 @@
   // --- the computation, the same as explorer_table and single_flips in pdsim.reports.explorer
 
   function normalised(kind) {
-    const source = kind === "rank" ? data.ranks : data.values;
+    const source = data.tables[kind] || data.values;
     const factors = data.factors[kind];
     const out = new Float64Array(D * F * K);
     for (let d = 0, n = 0; d < D; d++)

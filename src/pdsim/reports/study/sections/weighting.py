@@ -8,9 +8,9 @@ import pandas as pd
 from pdsim.reports.formats.document import Block, Column, Explorer, Paragraph, Section, Table
 from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.study.explorer import (
-    NORMALISATIONS,
     explorer_payload,
     explorer_table,
+    offered_scales,
     single_flips,
 )
 from pdsim.reports.study.sections.reweighting import reweighting
@@ -26,14 +26,14 @@ def weights_section(results: Results, tables: dict[str, Table]) -> Section:
     payload = explorer_payload(results)
     if payload is not None:
         weights = [indicator["weight"] for indicator in payload["indicators"]]
-        scales = {name: explorer_table(payload, weights, name) for name in NORMALISATIONS}
+        scales = {name: explorer_table(payload, weights, name) for name in offered_scales()}
         filed.append(normalisation_table(results, scales, len(payload["values"])))
         flips = flips_table(results, payload, weights)
         blocks += [flips] if flips is not None else [Paragraph(text=(_CALM,))]
     said, tabled = reweighting(results)
     blocks += said
     if payload is not None:
-        blocks.append(Explorer(payload={**payload, "normalisations": NORMALISATIONS}))
+        blocks.append(Explorer(payload=payload))
     return Section(
         key="weights", title="Other weights", blocks=tuple(blocks), filed=(*filed, *tabled)
     )
@@ -46,7 +46,7 @@ def normalisation_table(results: Results, scales: dict[str, pd.DataFrame], draws
     kinds: dict[str, Kind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for side in ("top", "bottom"):
-        for name, words in NORMALISATIONS.items():
+        for name, scale in offered_scales().items():
             key = f"p_{side}_{name}"
             frame[key] = scales[name].loc[order, f"p_{side}"].to_numpy()
             frame[f"selected_{side}_{name}"] = (
@@ -58,7 +58,7 @@ def normalisation_table(results: Results, scales: dict[str, pd.DataFrame], draws
             frame[f"{key}_mcse"] = np.where(spread > 0.0, spread, 1.0 / draws)
             kinds |= {key: "probability", f"{key}_mcse": "mcse"}
             columns.append(
-                Column(header=f"P({side} {results.m}), {words.split(' (')[0]}", keys=(key,))
+                Column(header=f"P({side} {results.m}), {scale.label.split(' (')[0]}", keys=(key,))
             )
     return Table(
         key="normalisations",
