@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pdsim.simulation import Scenario, register_measure, simulate
     from pdsim.study import Study, StudyOptions, load_example, read_study, recognise
     from pdsim.sweeps import open_sweep, replay, sweep
+    from pdsim.terms.estimands import register_estimand
+    from pdsim.terms.processes import register_process
+    from pdsim.terms.scales import register_scale
     from pdsim.weights import (
         acceptability,
         flip_distance,
@@ -80,6 +83,9 @@ _HOME = {
     "open_sweep": "pdsim.sweeps",
     "replay": "pdsim.sweeps",
     "plan": "pdsim.planning",
+    "register_estimand": "pdsim.terms.estimands",
+    "register_scale": "pdsim.terms.scales",
+    "register_process": "pdsim.terms.processes",
     "plan_interviews": "pdsim.interviews",
     "contrast_themes": "pdsim.interviews",
     "report": "pdsim.analysis",
@@ -125,6 +131,9 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "open_sweep",
     "replay",
     "plan",
+    "register_estimand",
+    "register_scale",
+    "register_process",
     "plan_interviews",
     "contrast_themes",
     "report",

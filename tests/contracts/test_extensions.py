@@ -6,14 +6,25 @@ import numpy as np
 import pytest
 
 import pdsim
+from pdsim.analysis.gather import gather
 from pdsim.errors import InputError
+from pdsim.reports.study.explorer import explorer_payload, explorer_table
+from pdsim.reports.study.view import Results
+from pdsim.scoring import normalise, score
 from pdsim.simulation import Scenario
 from pdsim.sweeps import replay
-from pdsim.terms.estimands import ESTIMANDS, register_estimand
-from pdsim.terms.processes import PROCESSES, register_process
+from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.processes import PROCESSES
+from pdsim.terms.scales import SCALES
+from pdsim.weights.choices import multiverse
 
 MODULE = """
 import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+def normal_scores(values, pool):
+    return ndtri((rankdata(values, axis=-1) - 0.5) / values.shape[-1])
 
 def log_ratio(first, last):
     return np.log(last / first)
@@ -47,11 +58,13 @@ def own(tmp_path_factory, monkeypatch):
     (folder / "own_terms.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(folder))
     module = __import__("own_terms")
-    register_estimand(
+    pdsim.register_estimand(
         "log_ratio", module.log_ratio, noun="log ratio of endline to baseline", units="log ratio"
     )
-    register_process("beta_binomial", module.beta_binomial)
+    pdsim.register_process("beta_binomial", module.beta_binomial)
+    pdsim.register_scale("normal_scores", module.normal_scores, label="normal scores")
     yield module
+    SCALES.unregister("normal_scores")
     ESTIMANDS.unregister("log_ratio")
     PROCESSES.unregister("beta_binomial")
     sys.modules.pop("own_terms", None)
@@ -65,9 +78,35 @@ def test_an_estimand_is_analysed_and_reported(own, tmp_path):
     ratio = pdsim.composite(level, estimand="ratio")
     np.testing.assert_allclose(found, np.log(ratio), rtol=1e-9)
     assert found.attrs["units"] == "log ratio"
-    pdsim.analyse(study, tmp_path / "out", engine="laplace", seed=1, formats=("md",))
+    pdsim.analyse(study, out=tmp_path / "out", engine="laplace", seed=1, formats=("md",))
     text = (tmp_path / "out" / "report.md").read_text()
     assert "Log ratio of endline to baseline" in text
+
+
+def test_a_scale_is_used_in_scores_and_offered_by_the_explorer(own):
+    study = pdsim.load_example("safe_surgery_like")
+    fit = pdsim.fit(study, engine="laplace", seed=1, draws=100)
+    level = pdsim.levels(fit)
+    scaled = normalise(level, "normal_scores")
+    cells = scaled.stack(cell=("facility", "period"))
+    # the same numbers in every indicator and draw, in the order of the levels
+    np.testing.assert_allclose(np.sort(cells, axis=-1).std(axis=(0, 1, 2)), 0.0, atol=1e-12)
+    np.testing.assert_allclose(scaled.mean(("facility", "period")), 0.0, atol=1e-12)
+    weights = level["weight"].reset_coords(drop=True)
+    by_hand = (scaled * weights).sum("indicator")
+    found = score(level, weights, normalisation="normal_scores")
+    np.testing.assert_allclose(
+        found, by_hand.isel(period=1) - by_hand.isel(period=0), rtol=1e-9, atol=1e-9
+    )
+    with pytest.raises(InputError, match="not defined with normalisation 'normal_scores'"):
+        score(level, weights, normalisation="normal_scores", estimand="ratio")
+    table = multiverse(level, weights, m=2, left_out=0)
+    assert "normal_scores" in table["normalisation"].values
+    results = Results(gather(fit, study))
+    payload = explorer_payload(results)
+    assert payload["normalisations"]["normal_scores"] == "normal scores"
+    shown = explorer_table(payload, [w["weight"] for w in payload["indicators"]], "normal_scores")
+    assert shown["p_top"].sum() == pytest.approx(payload["m"])
 
 
 def test_the_data_are_those_of_the_process(own):
@@ -119,7 +158,7 @@ def test_a_sweep_is_the_same_by_every_executor_and_its_store_says_what_it_needs(
 def test_two_processes_never_share_data(own):
     first = Scenario(**{**SCENARIO, "process_values": (3.0,)})
     keys = {first.data_key}
-    register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
+    pdsim.register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
     keys.add(Scenario(**{**SCENARIO, "process_values": (3.0,)}).data_key)
     keys.add(Scenario(**{**SCENARIO, "process_values": (4.0,)}).data_key)
     keys.add(Scenario(facilities=8, trials=20, m=2).data_key)
@@ -135,15 +174,15 @@ def test_what_a_key_needs_may_not_be_left_out(own, tmp_path):
         Scenario(**{**SCENARIO, "case_correlation": 0.2})
     hidden = object()
     with pytest.raises(InputError, match="cannot be part of a key"):
-        register_process("hidden", lambda scenario, level, trials, rng: hidden)
-    register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
+        pdsim.register_process("hidden", lambda scenario, level, trials, rng: hidden)
+    pdsim.register_process("beta_binomial", lambda scenario, level, trials, rng: 0 * trials)
     with pytest.raises(InputError, match="no other process can import"):
         pdsim.sweep(SWEEP, store=tmp_path / "store", executor="processes")
     assert not (tmp_path / "store").exists()
 
 
 def test_counts_that_cannot_be_are_refused(own):
-    register_process("beta_binomial", lambda scenario, level, trials, rng: trials + 1)
+    pdsim.register_process("beta_binomial", lambda scenario, level, trials, rng: trials + 1)
     with pytest.raises(InputError, match="must return counts between 0 and the cases"):
         pdsim.simulate(Scenario(**SCENARIO))
 
