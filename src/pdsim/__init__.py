@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pdsim.study import Study, StudyOptions, load_example, read_study, recognise
     from pdsim.sweeps import open_sweep, replay, sweep
     from pdsim.terms.estimands import register_estimand
-    from pdsim.terms.processes import register_process
+    from pdsim.terms.process import register_process
     from pdsim.terms.scales import register_scale
     from pdsim.weights import (
         acceptability,
@@ -85,7 +85,7 @@ _HOME = {
     "plan": "pdsim.planning",
     "register_estimand": "pdsim.terms.estimands",
     "register_scale": "pdsim.terms.scales",
-    "register_process": "pdsim.terms.processes",
+    "register_process": "pdsim.terms.process",
     "plan_interviews": "pdsim.interviews",
     "contrast_themes": "pdsim.interviews",
     "report": "pdsim.analysis",

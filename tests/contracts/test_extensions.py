@@ -14,7 +14,7 @@ from pdsim.scoring import normalise, score
 from pdsim.simulation import Scenario
 from pdsim.sweeps import replay
 from pdsim.terms.estimands import ESTIMANDS
-from pdsim.terms.processes import PROCESSES
+from pdsim.terms.process import PROCESSES
 from pdsim.terms.scales import SCALES
 from pdsim.weights.choices import multiverse
 

@@ -13,7 +13,7 @@ from pdsim.simulation.casewise import count_case_by_case, loading_table
 from pdsim.simulation.philox import Seed, replicate_generator, stream_key
 from pdsim.simulation.scenario import Scenario, visit_design_effect
 from pdsim.simulation.truth import Truth, standard_normal, uniforms
-from pdsim.terms.processes import PROCESSES, DrawCounts
+from pdsim.terms.process import PROCESSES, DrawCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pdsim.errors import Problem
 from pdsim.priors import Priors
 from pdsim.terms.estimands import estimands_of
-from pdsim.terms.processes import PROCESSES
+from pdsim.terms.process import PROCESSES
 from pdsim.terms.rules import RULES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
 from pdsim.simulation.checks import scenario_problems
 from pdsim.terms.estimands import ESTIMANDS
-from pdsim.terms.processes import PROCESSES
+from pdsim.terms.process import PROCESSES
 from pdsim.terms.registry import Registry
 from pdsim.terms.rules import RULES
 

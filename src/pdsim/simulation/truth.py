@@ -12,7 +12,7 @@ from pdsim.jit import compiled
 from pdsim.simulation.normal import expit, to_normal
 from pdsim.simulation.philox import Seed, fill_uniform, replicate_generator, schedule, stream_key
 from pdsim.simulation.scenario import Scenario
-from pdsim.terms.processes import PROCESSES, DrawLevels
+from pdsim.terms.process import PROCESSES, DrawLevels
 
 _FACILITY, _DOMAIN, _INDICATOR, _ALPHA, _BETA, _HETEROGENEITY, _TREND = range(7)
 
