@@ -15,8 +15,8 @@ from pathlib import Path
 
 import arviz_stats as azs
 import xarray as xr
-from cases import CASES, change, cms_ten, simulate, summary
 
+from cases import CASES, change, cms_ten, simulate, summary
 from pdsim.model import nuts
 from pdsim.model.data import ModelData
 

@@ -39,8 +39,7 @@ SCENARIO = {
     "process": "beta_binomial",
     "process_values": [10.0],
     "estimand": "log_ratio",
-    "rule": "p_top",
-    "draws": 100,
+    "rule": "observed_change",
     "m": 2,
 }
 SWEEP = {

@@ -6,7 +6,7 @@ import pytest
 from pdsim.errors import InputError
 from pdsim.simulation import COLUMNS, Scenario, estimate_cost, run_block, simulate
 from pdsim.simulation import block as block_module
-from pdsim.simulation.cases import observe
+from pdsim.simulation.observing import observe
 from pdsim.simulation.truth import draw_truth
 
 BASE = Scenario(facilities=8, indicators=4, domains=2, m=2, trials=15)

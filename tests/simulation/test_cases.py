@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from pdsim.simulation import Scenario
 from pdsim.simulation.bernoulli import count_successes
-from pdsim.simulation.cases import observe
+from pdsim.simulation.observing import observe
 from pdsim.simulation.philox import philox, schedule
 from pdsim.simulation.truth import draw_truth
 

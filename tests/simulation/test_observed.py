@@ -5,8 +5,8 @@ import pytest
 from scipy import optimize, stats
 
 from pdsim.simulation import Scenario
-from pdsim.simulation.cases import Observed, observe
 from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.observing import Observed, observe
 from pdsim.simulation.truth import draw_truth
 
 SCENARIO = Scenario(facilities=7, indicators=4, domains=2, trials=15, missing=0.15)

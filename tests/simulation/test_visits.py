@@ -7,7 +7,7 @@ import pytest
 
 from pdsim.errors import InputError
 from pdsim.simulation import Scenario, run_block, simulate, summarise
-from pdsim.simulation.cases import observe
+from pdsim.simulation.observing import observe
 from pdsim.simulation.scenario import visit_design_effect
 from pdsim.simulation.truth import draw_truth
 

@@ -22,9 +22,9 @@ from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversals
-from pdsim.weights.sets import set_acceptability
 from pdsim.weights.settle import settle_sentence
 from pdsim.weights.stability import domain_sweep, stability_interval
+from pdsim.weights.topsets import set_acceptability
 
 _SIDES: Final[tuple[Side, ...]] = ("top", "bottom")
 _SMALL: Final = 30

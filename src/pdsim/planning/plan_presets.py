@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pdsim.errors import InputError, Problem
 from pdsim.simulation import Scenario
-from pdsim.simulation.presets import PRESETS as SCENARIOS
+from pdsim.simulation.scenarios import PRESETS as SCENARIOS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pdsim.scoring.aggregate import (
     score_composite,
     score_normalised,
 )
-from pdsim.scoring.cases import all_or_none
+from pdsim.scoring.allornone import all_or_none
 from pdsim.scoring.missing import (
     MISSING_POLICIES,
     apply_missing_policy,

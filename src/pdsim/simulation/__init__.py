@@ -8,9 +8,9 @@ from pdsim.simulation.performance import (
     summarise,
     summarise_slabs,
 )
-from pdsim.simulation.presets import PRESETS, preset
 from pdsim.simulation.replicate import simulate
 from pdsim.simulation.scenario import Scenario
+from pdsim.simulation.scenarios import PRESETS, preset
 from pdsim.terms.measures import COLUMNS, MEASURES, Judged, register_measure
 
 __all__ = [

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.simulation.cases import Observed, observe
 from pdsim.simulation.judge import judge
 from pdsim.simulation.observed import Decision, decide_observed
+from pdsim.simulation.observing import Observed, observe
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import true_values

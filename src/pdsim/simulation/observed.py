@@ -8,7 +8,7 @@ from scipy.special import ndtri, stdtrit
 from pdsim.arraytypes import Bools, Bytes, Floats
 from pdsim.conventions import CI_PROB
 from pdsim.jit import compiled
-from pdsim.simulation.cases import Observed, as_analysed
+from pdsim.simulation.observing import Observed, as_analysed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights
 from pdsim.terms.evidence import Evidence, evidence_of_cells

@@ -5,7 +5,7 @@ import xarray as xr
 
 from pdsim.conventions import PERIODS
 from pdsim.errors import InputError
-from pdsim.simulation.cases import Observed, observe
+from pdsim.simulation.observing import Observed, observe
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights, true_values

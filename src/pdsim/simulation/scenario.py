@@ -11,6 +11,7 @@ from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
 from pdsim.simulation.checks import scenario_problems
 from pdsim.terms.estimands import ESTIMANDS
+from pdsim.terms.measures import MEASURES
 from pdsim.terms.process import PROCESSES
 from pdsim.terms.registry import Registry
 from pdsim.terms.rules import RULES
@@ -272,12 +273,10 @@ class Scenario:
     @property
     def extensions(self) -> tuple[str, ...]:
         """What a user registered and this scenario names, as text for other processes."""
-        named = {field: getattr(self, field) for field in _TERMS}
-        return tuple(
-            _TERMS[field].hand_over(name)
-            for field, name in named.items()
-            if _TERMS[field].is_own(name)
-        )
+        named = [(terms, str(getattr(self, field))) for field, terms in _TERMS.items()]
+        # every replicate is judged by all measures
+        named += [(MEASURES, name) for name in MEASURES]
+        return tuple(terms.hand_over(name) for terms, name in named if terms.is_own(name))
 
     @property
     def truth_key(self) -> str:
@@ -299,8 +298,7 @@ class Scenario:
     @property
     def decision_key(self) -> str:
         """SHA-256 of what decides who is chosen and how that is judged."""
-        decision = _part(self, _DECISION) | {"rule": RULES.key(self.rule)}
-        return digest({"fit": self.fit_key, "decision": decision})
+        return digest({"fit": self.fit_key, "decision": _part(self, _DECISION)})
 
 
 def visit_design_effect(trials: float, per_visit: int | None, correlation: float) -> float:

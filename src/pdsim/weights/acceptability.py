@@ -11,8 +11,8 @@ from pdsim.conventions import Side
 from pdsim.errors import InputError
 from pdsim.ranking.draws import check_side, mean_and_error, never_seen
 from pdsim.terms.places import membership
-from pdsim.weights.kernels import accumulate
 from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m
+from pdsim.weights.score_kernels import accumulate
 
 _RANK_BYTES: Final = 512_000_000
 """Memory for the counts of ranks, one matrix per batch of weights."""

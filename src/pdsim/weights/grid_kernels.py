@@ -9,8 +9,8 @@ import numpy as np
 
 from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.weights.kernels import BLOCK, block_places
 from pdsim.weights.schemes import scheme_scores
+from pdsim.weights.score_kernels import BLOCK, block_places
 from pdsim.weights.set_kernels import MOST_TIED, find_key, key_table, spread_sets
 
 

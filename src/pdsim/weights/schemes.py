@@ -13,8 +13,8 @@ from pdsim.errors import InputError, Problem
 from pdsim.jit import compiled
 from pdsim.scoring import indicator_values, is_defined, normalise
 from pdsim.terms.scales import AGGREGATIONS
-from pdsim.weights.kernels import linear_scores
 from pdsim.weights.samples import Values, as_values
+from pdsim.weights.score_kernels import linear_scores
 
 LINEAR, GEOMETRIC, RATIO = 0, 1, 2
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
-from pdsim.weights.kernels import BLOCK, block_places, linear_scores
+from pdsim.weights.score_kernels import BLOCK, block_places, linear_scores
 
 MOST_TIED: Final = 256
 """Sets that one tie may be spread over; beyond, the tie counts as some other set."""
