@@ -188,7 +188,7 @@ def test_what_a_key_needs_may_not_be_left_out(own, tmp_path):
 def test_counts_that_cannot_be_are_refused(own):
     pdsim.register_process("beta_binomial", lambda scenario, level, trials, rng: trials + 1)
     with pytest.raises(InputError, match="must return counts between 0 and the cases"):
-        pdsim.simulate(Scenario(**SCENARIO))
+        pdsim.simulate(Scenario(**{**SCENARIO, "process_values": (1.0,)}))
 
 
 def test_a_plan_knows_them(own):
