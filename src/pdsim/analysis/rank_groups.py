@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from pdsim.conventions import CI_PROB, Side
@@ -78,12 +79,23 @@ def one_end_each(table: xr.Dataset) -> xr.Dataset:
         axis=1,
     )  # fmt: skip
     row, place = linear_sum_assignment(merit, maximize=True)
-    ends = {"top": place < chosen["top"].sum(), "bottom": place >= chosen["top"].sum()}
-    for side, inside in ends.items():
-        named = np.zeros(both.size, dtype=bool)
-        named[row[inside]] = True
-        table[f"selected_{side}"] = ("facility", named)
+    end = np.zeros(both.size)
+    end[row] = np.where(place < chosen["top"].sum(), 1.0, -1.0)
+    split = _split(np.stack([table[f"p_{side}"].to_numpy() for side in SIDES], axis=1), end)
+    for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
+        table[f"selected_{side}"] = ("facility", (end == sign) & ~split)
+        if f"tied_{side}" in table:
+            tied = table[f"tied_{side}"].to_numpy().astype(bool) | split
+            table[f"tied_{side}"] = ("facility", tied)
     return table
+
+
+def _split(chances: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell who has the same chances as somebody who was given another end: they tie."""
+    same = np.isclose(chances[:, np.newaxis], chances[np.newaxis], rtol=1e-9, atol=0.0).all(axis=2)
+    other = end[:, np.newaxis] != end[np.newaxis]
+    result: NDArray[np.bool_] = (same & other).any(axis=1)
+    return result
 
 
 def superset_group(score: Score, *, m: int, side: Side) -> xr.Dataset:

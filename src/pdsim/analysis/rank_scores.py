@@ -8,7 +8,13 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from pdsim.analysis.rank_groups import pairs_group, ranking_group, rules_group, sets_group
+from pdsim.analysis.rank_groups import (
+    pairs_group,
+    ranking_group,
+    rules_group,
+    sets_group,
+    superset_group,
+)
 from pdsim.conventions import CI_PROB
 from pdsim.ranking import Score, normal_scores
 from pdsim.ranking.draws import Draws
@@ -69,7 +75,11 @@ def rank_results(
     few = groups["improvement"].sizes["facility"] <= PAIRED
     if few:
         groups["pairs"] = pairs_group(score)
-    groups |= {f"sets_{side}": sets_group(score, m=m, side=side) for side in SIDES}
+    for side in SIDES:
+        chosen = groups["ranking"][f"selected_{side}"]
+        groups[f"sets_{side}"] = sets_group(score, m=m, side=side, selected=chosen)
+        if few:
+            groups[f"superset_{side}"] = superset_group(score, m=m, side=side)
     observed = None
     if not isinstance(score, xr.DataArray):
         observed = xr.Dataset({"estimate": _row(score.first), "se": _row(score.second)})

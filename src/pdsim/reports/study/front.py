@@ -48,6 +48,8 @@ class Heading:
     @property
     def title(self) -> str:
         """Both in a title: "who improved most, who least"."""
+        if self.top == self.bottom:
+            return "the facilities cannot be told apart"
         first, _, how = self.top.lower().partition(" ")
         verb, _, rest = self.bottom.lower().partition(" ")
         if not how:
@@ -99,6 +101,8 @@ def headings(results: Results) -> Heading:
     "Fell most"; a level has a highest and a lowest.
     """
     words = results.words
+    if results.all_tied:
+        return Heading("Nobody", "Nobody")
     if results.null is None:
         top, bottom = words.top, words.bottom
         return Heading(f"{top[0].upper()}{top[1:]}", f"{bottom[0].upper()}{bottom[1:]}")
@@ -123,7 +127,7 @@ def _named(results: Results, side: Side) -> list[str]:
 
 def answer_table(results: Results, side: Side) -> Table:
     """Return the list of one end: name, value with interval, probability in a word and a number."""
-    names = _named(results, side)
+    names = [] if results.all_tied else _named(results, side)
     tied = [name for name in results.tied(side) if name not in results.selected(side)]
     group, ranking = results.improvement, results.group("ranking")
     bounds = group["interval"].transpose("facility", "ci_bound")
@@ -167,7 +171,7 @@ def _more(
     results: Results, side: Side, names: list[str], tied: list[str], shown: tuple[str, ...] | None
 ) -> Text:
     places = results.m - len(results.selected(side))
-    if len(tied) == len(results.facilities):
+    if results.all_tied:
         return ("These data do not tell the facilities apart: all tie, and nobody is named.",)
     if tied and places:
         return (
@@ -266,7 +270,7 @@ def how_sure(results: Results, tables: dict[str, Table]) -> Text:
     """Return which names are near certain, and whether both lists are right as a whole."""
     facts = tables["facts"]
     ranking = results.group("ranking")
-    if all(len(results.tied(side)) == len(results.facilities) for side in SIDES):
+    if results.all_tied:
         return ("Not at all: the data of the facilities are the same.",)
     near = [
         name
@@ -300,7 +304,8 @@ def _orders(results: Results) -> list[Text]:
     mean = dict(zip(results.facilities, results.improvement["mean"].to_numpy(), strict=True))
     sd = dict(zip(results.facilities, results.improvement["sd"].to_numpy(), strict=True))
     texts: list[Text] = []
-    for side, sign in (("top", 1.0), ("bottom", -1.0)):
+    best = -1.0 if results.attr("lower_is_better", 0) else 1.0
+    for side, sign in (("top", best), ("bottom", -best)):
         named = results.selected(side)  # type: ignore[arg-type]
         others = [n for n in results.facilities
                   if n not in named and n not in results.tied(side)]  # type: ignore[arg-type]  # fmt: skip
@@ -311,7 +316,7 @@ def _orders(results: Results) -> list[Text]:
         if sign * (mean[first] - mean[last]) <= 1e-9:
             continue
         wider = last if sd[last] > sd[first] else first
-        more = "larger" if side == "top" else "smaller"
+        more = "larger" if sign > 0.0 else "smaller"
         parts: dict[str, Piece | Text] = {
             "a": results.called(last), "b": results.called(first), "wide": results.called(wider),
         }  # fmt: skip
@@ -334,7 +339,7 @@ def _either(results: Results) -> list[Text]:
 
 def what_to_do(results: Results, facts: Table) -> Text:
     """Return whom to visit so that the true extremes are surely among them."""
-    if all(len(results.tied(side)) == len(results.facilities) for side in SIDES):
+    if results.all_tied:
         return ("Choose the sites on other grounds, or collect more cases.",)
     known = [side for side in SIDES if f"visit_{side}" in facts.frame]
     if not known:

@@ -93,7 +93,8 @@ class Results:
     def null(self) -> float | None:
         """The value that says that nothing changed, where the main estimand has one."""
         term = ESTIMANDS.get(self.estimand, SCORE)
-        return None if term is SCORE or term.net else term.null
+        lowest = bool(self.attr("lower_is_better", 0))
+        return None if term is SCORE or term.net or lowest else term.null
 
     @property
     def words(self) -> Wording:
@@ -228,6 +229,11 @@ class Results:
         """Return who ties at the cut of a side, in the order of the study."""
         flags = self.group("ranking")[f"tied_{side}"].to_numpy().astype(bool)
         return [name for name, flag in zip(self.facilities, flags, strict=True) if flag]
+
+    @property
+    def all_tied(self) -> bool:
+        """Whether everybody ties at both ends: the data do not tell the facilities apart."""
+        return all(len(self.tied(side)) == len(self.facilities) for side in SIDES)
 
     @property
     def shares_cases(self) -> bool:
