@@ -166,6 +166,50 @@ def next_cases(
     >>> int(found.recommended.sum()), bool(found.pcs_recommended >= found.pcs_equal)
     (100, True)
     """
+    case, m = _checked(fit, cases=cases, m=m, side=side, period=period)
+    level = levels(fit)
+    facilities = level.sizes["facility"]
+    posterior = posterior_of(fit, case, period=period)
+    normals = outcomes(facilities, seed)
+
+    def chance(resolved: Floats) -> float:
+        return chance_right(posterior, resolved, m=m, side=side, normals=normals)
+
+    def value(allocation: Floats) -> float:
+        return chance(posterior.resolved(allocation))
+
+    now = chance(np.zeros(facilities))
+    equal = _spread(np.ones(facilities), cases)
+    best = _exchange(value, equal, _spread(_open(posterior), cases))
+    share = max(1.0, cases / facilities)
+    alone = share * np.eye(facilities)
+    cells = _cell_values(posterior, share, chance)
+    return xr.Dataset(
+        {
+            "recommended": ("facility", best),
+            "equal": ("facility", equal),
+            "gain": ("facility", [(value(row) - now) / share for row in alone]),
+            "gain_of_indicator": (("facility", "indicator"), (cells - now) / share),
+            "pcs_now": now,
+            "pcs_equal": value(equal),
+            "pcs_recommended": value(best),
+        },
+        coords={name: level[name].to_numpy() for name in ("facility", "indicator")},
+        attrs={"cases": cases, "m": m, "side": side, "period": period, "seed": seed},
+    )
+
+
+def _cell_values(posterior: Posterior, share: float, chance: Callable[[Floats], float]) -> Floats:
+    """Return the chance (facility, indicator) after cases that score one indicator only."""
+    by_cell = posterior.resolved_by_cell(share)
+    own = np.eye(len(by_cell))
+    return np.array([[chance(own[i] * one) for one in row] for i, row in enumerate(by_cell)])
+
+
+def _checked(
+    fit: xr.DataTree, *, cases: int, m: int | None, side: str, period: str
+) -> tuple[NextCases, int]:
+    """Return what the next cases are like and m, or raise InputError with every problem."""
     if "constant_data" not in fit.children or fit.attrs.get("kind") != "counts":
         raise InputError(Problem(rule="the next cases need a fit of counts", cure="see pdsim.fit"))
     case = cases_of(fit)
@@ -183,43 +227,7 @@ def next_cases(
         wrong.append(Problem(rule=f"there is no period {period!r} in the fit"))
     if wrong:
         raise InputError(wrong)
-    posterior = posterior_of(fit, case, period=period)
-    normals = outcomes(facilities, seed)
-
-    def chance(resolved: Floats) -> float:
-        return chance_right(posterior, resolved, m=m, side=side, normals=normals)
-
-    def value(allocation: Floats) -> float:
-        return chance(posterior.resolved(allocation))
-
-    now = chance(np.zeros(facilities))
-    equal = _spread(np.ones(facilities), cases)
-    best = _exchange(value, equal, _spread(_open(posterior), cases))
-    share = max(1.0, cases / facilities)
-    alone = share * np.eye(facilities)
-    by_cell = posterior.resolved_by_cell(share)
-    cells = np.array(
-        [
-            [chance(np.eye(facilities)[i] * by_cell[i, k]) for k in range(by_cell.shape[1])]
-            for i in range(facilities)
-        ]
-    )
-    return xr.Dataset(
-        {
-            "recommended": ("facility", best),
-            "equal": ("facility", equal),
-            "gain": ("facility", [(value(row) - now) / share for row in alone]),
-            "gain_of_indicator": (("facility", "indicator"), (cells - now) / share),
-            "pcs_now": now,
-            "pcs_equal": value(equal),
-            "pcs_recommended": value(best),
-        },
-        coords={
-            "facility": level["facility"].to_numpy(),
-            "indicator": level["indicator"].to_numpy(),
-        },
-        attrs={"cases": cases, "m": m, "side": side, "period": period, "seed": seed},
-    )
+    return case, m
 
 
 def posterior_of(fit: xr.DataTree, case: NextCases, *, period: str) -> Posterior:

@@ -62,58 +62,24 @@ def plan(
     scenario : Scenario
         What is assumed; its rule and its engine are those of the planned analysis.
     target : str
-        A bound on a performance measure: ``pcs_top >= 0.8``, ``overlap_top >= 0.9``,
-        ``regret_top <= 1``, ``width <= 10``, ``pcs_both >= 0.7``, ...
-    over : {"trials", "facilities", "indicators", "rounds", "cost"}
-        What is made as small as possible: cases per cell and period; facilities; indicators;
-        rounds of `scenario.trials` cases each; or the cost of the designs in `grid`.
-    low, high : int, optional
-        Range that is searched.
-    precision : float
-        The interval is to lie within this share of n: 0.1 for +-10 %.
-    ranges : mapping of str to (low, high), optional
-        Plausible ranges of assumptions, by the names of the scenario's settings.
-    sensitivity : bool
-        Whether to plan again at both ends of every range.
-    assurance : {"", "ranges", "priors", "pilot"}
-        Also average over parameters drawn evenly from `ranges`, from `design_priors`, or from
-        the posterior of `pilot`.
-    design_priors : Priors, optional
+        A bound on a performance measure: ``pcs_top >= 0.8``, ``regret_top <= 1``, ...
     pilot : DataTree, optional
         A fit of a pilot study, see `pdsim.fit`.
-    costs : pdsim.planning.Costs, optional
-    budget : float, optional
-        Also find what it buys, and the best design that it pays for.
-    grid : mapping of str to sequence of int, optional
-        ``facilities``, ``indicators`` and ``cases_per_visit`` of the designs that are compared by
-        cost.
-    stand_in : int
-        Studies in which a rule other than that of `pdsim.analyse` is compared with it at n; 0 for
-        none.
-    seed : int
-    most : int
-        Replicates after which a search gives up.
     workers : int
         Processes, for rules that need a posterior; numbers do not depend on it. A script that
         asks for several must keep its work under ``if __name__ == "__main__":``.
     progress : callable, optional
-        Called with (stage, replicates so far, 0).
+        Called with (stage, replicates so far, about how many it will take or 0).
+    over, low, high, precision, ranges, sensitivity, assurance, design_priors, costs, budget, \
+grid, stand_in, seed, most
+        As in `pdsim.planning.PlanSettings`.
 
     Returns
     -------
     DataTree
-        ``answer``: n with its interval and the curve, for the scenario as stated (see
-        `pdsim.planning.root_dataset`), ``cost``, ``cases``, ``visits``, ``reliability`` at n, and
-        ``n_certain`` with ``cost_certain``, the size that reaches the target with 95 % certainty.
-        ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
-        ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
-        ``drawn_low``, ``drawn_median``, ``drawn_high``. ``assumptions``: over ``setting`` its
-        ``source``, and what it is ``instead`` of. ``rules``: see
-        `pdsim.planning.stand_in.compare_rules`. With costs ``visits`` and ``prices``, with a
-        budget ``budget``, with a cost of wrong names ``worth`` (see `pdsim.planning.budget`).
-        ``sensitivity``, ``designs``, ``frontier`` where asked for. Attributes ``headline`` (which
-        of ``answer`` and ``assurance`` to quote), ``target``, ``over``, ``status``, ``seed``,
-        ``configuration`` (with the whole scenario), ``replicates`` (spent in all), versions.
+        The parts of `pdsim.planning.plan_parts.answers_of`, and ``assumptions``: over
+        ``setting`` its ``source``, and what it is ``instead`` of. Attributes ``headline`` (which
+        of ``answer`` and ``assurance`` to quote), ``status``, ``configuration``, ``replicates``.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def answers_of(
     ranges: Mapping[str, Range],
     draw_for: DrawFor | None,
 ) -> dict[str, xr.Dataset]:
-    """Return the parts of a plan by name; see `pdsim.plan`.
+    """Return the parts of a plan by name.
 
     Parameters
     ----------
@@ -45,6 +45,19 @@ def answers_of(
     ranges : mapping of str to Range
     draw_for : callable or None
         What the assurance averages over.
+
+    Returns
+    -------
+    dict of str to Dataset
+        ``answer``: n with its interval and the curve, for the scenario as stated (see
+        `pdsim.planning.root_dataset`), ``cost``, ``cases``, ``visits``, ``reliability`` at n, and
+        ``n_certain`` with ``cost_certain``, the size that reaches the target with 95 % certainty.
+        ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
+        ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
+        ``drawn_low``, ``drawn_median``, ``drawn_high``. ``rules``: see
+        `pdsim.planning.stand_in.compare_rules`. With costs ``visits`` and ``prices``, with a
+        budget ``budget``, with a cost of wrong names ``worth`` (see `pdsim.planning.budget`).
+        ``sensitivity``, ``designs``, ``frontier`` where asked for.
     """
     parts: dict[str, xr.Dataset] = {}
     costs, planned = settings.costs, question
