@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from pdsim.errors import InputError
-from pdsim.ranking import beta_scores, disagreement, disagreement_words, select
+from pdsim.ranking import beta_scores, disagreement, select
+from pdsim.reports.study.rule_words import disagreement_words
 from pdsim.terms.places import mean_places, places
 
 

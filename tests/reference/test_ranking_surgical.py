@@ -8,7 +8,6 @@ from scipy.special import gammaln
 from pdsim.ranking import (
     beta_scores,
     disagreement,
-    disagreement_words,
     expected_rank,
     gridded_scores,
     pairwise_probability,
@@ -17,6 +16,7 @@ from pdsim.ranking import (
     set_probability,
     top_probability,
 )
+from pdsim.reports.study.rule_words import disagreement_words
 
 TRIALS = np.array([47, 148, 119, 810, 211, 196, 148, 215, 207, 97, 256, 360], dtype=float)
 DEATHS = np.array([0, 18, 8, 46, 8, 13, 9, 31, 14, 8, 29, 24], dtype=float)

@@ -11,7 +11,6 @@ from pdsim.conventions import CI_PROB, Side
 from pdsim.ranking import (
     Score,
     disagreement,
-    disagreement_words,
     expected_rank,
     grades,
     pairwise_probability,
@@ -24,6 +23,7 @@ from pdsim.ranking import (
     top_probability,
 )
 from pdsim.ranking.observed import Observed
+from pdsim.reports.study.rule_words import disagreement_words
 from pdsim.reports.study.view import SEPARATOR, SIDES, labels
 
 LISTED_SETS: Final = 20

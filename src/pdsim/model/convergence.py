@@ -145,11 +145,6 @@ def gates_to_json(gates: tuple[Gate, ...]) -> str:
     return json.dumps([asdict(gate) for gate in gates])
 
 
-def gates_from_json(text: str) -> tuple[Gate, ...]:
-    """Return the gates of `gates_to_json`."""
-    return tuple(Gate(**entry) for entry in json.loads(text))
-
-
 def _extreme(values: xr.Dataset, *, largest: bool) -> tuple[float, str]:
     """Return the worst value and the name of its quantity; NaN counts as the worst."""
     worst, name = (-np.inf if largest else np.inf), ""

@@ -8,7 +8,6 @@ from pdsim.ranking.comparison import improvement_probability, pairwise_probabili
 from pdsim.ranking.confidence import rank_confidence_set
 from pdsim.ranking.containing import likely_sets, subset, superset
 from pdsim.ranking.contrast import disagreement
-from pdsim.ranking.contrast_words import disagreement_words
 from pdsim.ranking.correlated import correlated_scores
 from pdsim.ranking.grading import grades
 from pdsim.ranking.intervals import joint_rank_region, rank_interval
@@ -49,7 +48,6 @@ __all__ = [
     "between",
     "correlated_scores",
     "disagreement",
-    "disagreement_words",
     "expected_rank",
     "grades",
     "gridded_scores",

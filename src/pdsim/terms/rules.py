@@ -70,7 +70,8 @@ class Rule:
     seeded : bool
         Whether the merit rests on random numbers (`Evidence.seeds`).
     ahead, behind : str
-        Who is nearer to the top by it has "the higher ...", and to the bottom "the lower ...".
+        What who is nearer to the top by it has, and who is nearer to the bottom, with ``{m}``
+        filled in; else "the higher" and "the lower" of the label.
     loss : str
         The loss (a key of `LOSSES`) whose expectation the rule makes small, or empty.
     under : str
@@ -143,11 +144,11 @@ class Rule:
         """Return what a column of the criterion is headed."""
         return self.title.format(side=side, m=m) or self.label
 
-    def words(self, side: Side) -> str:
+    def words(self, side: Side, m: int) -> str:
         """Say what a facility nearer to that side has: "the higher posterior mean"."""
         if side == "top":
-            return self.ahead or f"the higher {self.label}"
-        return self.behind or f"the lower {self.label}"
+            return self.ahead.format(m=m) or f"the higher {self.label}"
+        return self.behind.format(m=m) or f"the lower {self.label}"
 
 
 def _rank_from_top(merit: Floats, side: Side) -> Floats:
@@ -244,6 +245,8 @@ RULES: Final = Registry(
             under="the posterior",
             unit="probability",
             title="P({side} {m})",
+            ahead="the higher P(best {m})",
+            behind="the higher P(worst {m})",
         ),
         Rule(
             name="expected_rank",

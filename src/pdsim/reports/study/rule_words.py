@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.ranking.selection import FLIP_ERRORS
+from pdsim.terms.rules import RULES
+
+_NOT_COMPARED: Final = ("set", "whole", "rank")
+"""Units of criteria that put no facility ahead of another, and of the expected rank."""
 
 _MOST_PAIRS = 6
 """Pairs of facilities of which sentences are made; the number of others is stated."""
@@ -141,24 +146,20 @@ def _criteria(found: xr.Dataset) -> list[_Criterion]:
         ),
     ]
     m = found.attrs["m"]
-    words = {
-        "p_top": f"the higher P({end} {m})",
-        "posterior_mean": "the higher posterior mean" if top else "the lower posterior mean",
-        "observed_change": "the larger observed change" if top else "the smaller observed change",
-        "z_score": "the higher mean z-score" if top else "the lower mean z-score",
-        "shrunken_mean": "the higher shrunken estimate" if top else "the lower shrunken estimate",
-    }
     for name in found["rule"].values:
-        if str(name) in words and not (str(name) == "p_top" and m == 1):
-            part = found.sel(rule=name)
-            result.append(
-                _Criterion(
-                    words=words[str(name)],
-                    value=part["criterion"].values,
-                    error=part["criterion_mcse"].values,
-                    sign=-1.0 if bool(part["smaller_is_better"]) else 1.0,
-                )
+        rule = RULES[str(name)]
+        # the expected rank is there already, and P(best 1) is P(best)
+        if rule.unit in _NOT_COMPARED or (rule.unit == "probability" and m == 1):
+            continue
+        part = found.sel(rule=name)
+        result.append(
+            _Criterion(
+                words=rule.words(found.attrs["side"], m),
+                value=part["criterion"].values,
+                error=part["criterion_mcse"].values,
+                sign=-1.0 if bool(part["smaller_is_better"]) else 1.0,
             )
+        )
     return result
 
 
