@@ -73,6 +73,7 @@ def decide_observed(
         analysis_weights(scenario),
         counts=scenario.kind == "counts",
         correlation=scenario.analysed_case_correlation,
+        interval=rule.needs != "change",
         seeds=seeds,
     )
     usable = ~np.isnan(found.estimate).any(axis=1)

@@ -89,6 +89,7 @@ def evidence_of_cells(
     *,
     counts: bool,
     correlation: float = 0.0,
+    interval: bool = True,
     seeds: tuple[int, ...] = (),
 ) -> Evidence:
     """Return changes, estimates and variances of observed cells.
@@ -105,13 +106,16 @@ def evidence_of_cells(
     counts : bool
     correlation : float
         Of two indicators scored on one case.
+    interval : bool
+        Whether `centre` and `variance` are wanted too.
     seeds : tuple of int
     """
     from pdsim.terms.loops import observed_changes
 
     change = np.empty(value.shape[:3])
     estimate, centre, variance = np.empty((3, *value.shape[:2]))
-    observed_changes(value, size, weights, counts, correlation, change, estimate, centre, variance)
+    filled = (change, estimate, centre, variance)
+    observed_changes(value, size, weights, counts, correlation, interval, *filled)
     return Evidence(
         change=change,
         weights=weights,

@@ -27,6 +27,7 @@ def observed_changes(
     weights: Floats,
     counts: bool,
     correlation: float,
+    interval: bool,
     change: Floats,
     estimate: Floats,
     centre: Floats,
@@ -58,6 +59,8 @@ def observed_changes(
         Whether they are counts, whose change is in percentage points.
     correlation : float
         r, of two indicators scored on one case.
+    interval : bool
+        Whether `centre` and `variance` are wanted too; they take most of the time.
     change : ndarray (row, facility, indicator)
         NaN where the indicator does not count.
     estimate, centre, variance : ndarray (row, facility)
@@ -69,7 +72,7 @@ def observed_changes(
     for r in range(rows):
         row = r if size.shape[0] > 1 else 0
         for i in range(facilities):
-            number = 0.0
+            number = moved = total = 0.0
             for k in range(indicators):
                 change[r, i, k] = np.nan
                 if weights[k] == 0.0:
@@ -84,18 +87,21 @@ def observed_changes(
                 if np.isfinite(gain):
                     number += 1.0
                     change[r, i, k] = factor * gain
+                    total += weights[k]
+                    moved += weights[k] * change[r, i, k]
             estimate[r, i] = centre[r, i] = variance[r, i] = np.nan
             if number == 0.0:
                 continue
+            estimate[r, i] = moved / total
+            if not interval:
+                continue
             added = (1.0 + (number - 1.0) * correlation) / number if counts else 0.0
-            moved = middle = total = plain = 0.0
+            middle = plain = 0.0
             rooted[:] = 0.0
             for k in range(indicators):
                 if np.isnan(change[r, i, k]):
                     continue
                 w = weights[k]
-                total += w
-                moved += w * change[r, i, k]
                 both = 0.0
                 for t in range(periods):
                     x, n = value[r, i, k, t], size[row, i, k, t]
@@ -109,7 +115,6 @@ def observed_changes(
                     if correlation > 0.0:
                         rooted[t] += np.sqrt(single)
                 plain += both
-            estimate[r, i] = moved / total
             centre[r, i] = factor * middle / total
             joint = 0.0
             for t in range(periods):
