@@ -94,6 +94,8 @@ def one_group(
 ) -> dict[str, object]:
     """Split, fit and predict one group."""
     rng = np.random.default_rng(seed)
+    # not every indicator is known of some hospital of a group
+    indicators = indicators[indicators["indicator"].isin(table["indicator"].unique())]
     first, second = (
         pdsim.Study.from_long(half, indicators=indicators) for half in halves(table, rng)
     )
