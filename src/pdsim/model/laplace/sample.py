@@ -253,10 +253,11 @@ def _composite_ess(composite: Floats, point: Ints) -> float:
     The squared Monte Carlo error of its mean is that of the mean over points, in the order of the
     chains, of the mean of the draws from a point.
     """
-    counts = np.bincount(point)
+    counts = np.bincount(point, minlength=LANES * (int(point.max()) // LANES + 1))
     means = np.zeros((counts.size, composite.shape[1]))
     np.add.at(means, point, composite)
     means /= np.maximum(counts, 1)[:, None]
+    means[counts == 0] = composite.mean(axis=0)  # with fewer draws than points
     error = means.var(axis=0, ddof=1) / effective_number(means.reshape(-1, LANES, means.shape[1]))
     return float(np.min(composite.var(axis=0, ddof=1) / np.maximum(error, 1e-300)))
 
