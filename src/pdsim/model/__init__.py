@@ -11,6 +11,7 @@ from pdsim.model.composites import (
     variance_share,
 )
 from pdsim.model.fit import fit
+from pdsim.model.next_round import next_round
 from pdsim.model.predictive import posterior_predictive, prior_predictive
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "fit_many",
     "levels",
     "model_checks",
+    "next_round",
     "observed_change",
     "posterior_predictive",
     "prior_predictive",

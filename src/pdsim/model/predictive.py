@@ -162,8 +162,8 @@ def prior_predictive(
     truths, observations = [], []
     for _ in range(draws):
         eta, _ = draw_eta(draw_parameters(data, rng), data, rng)
-        truths.append(_composite(expit(eta) if data.kind == "counts" else eta, data))
-        observations.append(_composite(draw_proportion(eta, data, rng), data))
+        truths.append(composite_of(expit(eta) if data.kind == "counts" else eta, data))
+        observations.append(composite_of(draw_proportion(eta, data, rng), data))
     dims = ("sample", "facility", "period")
     coords = {n: study.data[n].to_numpy() for n in ("facility", "period")}
     return xr.Dataset(
@@ -196,12 +196,12 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     eta = fit["posterior"]["eta"].stack(sample=("chain", "draw")).transpose("sample", ...)
     replicates = np.array(
-        [_composite(draw_proportion(draw, data, rng), data) for draw in eta.to_numpy()]
+        [composite_of(draw_proportion(draw, data, rng), data) for draw in eta.to_numpy()]
     )
     seen = np.where(data.size > 0, data.observed, np.nan)
     if data.kind == "counts":
         seen = seen / np.where(data.size > 0, data.size, 1.0)
-    observed = _composite(seen, data)
+    observed = composite_of(seen, data)
     below = (replicates < observed).mean(axis=0) + 0.5 * (replicates == observed).mean(axis=0)
     coords = {n: study.data[n].to_numpy() for n in ("facility", "period")}
     return xr.Dataset(
@@ -215,7 +215,7 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
     )
 
 
-def _composite(value: Floats, data: ModelData) -> Floats:
+def composite_of(value: Floats, data: ModelData) -> Floats:
     """Weighted mean over the indicators present (facility, period); percent for counts."""
     weight = np.where(np.isnan(value), 0.0, data.weight[:, None])
     factor = 100.0 if data.kind == "counts" else 1.0

@@ -21,6 +21,7 @@ from pdsim.ranking.marginals import (
 from pdsim.ranking.observed import observed_of
 from pdsim.ranking.percentiles import pcer, r_values, rankability, sucra, triple_goal
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
+from pdsim.ranking.run_chart import RunLimits, run_limits, signal_by_chance
 from pdsim.ranking.selection import select
 from pdsim.ranking.sets import set_probability
 from pdsim.ranking.statements import (
@@ -31,6 +32,7 @@ from pdsim.ranking.statements import (
     in_top,
     statement_probability,
 )
+from pdsim.ranking.steadiness import over_rounds, repeat_membership, run_charts, steadiness
 from pdsim.ranking.winners import winners_curse
 from pdsim.terms.evidence import Evidence
 from pdsim.terms.rules import LOSSES, RULES, Rule, register_rule
@@ -41,6 +43,7 @@ __all__ = [
     "Evidence",
     "Marginals",
     "Rule",
+    "RunLimits",
     "Score",
     "Statement",
     "above",
@@ -58,6 +61,7 @@ __all__ = [
     "likely_sets",
     "normal_scores",
     "observed_of",
+    "over_rounds",
     "pairwise_probability",
     "pcer",
     "r_values",
@@ -66,9 +70,14 @@ __all__ = [
     "rank_probability",
     "rankability",
     "register_rule",
+    "repeat_membership",
+    "run_charts",
+    "run_limits",
     "select",
     "set_probability",
+    "signal_by_chance",
     "statement_probability",
+    "steadiness",
     "subset",
     "sucra",
     "superset",
