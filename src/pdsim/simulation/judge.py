@@ -1,5 +1,6 @@
 """How good one replicate's decision is against the truth: one row of numbers per replicate."""
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,16 @@ from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.jit import compiled
 from pdsim.simulation.observed import NOT_CONVERGED, Decision
 from pdsim.simulation.ties import count_ways, mark_end, same_set, sets_meet
-from pdsim.terms.measures import BINNED, BINS, JUDGED, Judged, own_measures
+from pdsim.terms.measures import (
+    BINNED,
+    BINS,
+    JUDGED,
+    THEME_BOUND,
+    THEME_GAP,
+    THEME_SD,
+    Judged,
+    own_measures,
+)
 from pdsim.terms.places import TIE, shares
 
 _ROW: Final = np.dtype([(name, np.float64) for name in JUDGED])
@@ -177,8 +187,9 @@ def _judge_ends(share: Floats, true: Floats, estimate: Floats, m: int, row: Any)
     """Add up what the named and the truly best and worst are worth."""
     overlap_top = overlap_bottom = 0.0
     best = worst = chosen_top = chosen_bottom = 0.0
-    estimated_top = estimated_bottom = 0.0
+    estimated_top = estimated_bottom = wrong = 0.0
     for i in range(true.size):
+        wrong += share[0, i] * share[3, i] + share[1, i] * share[2, i]
         overlap_top += share[0, i] * share[2, i]
         overlap_bottom += share[1, i] * share[3, i]
         best += share[2, i] * true[i]
@@ -191,6 +202,11 @@ def _judge_ends(share: Floats, true: Floats, estimate: Floats, m: int, row: Any)
             estimated_bottom += share[1, i] * estimate[i]
     row["overlap_top"] = overlap_top / m
     row["overlap_bottom"] = overlap_bottom / m
+    left = 0.5 * (overlap_top + overlap_bottom - wrong) / m
+    row["interview_lambda"] = left
+    # beyond 1.645 standard deviations, by the normal distribution
+    beyond = left * THEME_GAP / (THEME_SD / math.sqrt(m)) - THEME_BOUND
+    row["theme_power"] = 0.5 * math.erfc(-beyond / math.sqrt(2.0))
     row["regret_top"] = (best - chosen_top) / m
     row["regret_bottom"] = (chosen_bottom - worst) / m
     row["contrast"] = (chosen_top - chosen_bottom) / m

@@ -4,6 +4,7 @@ A measure is a smooth function of means of numbers that every replicate gives. M
 one such number; its column is filled in by `pdsim.simulation.judge`.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, overload
@@ -17,6 +18,15 @@ type Means = Mapping[str, Floats]
 
 BINS: Final = 10
 """Bins of P(top m) for the reliability curve."""
+
+THEME_GAP: Final = 0.4
+"""Difference of the theme of ``theme_power``: 70 % of informants against 30 %."""
+
+THEME_SD: Final = math.sqrt(2.0 * 0.25 * (0.1 + 0.9 / 12))
+"""Its standard deviation times the root of m: 12 informants a facility, correlated by .1."""
+
+THEME_BOUND: Final = 1.6448536269514722
+"""Standard deviations that it must exceed: a one-sided level of 5 %."""
 
 BINNED: Final = tuple(
     f"forecast_{part}_{b}" for part in ("count", "sum", "hits") for b in range(BINS)
@@ -250,6 +260,19 @@ MEASURES: Final = Registry(
             name="contrast",
             words="true difference between the facilities named as best and as worst",
             unit="estimand",
+            control=True,
+        ),
+        Measure(
+            name="interview_lambda",
+            words="share of a theme's difference between the best and the worst that is left "
+            "between those named",
+            control=True,
+        ),
+        Measure(
+            name="theme_power",
+            words="chance that a theme of the best (70 against 30 % of 12 informants each) stands "
+            "out between those named as best and as worst",
+            scale="probability",
             control=True,
         ),
         Measure(
