@@ -235,9 +235,9 @@ def analyse(
     computation failed: the numbers are there, marked, and must not be cited.
     """
     from pdsim.reports.formats.write import check_formats
-    from pdsim.study import read_study
 
     check_formats(formats)
+    from pdsim.study import read_study
 
     found = read_study(study, options=options)
     with _bar() as advance:

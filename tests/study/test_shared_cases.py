@@ -29,6 +29,11 @@ def test_totals_thousands_and_suppressed_counts() -> None:
     few = study.data.sel(facility="Site A", indicator="Falls with harm", period="baseline")
     assert [float(few[name]) for name in ("low", "high", "of")] == [1, 4, 1310]
     assert float(few["trials"]) == 0
+    for end, value in (("low", 1), ("high", 4)):
+        full = study.with_suppressed(end)
+        assert cell(full, "Site A", "Falls with harm", "baseline") == (value, 1310)
+        assert "of" not in full.data
+    assert "2 counts are published only as below a number (up to 5)" in notes(study)
     assert "not a facility: 'Total' (4 rows)" in notes(study)
     assert "'n/a' (2), '*' (1)" in notes(study)
     kept = read_study(CASES / "total_row" / "study2.toml", options=StudyOptions(keep=("Total",)))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import xarray as xr
@@ -17,6 +17,7 @@ from pdsim.model.fit import Engine
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
 from pdsim.study import Study
+from pdsim.study.problems import listed
 from pdsim.terms.estimands import estimands_of
 
 CASE_CORRELATIONS = (0.0, 0.1, 0.3)
@@ -108,6 +109,43 @@ def _refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) ->
         warnings.simplefilter("ignore", ConvergenceWarning)
         score = composite(fit(study, engine=engine, priors=priors, seed=seed, hand_over=False))
     return exchanged(score, identical_facilities(study))
+
+
+def suppressed_sensitivity(
+    study: Study, *, engine: Engine = "laplace", seed: int = 1
+) -> xr.Dataset:
+    """Return the selection with all suppressed counts at their lowest and at their highest.
+
+    Returns
+    -------
+    xarray.Dataset (suppressed, facility)
+        See `compare_selections`; ``suppressed`` is "low" and "high".
+    """
+    ends: tuple[Literal["low", "high"], ...] = ("low", "high")
+    scores = {
+        end: _refit(study.with_suppressed(end), engine=engine, priors=None, seed=seed)
+        for end in ends
+    }
+    return compare_selections(scores, dim="suppressed", m=study.m)
+
+
+def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
+    """Say who would be chosen at either end of the suppressed counts."""
+    words = {"low": "lowest", "high": "highest"}
+    sentences = []
+    for end in table["suppressed"].to_numpy().tolist():
+        changes = []
+        for side in ("top", "bottom"):
+            key = f"selected_{side}"
+            here = table[key].sel(suppressed=end).to_numpy().astype(bool)
+            own = ranking[key].sel(facility=table["facility"]).to_numpy().astype(bool)
+            names = table["facility"].to_numpy()
+            gone, new = names[own & ~here].tolist(), names[here & ~own].tolist()
+            if gone or new:
+                changes.append(f"at the {side} {listed(new) or 'nobody'} for {listed(gone)}")
+        result = "; ".join(changes) or "the same facilities are chosen"
+        sentences.append(f"With the suppressed counts at their {words[end]}: {result}.")
+    return tuple(sentences)
 
 
 def case_correlation_sensitivity(

@@ -25,6 +25,8 @@ from pdsim.analysis.refits import (
     case_correlation_sensitivity,
     design_effect_sensitivity,
     prior_sensitivity,
+    suppressed_sensitivity,
+    suppressed_sentences,
 )
 from pdsim.analysis.report import RUN_FILE, write_report
 from pdsim.analysis.result import Analysis
@@ -282,6 +284,12 @@ def _with_sensitivity(
     progress(AnalysisProgress(stage=stage, done=2, total=3))
     if study.kind == "counts":
         results["design_effect"] = xr.DataTree(design_effect_sensitivity(study, seed=seed))
+    if "of" in study.data:
+        table = suppressed_sensitivity(study, seed=seed)
+        results["suppressed"] = xr.DataTree(table)
+        said = suppressed_sentences(table, results["ranking"].to_dataset())
+        assumed = json.loads(results.attrs["assumptions"])
+        results.attrs["assumptions"] = json.dumps([*assumed, *said])
     results["changes"] = xr.DataTree(changes_group(results))
     progress(AnalysisProgress(stage=stage, done=3, total=3))
     return results

@@ -254,7 +254,8 @@ def _side_tables(
     }
     tables[f"weights_multiverse_{side}"] = universe
     tables[f"weights_factors_{side}"] = by_factor(universe)
-    if several:
+    # the others of an indicator with all the weight have no proportions to keep
+    if several and int((nominal > 0).sum()) > 1:
         tables[f"weights_stability_{side}"] = _stability(mean, nominal, universe, m, side)
     for at, domain in enumerate(_swept(levels, nominal)):
         tables[f"weights_sweep_{side}_{at}"] = domain_sweep(values, nominal, domain, m=m, side=side)

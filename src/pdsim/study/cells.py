@@ -366,6 +366,11 @@ def _counts(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Fi
         result["low"] = np.where(known, np.minimum(1.0, trials), np.nan)
         result["high"] = np.where(known, np.minimum(limit - 1.0, trials), np.nan)
         result["of"] = np.where(known, trials, np.nan)
+        found.notes.append(
+            f"{known.sum():,} counts are published only as below a number (up to "
+            f"{np.nanmax(limit[known]):,.0f}): they are missing in the fit, and the choice is made "
+            "again with all of them at their lowest and at their highest."
+        )
     return result
 
 

@@ -203,6 +203,15 @@ class Study:
         """Return the study with the within-case correlation stated as `r`, or unset (None)."""
         return replace(self, options=replace(self.options, case_correlation=r), estimated=None)
 
+    def with_suppressed(self, end: Literal["low", "high"]) -> "Study":
+        """Return the study with all suppressed counts at one end of their ranges."""
+        known = self.data["of"].notnull()
+        data = self.data.assign(
+            successes=xr.where(known, self.data[end], self.data["successes"]),
+            trials=xr.where(known, self.data["of"], self.data["trials"]),
+        )
+        return replace(self, data=data.drop_vars(["low", "high", "of"]))
+
     def effective_data(self) -> xr.Dataset:
         """Return the data with trials (or precision) divided by the design effects.
 

@@ -61,6 +61,8 @@ def export_of(content: bytes, file: str) -> Export:
 
 def _dhis2(document: dict[str, Any], file: str) -> Export:
     names = [str(header["name"]) for header in document["headers"]]
+    if any(not isinstance(row, list) or len(row) != len(names) for row in document["rows"]):
+        raise ValueError("a row of another length than the headers")
     rows = pd.DataFrame(document["rows"], columns=names).astype(object)
     items = (document.get("metaData") or {}).get("items") or {}
 
