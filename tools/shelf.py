@@ -76,8 +76,11 @@ def defined(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 def is_kept(node: ast.stmt) -> bool:
     """Whether a decorator with arguments takes a definition, as numba's extensions do."""
-    calls = [d.func for d in getattr(node, "decorator_list", ()) if isinstance(d, ast.Call)]
-    return any(getattr(c, "id", "") not in ("dataclass", "lru_cache", "cache") for c in calls)
+    kept = getattr(node, "decorator_list", [])
+    if isinstance(node, ast.FunctionDef):
+        kept = [decorator for decorator in kept if isinstance(decorator, ast.Call)]
+    names = [getattr(getattr(part, "func", part), "id", "") for part in kept]
+    return any(name not in ("dataclass", "lru_cache", "cache") for name in names)
 
 
 def graph() -> tuple[dict[Place, set[Place]], dict[Place, int], list[tuple[str, str]]]:
@@ -98,7 +101,8 @@ def graph() -> tuple[dict[Place, set[Place]], dict[Place, int], list[tuple[str, 
                 methods += [
                     (f"{module}.{name}", item.name)
                     for item in node.body
-                    if isinstance(item, ast.FunctionDef) and not item.name.startswith("__")
+                    if isinstance(item, ast.FunctionDef)
+                    and not item.name.startswith(("__", "_repr_"))
                 ]
         # a name that a package hands on
         for name, place in imports(tree):

@@ -20,4 +20,3 @@ SCHEMA_VERSION: Final = 1
 """Version of the layout of every file and Dataset that pdsim writes."""
 
 type Side = Literal["top", "bottom"]
-type Direction = Literal["higher", "lower"]

@@ -132,12 +132,6 @@ def check_seal(path: Path) -> None:
     raise DamagedError(path, "the digest at its end is missing or wrong")
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def published(folder: Path, *, keep: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """Give an empty folder to write to; it becomes `folder` when all went well, else nothing does.

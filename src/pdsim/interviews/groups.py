@@ -23,7 +23,6 @@ from pdsim.interviews.pooling import BETWEEN, BOTTOM, TOP
 from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, never_seen
 from pdsim.ranking.probability import top_probability
 
-ROLES: Final = ("higher", "boundary", "middle", "lower")
 TAILS: Final = (0.5 - 0.5 * CI_PROB, 0.5 + 0.5 * CI_PROB)
 """Bounds of every interval."""
 
@@ -190,9 +189,9 @@ def roles(groups: Groups, score: xr.DataArray, *, boundary: float = BOUNDARY) ->
     Returns
     -------
     Dataset
-        Over ``facility``: ``role`` (one of `ROLES`; higher and lower are the groups), ``mean``,
-        ``low`` and ``high`` of the score,
-        ``top_probability``, ``bottom_probability`` and ``between_probability`` (it truly belongs
+        Over ``facility``: ``role`` (higher, boundary, middle or lower; the groups are higher and
+        lower), ``mean``, ``low`` and ``high`` of the score, ``top_probability``,
+        ``bottom_probability`` and ``between_probability`` (it truly belongs
         to neither end), each with its ``_mcse``.
     """
     top = top_probability(score, m=groups.m_top, side="top")

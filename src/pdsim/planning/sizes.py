@@ -1,15 +1,13 @@
 """A scenario at another size, and what a study of that size costs."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import numpy as np
 
 from pdsim.errors import InputError, Problem
 from pdsim.settings import FORBID_EXTRA
 from pdsim.simulation import Scenario
-
-type Over = Literal["trials", "facilities", "indicators", "rounds"]
 
 GRID: Final = ("facilities", "indicators", "cases_per_visit")
 """Dimensions in which designs can differ."""

@@ -12,9 +12,6 @@ from pdsim.study.read import study_from
 EXAMPLES: Final = ("lake_zone", "surgical", "safe_surgery_like")
 """Names of the examples."""
 
-LAKE_ZONE_ITEMS: Final = 14
-"""Indicators behind one percentage of the founding study."""
-
 
 def load_example(
     name: str,

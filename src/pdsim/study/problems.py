@@ -169,11 +169,6 @@ def listed(values: Sequence[str], *, limit: int = 8) -> str:
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
-def is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number by its type."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def is_missing(value: Any) -> bool:
     """Tell whether a cell holds nothing, in any of the ways to say so."""
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)

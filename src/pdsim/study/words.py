@@ -41,8 +41,6 @@ MISSING: Final = _all(
 )
 """Cells that hold no value; a 0 is a value."""
 
-SUPPRESSION_MARKS: Final = _all("*|**|suppressed|redacted")
-"""Missing since the value was small, says whoever published it."""
 
 YES: Final = _all(
     "1|1.0|1,0|yes|y|true|t|oui|o|vrai|v|sí|s|verdadero|sim|verdadeiro|ndiyo|ndio|kweli|ja|j|wahr",

@@ -58,9 +58,6 @@ _RENDERERS: Final[dict[str, Renderer]] = {
     "csv": _csv,
 }
 
-FORMATS: Final = tuple(_RENDERERS)
-"""Formats of a report."""
-
 
 def write_document(
     document: Document,

@@ -46,29 +46,6 @@ class Reference:
         authors = self.authors.replace("others", "and others")
         return f"{authors} ({self.year}). {self.title}.{place}{link}"
 
-    @property
-    def bibtex(self) -> str:
-        """The reference as a BibTeX entry."""
-        authors = " and ".join(
-            name if "," in name or name == "others" else f"{{{name}}}"
-            for name in self.authors.split("; ")
-        )
-        place = "howpublished" if self.kind in ("misc", "software") else "journal"
-        fields = {
-            "author": authors,
-            "title": f"{{{self.title}}}",
-            place: self.where,
-            "year": self.year,
-            "doi": self.doi,
-            "url": self.url,
-        }
-        lines = [f"  {name} = {{{_bibtex(value)}}}" for name, value in fields.items() if value]
-        return f"@{self.kind}{{{self.key},\n" + ",\n".join(lines) + "\n}"
-
-
-def _bibtex(value: str) -> str:
-    return value.replace("&", r"\&").replace("%", r"\%").replace("–", "--")
-
 
 _NUTS: Final = (
     Reference(
@@ -218,8 +195,3 @@ def references(results: Results) -> tuple[Reference, ...]:
     if any(name.startswith("weights") for name in results.tree.children):
         chosen.append(_WEIGHTS)
     return tuple(chosen)
-
-
-def bibtex(results: Results) -> str:
-    """Return the BibTeX entries of the references."""
-    return "\n\n".join(reference.bibtex for reference in references(results))

@@ -1,19 +1,15 @@
 """Where selection rules disagree on who is ahead: a table of criteria, and sentences from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import pandas as pd
 
 from pdsim.conventions import Side
 from pdsim.ranking import RULES
-from pdsim.reports.formats.document import Column, Piece, Table, Text, fill, listing, sentence
-from pdsim.reports.formats.numbers import Kind, write
+from pdsim.reports.formats.document import Column, Table
+from pdsim.reports.formats.numbers import Kind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import Results, labels
-
-_MOST_PAIRS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,58 +87,4 @@ def criteria_table(results: Results, side: Side) -> Table:
         exact=frozenset(
             one.key for one in used if one.key in RULES and not RULES[one.key].needs_posterior
         ),
-    )
-
-
-def disagreement_sentences(results: Results, side: Side, table: Table) -> list[Text]:
-    """Return one sentence for each pair that the criteria order differently."""
-    used = criteria(results, side)
-    texts: list[Text] = []
-    for first, second in combinations(table.rows, 2):
-        leads = {one.key: _lead(table, one, first, second) for one in used}
-        ahead = [one for one in used if leads[one.key] > 0]
-        behind = [one for one in used if leads[one.key] < 0]
-        if ahead and behind and len(texts) < _MOST_PAIRS:
-            texts.append(_sentence(results, table, side, (first, second), (ahead, behind)))
-    return texts
-
-
-def _lead(table: Table, one: Criterion, first: str, second: str) -> int:
-    """Return 1, -1 or 0 as the first is nearer to the side; 0 where both print the same."""
-    a, b = float(table.value(first, one.key)), float(table.value(second, one.key))
-    if write(a, one.kind) == write(b, one.kind):
-        return 0
-    return 1 if (a < b) == one.smaller else -1
-
-
-def _sentence(
-    results: Results,
-    table: Table,
-    side: Side,
-    pair: tuple[str, str],
-    split: tuple[list[Criterion], list[Criterion]],
-) -> Text:
-    first, second = pair
-    parts: Mapping[str, Piece | Text] = {
-        "a": results.called(first),
-        "b": results.called(second),
-        "end": side,
-        "for_a": _reasons(table, split[0], first, second),
-        "for_b": _reasons(table, split[1], second, first),
-    }
-    text = "{a} is nearer to the {end} than {b} by {for_a}, but {b} by {for_b}."
-    return sentence(fill(text, parts))
-
-
-def _reasons(table: Table, used: list[Criterion], first: str, second: str) -> Text:
-    return listing(
-        fill(
-            "{label} ({x} against {y})",
-            {
-                "label": one.label,
-                "x": table.number(first, one.key),
-                "y": table.number(second, one.key),
-            },
-        )
-        for one in used
     )
