@@ -102,9 +102,9 @@ def opening(scenarios: int = 10_000, lines: int = 10) -> None:
     from pdsim.files import write_json
     from pdsim.provenance import versions
     from pdsim.simulation import COLUMNS, Scenario
-    from pdsim.sweeps.blocks import BLOCKS, frame_of, pack
-    from pdsim.sweeps.grid import Cell
+    from pdsim.sweeps.crossing import Cell
     from pdsim.sweeps.ledger import BlockLine, append_lines
+    from pdsim.sweeps.packing import BLOCKS, frame_of, pack
     from pdsim.sweeps.reading import read_store
     from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked
     from pdsim.sweeps.writer import Writer

@@ -55,7 +55,8 @@ def test_source_uses_what_every_system_has_and_says_its_encoding(path: Path) -> 
 
 ELSEWHERE = '''
 """A system without what only POSIX has."""
-import os, runpy, signal, sys, warnings
+import os, sys, warnings
+import psutil  # of Linux, which needs what other systems need not
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in ("fork", "forkpty", "memfd_create", "preadv", "pwritev"):

@@ -6,7 +6,7 @@ import pytest
 
 from pdsim.errors import InputError
 from pdsim.sweeps.contract import load_simulation
-from pdsim.sweeps.grid import expand
+from pdsim.sweeps.crossing import expand
 from pdsim.sweeps.sweepfile import SweepSettings, read_settings
 
 

@@ -208,7 +208,7 @@ def test_array_jobs_own_their_stores_and_open_as_one(run, log, tmp_path):
 
 def test_array_jobs_divide_all_there_is_among_them_about_evenly(log):
     from pdsim.sweeps.contract import load_simulation
-    from pdsim.sweeps.grid import expand
+    from pdsim.sweeps.crossing import expand
     from pdsim.sweeps.tasks import wanted
 
     settings = sweeps.SweepSettings(replicates=90, seed=1, factors={"trials": list(range(1, 101))})

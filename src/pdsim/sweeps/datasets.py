@@ -16,7 +16,7 @@ from pdsim.errors import InputError, Problem
 from pdsim.files import write_atomically
 from pdsim.provenance import stamp
 from pdsim.sweeps.contract import Simulation, load_simulation
-from pdsim.sweeps.grid import Label
+from pdsim.sweeps.crossing import Label
 from pdsim.sweeps.reading import OpenStore, read_store
 
 

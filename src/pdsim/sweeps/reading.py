@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Bytes, Floats, Ints
 from pdsim.errors import DamagedError
 from pdsim.files import read_json
-from pdsim.sweeps.blocks import BLOCKS, CHUNK, frame_of, unpack
 from pdsim.sweeps.contract import load_simulation
 from pdsim.sweeps.ledger import BlockLine
+from pdsim.sweeps.packing import BLOCKS, CHUNK, frame_of, unpack
 from pdsim.sweeps.store import (
     AGAIN,
     STORE,

@@ -15,12 +15,12 @@ from pdsim.errors import InputError, Problem
 from pdsim.files import write_json
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
-from pdsim.sweeps.blocks import CHUNK
 from pdsim.sweeps.contract import SIMULATION, Simulation, Status, has_failed, load_simulation
+from pdsim.sweeps.crossing import Cell, Grid, expand
 from pdsim.sweeps.datasets import known_names, open_sweep
 from pdsim.sweeps.executors import choose_executor
-from pdsim.sweeps.grid import Cell, Grid, expand
 from pdsim.sweeps.ledger import Intervals
+from pdsim.sweeps.packing import CHUNK
 from pdsim.sweeps.progress import Meter, ProgressCallback
 from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked, mended_contents
 from pdsim.sweeps.sweepfile import SweepSettings, read_settings

@@ -28,7 +28,6 @@ from pdsim.arraytypes import Ints
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import DamagedError, PdsimError, PdsimWarning
 from pdsim.files import read_json, write_json
-from pdsim.sweeps.blocks import BLOCKS, frame_of
 from pdsim.sweeps.ledger import (
     LEDGER,
     BlockLine,
@@ -39,6 +38,7 @@ from pdsim.sweeps.ledger import (
     read_ledger,
     rewrite_ledger,
 )
+from pdsim.sweeps.packing import BLOCKS, frame_of
 from pdsim.terms.measures import column_key
 
 STORE = "store.json"

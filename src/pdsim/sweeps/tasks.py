@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
-from pdsim.sweeps.blocks import CHUNK, pack
-from pdsim.sweeps.grid import Cell
+from pdsim.sweeps.crossing import Cell
 from pdsim.sweeps.ledger import Intervals
+from pdsim.sweeps.packing import CHUNK, pack
 from pdsim.sweeps.store import Contents
 
 LARGEST = 20_000

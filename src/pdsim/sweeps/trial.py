@@ -11,7 +11,7 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.sweeps.contract import SIMULATION, Status, load_simulation, read_scenario
-from pdsim.sweeps.grid import expand
+from pdsim.sweeps.crossing import expand
 from pdsim.sweeps.reading import read_store
 from pdsim.sweeps.runner import check_names, costs
 from pdsim.sweeps.sweepfile import SweepSettings, read_settings

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.provenance import versions
-from pdsim.sweeps.blocks import pack
 from pdsim.sweeps.contract import load_simulation, read_scenario
+from pdsim.sweeps.packing import pack
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

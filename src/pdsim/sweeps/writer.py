@@ -15,10 +15,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pdsim.sweeps.blocks import BLOCKS, frame_of
 from pdsim.sweeps.contract import is_retried
-from pdsim.sweeps.grid import Cell
+from pdsim.sweeps.crossing import Cell
 from pdsim.sweeps.ledger import BlockLine, CellLine, append, append_lines
+from pdsim.sweeps.packing import BLOCKS, frame_of
 from pdsim.sweeps.store import Contents, StoreError
 from pdsim.sweeps.tasks import Done, Task
 
