@@ -134,7 +134,12 @@ def answer_table(results: Results, side: Side) -> Table:
     value, bound = _kinds(results)
     frame = pd.DataFrame(
         {
-            "facility": names,
+            "facility": [
+                results.called(name).text.replace("facility ", "Facility ", 1)
+                if results.called(name).text != name
+                else name
+                for name in names
+            ],
             "mean": [float(group["mean"].sel(facility=name)) for name in names],
             "low": [float(bounds.sel(facility=name)[0]) for name in names],
             "high": [float(bounds.sel(facility=name)[1]) for name in names],
