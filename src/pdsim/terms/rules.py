@@ -273,13 +273,6 @@ RULES: Final = Registry(
             under="the posterior",
         ),
         Rule(
-            name="posterior_median",
-            label="posterior median",
-            needs="draws",
-            merit=lambda found, m: np.median(found.draws, axis=1),
-            mirrored=True,
-        ),
-        Rule(
             name="p_set",
             label="the likeliest exact set",
             needs="draws",
