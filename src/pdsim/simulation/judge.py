@@ -201,7 +201,6 @@ def _judge_ends(share: Floats, true: Floats, estimate: Floats, m: int, row: Any)
         if share[1, i] > 0:
             estimated_bottom += share[1, i] * estimate[i]
     row["overlap_top"] = overlap_top / m
-    row["best_named"] = share[0, np.argmax(true)]
     row["overlap_bottom"] = overlap_bottom / m
     left = 0.5 * (overlap_top + overlap_bottom - wrong) / m
     row["interview_lambda"] = left

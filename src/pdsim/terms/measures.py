@@ -227,11 +227,6 @@ MEASURES: Final = Registry(
             heading="Share of the bottom named",
         ),
         Measure(
-            name="best_named",
-            words="chance that the truly best facility is among those named as best",
-            scale="probability",
-        ),
-        Measure(
             name="wrong_end_top",
             words="chance that a truly worst facility is named as best",
             scale="probability",
