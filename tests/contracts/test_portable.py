@@ -73,7 +73,7 @@ os.open = open_no_folder
 """Put in front of every interpreter that is started, workers of a sweep included."""
 
 ESTIMATES = "facility,estimate,se\nA,3,1\nB,2,1\nC,1,1\nD,0,1\nE,-1,1\n"
-SWEEP = "replicates = 30\nseed = 1\n[scenario]\nfacilities = 4\n[factors]\ntrials = [10, 20]\n"
+SWEEP = "replicates = 30\nseed = 1\n[scenario]\nfacilities = 6\n[factors]\ntrials = [10, 20]\n"
 
 
 @pytest.mark.slow
