@@ -24,6 +24,8 @@ def sized(over: str, number: float) -> str:
 
 
 SETTING_WORDS: Final = {
+    "process": "how the data are generated",
+    "process_values": "settings of a way to generate data that was registered",
     "kind": "kind of data",
     "facilities": "facilities in the study",
     "indicators": "indicators scored in every case",
