@@ -54,6 +54,13 @@ napoleon_preprocess_types = False
 napoleon_use_ivar = True
 
 _PACKAGES = {
+    "terms": "everything that has a name, one record each",
+    "terms.estimands": "what facilities are ranked on",
+    "terms.rules": "how m facilities are chosen",
+    "terms.measures": "how good choices are in simulations",
+    "terms.scales": "normalisations and aggregations",
+    "terms.kinds": "kinds of data",
+    "terms.process": "how simulated cases come about",
     "study": "what was observed",
     "priors": "prior distributions",
     "model": "the model and its estimands",

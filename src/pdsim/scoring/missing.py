@@ -101,7 +101,7 @@ def apply_missing_policy(levels: xr.DataArray, policy: MissingPolicy = "refuse")
             kept = levels.fillna(levels.mean("facility")).transpose(*levels.dims)
             if bool(kept.isnull().any()):
                 raise InputError("an indicator was observed in no facility, so it has no mean")
-        case _:
+        case "available":
             kept = levels.where(seen.all("period"))
     if kept.size == 0:
         rule = f"policy {policy!r} for missing cells leaves nothing to score"
