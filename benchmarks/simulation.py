@@ -11,7 +11,7 @@ import numpy as np
 
 from pdsim.simulation import COLUMNS, Scenario, run_block
 from pdsim.simulation.block import _judge
-from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.observed_rules import decide_observed
 from pdsim.simulation.observing import observe
 from pdsim.simulation.truth import draw_truth
 

@@ -182,7 +182,7 @@ def check(
         check_formats(formats)
         _check_free(out)
     from pdsim.reports.formats.terminal import study_lines, terminal_table
-    from pdsim.reports.study.quality import coverage_table, quality_document
+    from pdsim.reports.study.quality_page import coverage_table, quality_document
     from pdsim.study import read_study
     from pdsim.study.quality import doubts
 

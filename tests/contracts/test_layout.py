@@ -157,3 +157,17 @@ def test_one_interval_default():
         if isinstance(node, ast.Constant) and node.value in (0.89, 0.025, 0.975)
     ]
     assert not others, "interval bounds follow from CI_PROB"
+
+
+def test_no_file_name_stands_twice():
+    names = [path.name for path in MODULES if path.name != "__init__.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_functions_fit_on_a_screen(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            text = node.body[0] if ast.get_docstring(node) else None
+            words = text.end_lineno - text.lineno + 1 if text else 0
+            assert node.end_lineno - node.lineno + 1 - words <= 80, node.name

@@ -9,7 +9,7 @@ import xarray as xr
 from pdsim.ranking import RULES, observed_of, select
 from pdsim.ranking.selection import choose
 from pdsim.simulation import COLUMNS, Scenario, run_block, simulate
-from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.observed_rules import decide_observed
 from pdsim.simulation.observing import observe
 from pdsim.simulation.philox import replicate_seed
 from pdsim.simulation.posterior import _sample_laplace, decide_posterior

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pdsim
-from pdsim.model.checks import _statistics, model_checks
+from pdsim.model.adequacy import _statistics, model_checks
 
 
 def test_statistics_written_out(make_data):

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 from pdsim.simulation import Scenario
-from pdsim.simulation.observed import decide_observed
+from pdsim.simulation.observed_rules import decide_observed
 from pdsim.simulation.observing import Observed, observe
 from pdsim.simulation.truth import draw_truth
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pdsim.simulation import COLUMNS
 from pdsim.simulation.judge import judge
-from pdsim.simulation.observed import Decision
+from pdsim.simulation.observed_rules import Decision
 
 SCORES = st.lists(st.integers(0, 3), min_size=6, max_size=7)
 

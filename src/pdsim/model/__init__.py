@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pdsim.model.checks import model_checks
+from pdsim.model.adequacy import model_checks
 from pdsim.model.composites import (
     composite,
     expected_endline,

@@ -236,7 +236,7 @@ def _log_likelihood(
     grouped = data.case_group >= 0
     r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
     p = pm.math.sigmoid(eta)
-    # Mean p and variance r p q / n of the shocked proportion, see `pdsim.model.laplace.cells`.
+    # Mean p and variance r p q / n of the shocked proportion, see `pdsim.model.laplace.likelihood`.
     share = r / pt.maximum(size, 1.0)
     variance = pt.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
     z = pm.Normal("z_case", dims=("facility", "case_group", "period"))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.simulation.judge import judge
-from pdsim.simulation.observed import Decision, decide_observed
+from pdsim.simulation.observed_rules import Decision, decide_observed
 from pdsim.simulation.observing import Observed, observe
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario

@@ -7,7 +7,7 @@ import numpy as np
 
 from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.jit import compiled
-from pdsim.simulation.observed import NOT_CONVERGED, Decision
+from pdsim.simulation.observed_rules import NOT_CONVERGED, Decision
 from pdsim.simulation.ties import count_ways, mark_end, same_set, sets_meet
 from pdsim.terms.measures import (
     BINNED,

@@ -13,7 +13,14 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
-from pdsim.simulation.observed import ERROR, NOT_CONVERGED, OK, WARNED, Decision, decide_usable
+from pdsim.simulation.observed_rules import (
+    ERROR,
+    NOT_CONVERGED,
+    OK,
+    WARNED,
+    Decision,
+    decide_usable,
+)
 from pdsim.simulation.observing import Observed, as_analysed
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.replicate import study_of

@@ -8,8 +8,8 @@ import xarray as xr
 
 from pdsim.conventions import CERTAIN
 from pdsim.errors import InputError
-from pdsim.weights.crossing import POSTERIOR, WEIGHTS
 from pdsim.weights.decomposition import MEMBERS, SET
+from pdsim.weights.multiverse import POSTERIOR, WEIGHTS
 
 _MOST: Final = 0.5
 

@@ -7,9 +7,12 @@ import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, kernel
-from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import settle
-from pdsim.model.laplace.draws import (
+from pdsim.model.laplace.elementary import to_normals
+from pdsim.model.laplace.hyper import Hyper, covariances, natural
+from pdsim.model.laplace.lanes import LANES, store
+from pdsim.model.laplace.latent import Latent, restore_lane
+from pdsim.model.laplace.latent_draws import (
     Draw,
     allocate_draw,
     cell_roots,
@@ -17,10 +20,7 @@ from pdsim.model.laplace.draws import (
     expected_slopes,
     normals_per_draw,
 )
-from pdsim.model.laplace.elementary import to_normals
-from pdsim.model.laplace.hyper import Hyper, covariances, natural
-from pdsim.model.laplace.lanes import LANES, store
-from pdsim.model.laplace.latent import Latent, restore_lane
+from pdsim.model.laplace.likelihood import facility_likelihood
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.pinned import pin
 from pdsim.model.laplace.problem import Problem

@@ -24,7 +24,6 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.laplace.cells import linearise, own_scale, shock_terms
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
@@ -47,6 +46,7 @@ from pdsim.model.laplace.lanes import (
     square_root,
     store,
 )
+from pdsim.model.laplace.likelihood import linearise, own_scale, shock_terms
 from pdsim.model.laplace.moments import Spread, shift_information, variances
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.solve import laplace_value, move, solve, solve_all

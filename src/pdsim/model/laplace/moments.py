@@ -28,9 +28,9 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.laplace.cells import third_derivatives
 from pdsim.model.laplace.elementary import logistic
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
+from pdsim.model.laplace.likelihood import third_derivatives
 from pdsim.model.laplace.matrices import inverse_lower
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work

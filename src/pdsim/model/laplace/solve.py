@@ -20,7 +20,6 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.laplace.cells import linearise, log_likelihood
 from pdsim.model.laplace.eliminate import factor
 from pdsim.model.laplace.lanes import (
     LANES,
@@ -35,6 +34,7 @@ from pdsim.model.laplace.lanes import (
     magnitude,
     store,
 )
+from pdsim.model.laplace.likelihood import linearise, log_likelihood
 from pdsim.model.laplace.matrices import backward, forward
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work

@@ -11,9 +11,9 @@ from pdsim.reports.study.sections.behind import behind_section
 from pdsim.reports.study.sections.caution import caution_section
 from pdsim.reports.study.sections.fit_check import check_section
 from pdsim.reports.study.sections.made import made_section
-from pdsim.reports.study.sections.selection import improvement_section, selection_section
 from pdsim.reports.study.sections.survives import changes_section
-from pdsim.reports.study.sections.weighting import weights_section
+from pdsim.reports.study.sections.weights_section import weights_section
+from pdsim.reports.study.sections.whole_answer import improvement_section, selection_section
 from pdsim.reports.study.settings_table import settings_table
 from pdsim.reports.study.structure import influence_table
 from pdsim.reports.study.tables import improvement_table, selection_table

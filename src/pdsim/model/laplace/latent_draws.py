@@ -25,7 +25,6 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
-from pdsim.model.laplace.cells import facility_likelihood
 from pdsim.model.laplace.corrections import bounded_exp
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.hyper import CELL, Hyper
@@ -41,6 +40,7 @@ from pdsim.model.laplace.lanes import (
     square_root,
     store,
 )
+from pdsim.model.laplace.likelihood import facility_likelihood
 from pdsim.model.laplace.matrices import backward
 from pdsim.model.laplace.problem import Problem
 from pdsim.model.laplace.work import Work
