@@ -18,7 +18,7 @@ from pdsim.interviews import groups_of, roles, theme_table
 from pdsim.planning import PlanSettings, run_plan
 from pdsim.reports import plots
 from pdsim.reports.formats.svg import inline_svg
-from pdsim.reports.study.sections.survives import mean_ranks
+from pdsim.reports.study.figures import mean_ranks
 from pdsim.reports.study.view import Results
 from pdsim.settings import from_mapping
 from pdsim.weights import domain_sweep, flip_distance, settle, stability_interval

@@ -283,8 +283,8 @@ def test_a_bad_plan_writes_nothing(run, tmp_path: Path) -> None:
 
 
 def test_a_plan_from_a_pilot(run, tmp_path: Path) -> None:
-    study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
-    save_fit(pdsim.fit(study, engine="laplace", seed=1), tmp_path / "fit.nc")
+    study = pdsim.load_example("safe_surgery_like")
+    save_fit(pdsim.fit(study, engine="laplace", seed=1, draws=200), tmp_path / "fit.nc")
     config = tmp_path / "plan.toml"
     config.write_text('target = "overlap_top >= 0.7"\nprecision = 0.5\nstand_in = 0\n')
     pilot = ("--pilot", tmp_path / "fit.nc")

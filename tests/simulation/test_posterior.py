@@ -76,7 +76,9 @@ def test_stated_probabilities_sum_to_m(fitted):
 def test_rules_on_given_draws(rule):
     rng = np.random.default_rng(1)
     draws = rng.normal([3.0, 2.0, 1.0, 0.0, -1.0, -2.0], [1, 3, 1, 1, 1, 3], (2, 5000, 6))
-    decision = posterior._decide(replace(BASE, rule=rule), draws, np.ones(2, dtype=np.uint8))
+    decision = posterior._decide(
+        replace(BASE, rule=rule), draws, np.ones(2, dtype=np.uint8), [1, 2]
+    )
     order = np.argsort(-draws, axis=2)
     place = np.argsort(order, axis=2)
     in_top, in_bottom = (place < 2).mean(axis=1), (place >= 4).mean(axis=1)

@@ -26,6 +26,7 @@ def test_columns_can_all_be_renamed() -> None:
     assert {item.name for item in dataclasses.fields(Columns)} == {
         *KEYS,
         "tier",
+        "value",
         *VALUES,
         *METADATA,
     }

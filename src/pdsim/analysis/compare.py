@@ -41,7 +41,7 @@ def comparison(first: str | Path, second: str | Path) -> tuple[list[str], Table]
 def _lock(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / LOCK_FILE
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         problem = Problem(
             file=str(path), rule="is missing", cure="make the results again with pdsim analyse"

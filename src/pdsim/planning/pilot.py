@@ -45,10 +45,10 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     Examples
     --------
     >>> import pdsim
-    >>> study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
-    >>> found = scenario_of_pilot(pdsim.fit(study, engine="laplace", seed=1))
+    >>> study = pdsim.load_example("safe_surgery_like")
+    >>> found = scenario_of_pilot(pdsim.fit(study, engine="laplace", seed=1, draws=200))
     >>> found["facilities"], found["trials"], found["m"]
-    (10, 20, 3)
+    (10, 33, 3)
     """
     flat = _posterior(fit)
     study = study_from_dataset(fit["constant_data"].to_dataset())

@@ -58,7 +58,7 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
     --------
     >>> block = run_block([Scenario(), Scenario(trials=10)], range(100), seed=1)
     >>> block.measures[:, :, COLUMNS.index("overlap_top")].mean(axis=1).round(2)
-    array([0.67, 0.54])
+    array([0.69, 0.52])
     """
     measures = np.full((len(scenarios), len(replicates), len(COLUMNS)), np.nan)
     status = np.zeros((len(scenarios), len(replicates)), dtype=np.uint8)

@@ -216,7 +216,7 @@ class StudyOptions:
     Examples
     --------
     >>> StudyOptions(m=2, case_correlation=0.1).sampler.engine
-    'nuts'
+    'laplace'
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA

@@ -351,7 +351,7 @@ def by_factor(table: xr.Dataset) -> xr.Dataset:
     ... )
     >>> table = multiverse(levels, xr.DataArray([0.5, 0.5], dims="indicator"), m=1, left_out=1)
     >>> by_factor(table).name.values[-3:].tolist()
-    ['none', '1', '2']
+    ['', '1', '2']
     """
     columns = {name: table[name].values.astype(str) for name in FACTORS}
     reference = {name: column[0] for name, column in columns.items()}

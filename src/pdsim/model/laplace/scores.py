@@ -21,10 +21,12 @@ def composite_draws(data: ModelData, fit: Fit, weights: Floats, estimand: str) -
         level = data.center[:, None] + data.scale[:, None] * fit.drawn.eta
     else:
         level = probabilities(fit.drawn.eta)
-    overall = np.tensordot(weights, level, axes=(1, 2))
+    # one weighting at a time: the digits of one do not depend on which others are asked for
+    overall = np.stack([np.tensordot(w, level, axes=(0, 2)) for w in weights])
     first, last = overall[..., 0], overall[..., -1]
     if term.net:
-        first = np.einsum("wk,dfk->wdf", weights, _expected(data, fit.drawn))
+        expected = _expected(data, fit.drawn)
+        first = np.stack([np.tensordot(w, expected, axes=(0, 2)) for w in weights])
     return term.value(first, last, factor=factor)
 
 
