@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
+from scipy.special import betainc, betaln
 
 from pdsim.arraytypes import Classes, Floats
 
@@ -25,8 +25,8 @@ TOP, BETWEEN, BOTTOM = 0, 1, 2
 
 _MEANS: Final = 30
 _CORRELATIONS: Final = 15
-_CENTRES: Final = 12
-_SPREADS: Final = 6
+_CENTRES: Final = 20
+_SPREADS: Final = 12
 _BLOCK: Final = 500
 _TINY: Final = 1e-300
 
@@ -118,12 +118,10 @@ def _likelihood(voiced: Floats, informants: Floats) -> Floats:
 
 def _class_means() -> Floats:
     """Return the prior of a class mean (centre and spread of the classes, class mean)."""
-    middle = _middles(_MEANS)
     centre, spread = np.meshgrid(_middles(_CENTRES), _middles(_SPREADS), indexing="ij")
     a, b = _shapes(centre.reshape(-1, 1), spread.reshape(-1, 1))
-    log_density = (a - 1.0) * np.log(middle) + (b - 1.0) * np.log1p(-middle)
-    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    return np.asarray(density / density.sum(axis=1, keepdims=True))
+    # whole cells: where classes differ much the density has peaks at 0 and 1
+    return np.asarray(np.diff(betainc(a, b, np.linspace(0.0, 1.0, _MEANS + 1)), axis=1))
 
 
 def _evidence(kinds: Classes, likelihood: Floats, prior: Floats) -> Floats:

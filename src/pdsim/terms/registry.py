@@ -6,6 +6,7 @@ from which its functions can be imported.
 """
 
 import dataclasses
+import dis
 import functools
 import inspect
 import json
@@ -16,7 +17,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
 from pdsim.errors import InputError, Problem
@@ -277,8 +278,23 @@ def _function(function: FunctionType, sources: dict[str, str], direct: bool) -> 
     used = {**enclosed.nonlocals, "": function.__defaults__, "*": function.__kwdefaults__}
     if not of_a_file and label not in sources:  # it may call itself
         sources[label] = text
-        used |= enclosed.globals
+        used |= _globals_read(function)
     return [label, text, _content(used, sources)]
+
+
+def _globals_read(function: FunctionType) -> dict[str, Any]:
+    """Return the global names that a function and those defined in it read, with their values.
+
+    `inspect.getclosurevars` takes names of attributes for names of globals.
+    """
+    names, waiting = set(), [function.__code__]
+    while waiting:
+        code = waiting.pop()
+        names |= {
+            step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"
+        }
+        waiting += [part for part in code.co_consts if isinstance(part, CodeType)]
+    return {name: function.__globals__[name] for name in sorted(names & set(function.__globals__))}
 
 
 def _add_modules(value: Any, sources: dict[str, str], package: str) -> bool:
