@@ -11,7 +11,7 @@ from pdsim.errors import InputError
 from pdsim.reports import plots
 from pdsim.reports.formats.svg import figure_to_svg, inline_svg
 from pdsim.reports.plots.annotate import name_points
-from pdsim.reports.study.sections.survives import mean_ranks
+from pdsim.reports.study.figures import mean_ranks
 from pdsim.reports.study.view import Results
 
 
