@@ -334,7 +334,7 @@ def test_real_interrupt_leaves_nothing(tmp_path: Path) -> None:
         text=True,
     )
     assert process.stderr is not None
-    assert "fitting with NUTS" in process.stderr.readline()
+    assert "sampling with NUTS" in process.stderr.readline()
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
