@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pdsim.model.data import ModelData
+from pdsim.model.data import ModelData, Visits
 from pdsim.priors import Priors
 
 
@@ -20,6 +20,7 @@ def make_data():
         kind="counts",
         priors=None,
         missing=0.0,
+        visit_sd=0.0,
         seed=0,
     ):
         rng = np.random.default_rng(seed)
@@ -32,6 +33,7 @@ def make_data():
             observed = rng.normal(size=shape)
         gone = rng.random(shape) < missing
         k = len(domains)
+        number = rng.integers(1, 5, size=shape)
         return ModelData(
             kind=kind,
             observed=np.where(gone, 0.0, observed),
@@ -43,6 +45,9 @@ def make_data():
             center=np.zeros(k),
             scale=np.ones(k),
             priors=priors or Priors(),
+            visits=Visits(inflation=1.0 + 0.5 / number, variance=visit_sd**2 / number)
+            if visit_sd
+            else None,
         )
 
     return make

@@ -13,6 +13,23 @@ from pdsim.study import Study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visits:
+    """What cases of one visit have in common, as far as it goes beyond the level of a cell.
+
+    Attributes
+    ----------
+    inflation : ndarray (F, K, T)
+        By what visits raise the variance of one indicator, divided out of the sizes already: the
+        correlation of two indicators of one case is a smaller share of it.
+    variance : ndarray (F, K, T)
+        Variance on the logit of what they do to all indicators of a case group alike.
+    """
+
+    inflation: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelData:
     """Arrays of one study for an inference engine; F facilities, K indicators, T periods.
 
@@ -31,12 +48,14 @@ class ModelData:
     case_group : ndarray (K,)
         Indicators scored on the same cases share a number from 0 on; -1 shares no cases.
     case_correlation : float
-        Within-case correlation r; 0 where there is no shock in the model.
+        Within-case correlation r; 0 where it makes no shock.
     weight : ndarray (K,)
         Nominal weights, sum 1.
     center, scale : ndarray (K,)
         Scores only: turned score = center + scale * standardised. Zeros and ones for counts.
     priors : Priors
+    visits : Visits or None
+        What visits add to the error of a cell; None where nothing is known of it.
     """
 
     kind: Literal["counts", "scores"]
@@ -49,6 +68,7 @@ class ModelData:
     center: Floats
     scale: Floats
     priors: Priors
+    visits: Visits | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,6 +94,25 @@ class ModelData:
         if self.domains in (1, indicators):
             return ("facility", "indicator")
         return ("facility", "domain", "indicator")
+
+    @property
+    def shocked(self) -> bool:
+        """Whether the indicators of a case group share an error."""
+        visited = self.visits is not None and bool(self.visits.variance.any())
+        return self.kind == "counts" and (self.case_correlation > 0.0 or visited)
+
+    @property
+    def cell_correlation(self) -> Floats:
+        """Case correlation as a share of each cell's error (F, K, T); 0 without a case group."""
+        r = np.where(self.case_group >= 0, self.case_correlation, 0.0)[:, None]
+        return np.broadcast_to(r, self.shape) / (
+            1.0 if self.visits is None else self.visits.inflation
+        )
+
+    @property
+    def visit_variance(self) -> Floats:
+        """Variance on the logit that visits add to the shock of each cell (F, K, T)."""
+        return np.zeros(self.shape) if self.visits is None else self.visits.variance
 
     @property
     def own_spread(self) -> bool:

@@ -89,7 +89,8 @@ class _Shape:
             data.shape,
             data.domain.tobytes(),
             data.case_group.tobytes(),
-            data.case_correlation,
+            data.cell_correlation.tobytes(),
+            data.visit_variance.tobytes(),
             data.priors,
         )
 

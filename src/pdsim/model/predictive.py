@@ -108,8 +108,9 @@ def draw_eta(
 def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> Floats:
     """Draw observed proportions (or standardised means) as the model's likelihood has them.
 
-    With a case correlation r the indicators of a case group share a shock, and a cell counts
-    (n - r) / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded to whole cases.
+    With a case correlation r the indicators of a case group share a shock, and what visits do to
+    them; a cell counts (n - r) / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded
+    to whole cases.
 
     Returns
     -------
@@ -119,13 +120,12 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     if data.kind == "scores":
         noise = rng.standard_normal(eta.shape)
         return eta + noise / np.sqrt(np.where(data.size > 0, data.size, np.nan))
-    grouped = data.case_group >= 0
-    r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
+    r = data.cell_correlation
     p = expit(eta)
     share = r / np.maximum(data.size, 1.0)
     # a vague prior gives logits at which p is 0 or 1 to the last digit
     spread = np.maximum(p * (1 - p), np.finfo(float).tiny)
-    variance = np.log1p(share / (1 - share) ** 4 / spread)
+    variance = np.log1p(share / (1 - share) ** 4 / spread) + data.visit_variance
     facilities, _, periods = data.shape
     z = rng.standard_normal((facilities, int(data.case_group.max()) + 2, periods))
     cases = np.ceil(data.size * (1 - share) / (1 - r) - 0.5).astype(np.int64)

@@ -230,15 +230,15 @@ def _log_likelihood(
 ) -> pt.TensorVariable:
     if data.kind == "scores":
         return -0.5 * (size * (observed - eta) ** 2).sum()
-    if data.case_correlation == 0.0:
+    if not data.shocked:
         return (observed * eta - size * pt.softplus(eta)).sum()
     # The shock takes the share r of a cell's variance, the cell's own error keeps 1 - r.
     grouped = data.case_group >= 0
-    r = np.where(grouped, data.case_correlation, 0.0)[None, :, None]
+    r = data.cell_correlation
     p = pm.math.sigmoid(eta)
     # Mean p and variance r p q / n of the shocked proportion, see `pdsim.model.laplace.likelihood`.
     share = r / pt.maximum(size, 1.0)
-    variance = pt.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+    variance = pt.log1p(share / (1 - share) ** 4 / (p * (1 - p))) + data.visit_variance
     z = pm.Normal("z_case", dims=("facility", "case_group", "period"))
     mine = z[:, np.where(grouped, data.case_group, 0), :]
     shocked = eta + pt.sqrt(variance) * mine - variance * (0.5 - p)

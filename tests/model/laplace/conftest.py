@@ -23,8 +23,7 @@ def named(data: ModelData, values: np.ndarray) -> dict[str, np.ndarray]:
 def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return A and the offset of (eta, z): rows (F*K*T eta, then F*G*T shocks)."""
     facilities, indicators, periods = data.shape
-    shock = data.case_correlation > 0
-    groups = int(data.case_group.max()) + 1 if shock else 0
+    groups = int(data.case_group.max()) + 1 if data.shocked else 0
     cells, shocks = facilities * indicators * periods, facilities * groups * periods
     cell = np.arange(cells).reshape(data.shape)
     blocks, offset = [], np.zeros(cells + shocks)
@@ -71,9 +70,12 @@ def cell_log_likelihood(data: ModelData, eta: np.ndarray, z: np.ndarray) -> np.n
     if data.kind == "scores":
         return -0.5 * n * (y - eta) ** 2
     r = np.where(data.case_group >= 0, data.case_correlation, 0.0)[None, :, None]
+    visits = 0.0
+    if data.visits is not None:
+        r, visits = r / data.visits.inflation, data.visits.variance
     p = expit(eta)
     share = r / np.maximum(n, 1)
-    variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+    variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p))) + visits
     theta = eta + np.sqrt(variance) * z - 0.5 * variance * (1 - 2 * p)
     return (y * theta - n * np.logaddexp(0.0, theta)) * (1 - share) / (1 - r)
 

@@ -26,6 +26,8 @@ CASES = {
     "scores": {"kind": "scores", "missing": 0.2},
     "case correlation": {"correlation": 0.3},
     "case correlation, one period": {"correlation": 0.2, "periods": 1},
+    "visits": {"visit_sd": 0.5, "missing": 0.2},
+    "visits and case correlation": {"correlation": 0.2, "visit_sd": 0.4},
     "priors not at zero": {"priors": MIXED},
     "shared spread": {"priors": Priors(indicator_spread="shared"), "missing": 0.1},
     "spreads not pooled": {"priors": Priors(sd_change_indicator=ScalePrior(scale=0.5))},

@@ -20,7 +20,7 @@ from pdsim.study import Study
 from pdsim.terms.estimands import estimands_of
 
 _SHARED = ("case_correlation", "priors")
-_SHARED_ARRAYS = ("domain", "case_group", "weight")
+_SHARED_ARRAYS = ("domain", "case_group", "weight", "cell_correlation", "visit_variance")
 
 
 def fit_many(

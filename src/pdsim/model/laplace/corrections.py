@@ -96,16 +96,12 @@ def _plain_cell(n: float, eta: Lanes, var: Lanes) -> Lanes:
 @kernel
 def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, t: int) -> Lanes:
     """Return E exp(eps) of one cell with a shock."""
-    n, y, r, g = (
-        problem.size[i, k, t],
-        problem.observed[i, k, t],
-        problem.correlation,
-        problem.group[k],
-    )
+    n, y, g = problem.size[i, k, t], problem.observed[i, k, t], problem.group[k]
+    r, visits = problem.correlation[i, k, t], problem.visits[i, k, t]
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, g, t))
     w, x = load(work.curvature, (i, k, t)), load(work.cross, (i, k, t))
     own = load(work.shock_curvature, (i, k, t))
-    (loading, first, _, _), shift = shock_terms(eta, n, r)
+    (loading, first, _, _), shift = shock_terms(eta, n, r, visits)
     theta = eta + loading * z + shift[0]
     p, _ = logistic(theta)
     scale = own_scale(n, r)
@@ -120,7 +116,7 @@ def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, 
     for a in range(len(_NODES)):
         move = _NODES[a] * sd
         at = eta + move
-        nearby, away = shock_terms(at, n, r)
+        nearby, away = shock_terms(at, n, r, visits)
         for b in range(len(_SHOCK_NODES)):
             turn = _NODES[a] * tilt + _SHOCK_NODES[b] * rest
             theta = at + nearby[0] * (z + turn) + away[0]
@@ -157,12 +153,8 @@ def _expected_linearise(problem: Problem, work: Work, spread: Spread) -> None:
 @kernel
 def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: int, t: int) -> None:
     """Fill the expected curvature and information of one cell with a shock."""
-    n, y, r, g = (
-        problem.size[i, k, t],
-        problem.observed[i, k, t],
-        problem.correlation,
-        problem.group[k],
-    )
+    n, y, g = problem.size[i, k, t], problem.observed[i, k, t], problem.group[k]
+    r, visits = problem.correlation[i, k, t], problem.visits[i, k, t]
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, g, t))
     sd = square_root(load(spread.eta, (i, k, t)))
     tilt = load(spread.shared, (i, k, t)) / sd
@@ -172,7 +164,7 @@ def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: i
     w, x, own, pull, pull_z = fill(0.0), fill(0.0), fill(0.0), fill(0.0), fill(0.0)
     for a in range(len(_NODES)):
         at = fma(_NODES[a], sd, eta)
-        (loading, first, second, _), shift = shock_terms(at, n, r)
+        (loading, first, second, _), shift = shock_terms(at, n, r, visits)
         for b in range(len(_SHOCK_NODES)):
             mass = scale * _WEIGHTS[a] * _SHOCK_WEIGHTS[b]
             turned = z + _NODES[a] * tilt + _SHOCK_NODES[b] * rest

@@ -10,7 +10,9 @@ cells of a facility, period and case group, moves the logit to
 with a = r / n and :math:`b = a / (1 - a)^4`: over z the mean of :math:`1 / (1 + e^{-\theta})` is p
 and its variance a pq, closely. The log keeps the log-normal limit of rare outcomes, the power what
 the logistic function flattens. The likelihood is that of a share y / n in n (1 - a) / (1 - r)
-trials, so that the total variance is pq / n. With :math:`u = b / (pq + b)`, :math:`c = 1 - 2p`,
+trials, so that the total variance is pq / n. What visits do to all indicators of their cases adds
+its variance on the logit, a constant, to :math:`\lambda^2`. With :math:`u = b / (pq + b)`,
+:math:`c = 1 - 2p`,
 
 .. math:: v = \lambda^2, \qquad v' = -uc, \qquad v'' = u(1-u)c^2 + 2upq, \qquad u' = -u(1-u)c .
 
@@ -53,9 +55,9 @@ def linearise(problem: Problem, work: Work) -> None:
 @kernel
 def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> None:
     """Fill curvature and information of one cell with a shock."""
-    n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation
+    n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation[i, k, t]
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, problem.group[k], t))
-    (loading, first, second, _), shift = shock_terms(eta, n, r)
+    (loading, first, second, _), shift = shock_terms(eta, n, r, problem.visits[i, k, t])
     p, pq = logistic(eta + loading * z + shift[0])
     scale = own_scale(n, r)
     residual, w = (y - n * p) * scale, pq * (n * scale)
@@ -73,7 +75,7 @@ def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> N
 
 @kernel
 def shock_terms(
-    eta: Lanes, n: float, r: float
+    eta: Lanes, n: float, r: float, visits: float
 ) -> tuple[tuple[Lanes, Lanes, Lanes, Lanes], tuple[Lanes, Lanes, Lanes, Lanes]]:
     """Return loading and shift of a shock, each with its first three derivatives in eta."""
     p, pq = logistic(eta)
@@ -83,7 +85,7 @@ def shock_terms(
     spread = share / (1.0 - share) ** 4
     u = spread / (pq + spread)
     left = u * (1.0 - u)
-    v = log(1.0 + spread / pq)
+    v = log(1.0 + spread / pq) + visits
     v1 = -u * c
     v2 = left * cc + 2.0 * u * pq
     v3 = c * (2.0 * pq * (u - 3.0 * left) - left * (1.0 - 2.0 * u) * cc)
@@ -129,8 +131,8 @@ def facility_likelihood(problem: Problem, i: int, logit: Floats, shock: Floats) 
                 miss = y - eta
                 total = total - (0.5 * n) * miss * miss
             elif problem.group[k] >= 0:
-                r = problem.correlation
-                loading, shift = shock_terms(eta, n, r)
+                r = problem.correlation[i, k, t]
+                loading, shift = shock_terms(eta, n, r, problem.visits[i, k, t])
                 theta = eta + loading[0] * load(shock, (problem.group[k], t)) + shift[0]
                 total = total + (y * theta - n * softplus(theta)) * own_scale(n, r)
             elif n > 0.0:
@@ -140,10 +142,19 @@ def facility_likelihood(problem: Problem, i: int, logit: Floats, shock: Floats) 
 
 @kernel
 def third_derivatives(
-    n: float, y: float, r: float, eta: Lanes, z: Lanes, var: Lanes, cov: Lanes, own: Lanes
+    cell: tuple[float, float, float, float],
+    eta: Lanes,
+    z: Lanes,
+    var: Lanes,
+    cov: Lanes,
+    own: Lanes,
 ) -> tuple[Lanes, Lanes]:
-    """Return gradient plus half the third derivatives times the covariances, in eta and in z."""
-    (loading, first, second, third), shift = shock_terms(eta, n, r)
+    """Return gradient plus half the third derivatives times the covariances, in eta and in z.
+
+    `cell` holds trials, successes, correlation and the variance that visits add.
+    """
+    n, y, r, visits = cell
+    (loading, first, second, third), shift = shock_terms(eta, n, r, visits)
     p, pq = logistic(eta + loading * z + shift[0])
     scale = own_scale(n, r)
     g, w = (y - n * p) * scale, pq * (n * scale)

@@ -246,7 +246,7 @@ def shift_information(problem: Problem, work: Work, spread: Spread) -> None:
                     z, x = load(work.shock, (i, g, t)), load(work.cross, (i, k, t))
                     own = load(work.shock_curvature, (i, k, t))
                     pull, pull_z = third_derivatives(
-                        n, y, problem.correlation, eta, z,
+                        (n, y, problem.correlation[i, k, t], problem.visits[i, k, t]), eta, z,
                         var, load(spread.shared, (i, k, t)), load(spread.shock, (i, g, t)),
                     )  # fmt: skip
                     shock_info = load(work.shock_information, (i, k, t))

@@ -26,8 +26,10 @@ class Problem(NamedTuple):
         Case group of each indicator, or -1.
     blocks, groups : int
         D and G.
-    correlation : float
-        Case correlation r.
+    correlation : ndarray (F, K, 2)
+        Case correlation r, as a share of the error that a cell has with its design effect.
+    visits : ndarray (F, K, 2)
+        Variance on the logit that visits add to the shock.
     gaussian : bool
         Normal means with known precision in place of binomial counts.
     prior_precision : ndarray (2K, 2K)
@@ -44,7 +46,8 @@ class Problem(NamedTuple):
     group: Ints
     blocks: int
     groups: int
-    correlation: float
+    correlation: Floats
+    visits: Floats
     gaussian: bool
     prior_precision: Floats
     prior_mean: Floats
@@ -56,8 +59,7 @@ def build_problem(data: ModelData) -> Problem:
     """Return the kernels' arrays of `data`."""
     _, indicators, periods = data.shape
     separate = "domain" in data.levels
-    shock = data.case_correlation > 0.0 and data.kind == "counts"
-    group = data.case_group if shock else np.full(indicators, -1)
+    group = data.case_group if data.shocked else np.full(indicators, -1)
     covariance, mean = _fixed_effects(data.priors.alpha, data.priors.beta, indicators)
     precision = np.linalg.inv(covariance)
     return Problem(
@@ -67,7 +69,8 @@ def build_problem(data: ModelData) -> Problem:
         group=group.astype(np.int64),
         blocks=data.domains if separate else 1,
         groups=int(group.max()) + 1,
-        correlation=float(data.case_correlation) if shock else 0.0,
+        correlation=_repeated(data.cell_correlation),
+        visits=_repeated(data.visit_variance),
         gaussian=data.kind == "scores",
         prior_precision=precision,
         prior_mean=mean,
@@ -81,6 +84,11 @@ def two_periods(values: Floats, periods: int) -> Floats:
     if periods == 2:
         return np.ascontiguousarray(values, dtype=np.float64)
     return np.concatenate([values, np.zeros_like(values)], axis=-1)
+
+
+def _repeated(values: Floats) -> Floats:
+    """Return the array with two periods that are alike where there is only one."""
+    return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 2)), dtype=np.float64)
 
 
 def _fixed_effects(alpha: MeanPrior, beta: MeanPrior, indicators: int) -> tuple[Floats, Floats]:
