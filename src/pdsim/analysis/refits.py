@@ -1,9 +1,15 @@
-"""Does the choice survive? One study selected again under other assumptions."""
+"""Does the choice survive? One study selected again under other assumptions.
 
+A refit that fails its gates is no evidence either way: it is handed over to NUTS where that takes
+no more than a minute, and left out of the table otherwise, with its reason in the attribute
+`refused`.
+"""
+
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 import xarray as xr
@@ -13,6 +19,7 @@ from pdsim.analysis.rank_groups import one_end_each
 from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
+from pdsim.model.cost import nuts_seconds
 from pdsim.model.fit import Engine
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
@@ -27,6 +34,9 @@ PRIOR_FACTORS = (0.5, 1.0, 2.0)
 
 DESIGN_FACTORS = (1.5, 2.0)
 """Times the study's own design effect."""
+
+_LONGEST_HAND_OVER: Final = 60.0
+"""Seconds of NUTS that one refit may take."""
 
 
 def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
@@ -86,7 +96,8 @@ def prior_sensitivity(
     Returns
     -------
     xarray.Dataset (prior_factor, facility)
-        See `compare_selections`.
+        See `compare_selections`; only refits that passed their gates. The attribute ``refused``
+        is a JSON object of the others and what failed of each.
 
     Examples
     --------
@@ -96,19 +107,50 @@ def prior_sensitivity(
     2
     """
     base = priors or study.options.priors or Priors()
-    scores = {
-        factor: _refit(study, engine=engine, priors=base.scaled(factor), seed=seed)
-        for factor in factors
-    }
-    return compare_selections(scores, dim="prior_factor", m=study.m)
+    variants = {factor: (study, base.scaled(factor)) for factor in factors}
+    return _refitted("prior_factor", variants, engine=engine, seed=seed)
+
+
+def _refitted(
+    dim: str,
+    variants: Mapping[Any, tuple[Study, Priors | None]],
+    *,
+    engine: Engine,
+    seed: int,
+    with_intervals: bool = False,
+) -> xr.Dataset:
+    """Return the selections under the variants that can be vouched for; empty if none can."""
+    from pdsim.analysis.summaries import interval
+
+    scores: dict[Any, xr.DataArray] = {}
+    refused: dict[str, str] = {}
+    for label, (study, priors) in variants.items():
+        score = _refit(study, engine=engine, priors=priors, seed=seed)
+        if score.attrs["convergence"] == "passed":
+            scores[label] = score
+        else:
+            refused[str(label)] = score.attrs["convergence"]
+    table = xr.Dataset()
+    if scores:
+        table = compare_selections(scores, dim=dim, m=study.m)
+    if scores and with_intervals:
+        index = pd.Index(list(scores), name=dim)
+        means = [score.mean(("chain", "draw")) for score in scores.values()]
+        intervals = [interval(score) for score in scores.values()]
+        table = table.assign(
+            mean=xr.concat(means, index, combine_attrs="drop"),
+            interval=xr.concat(intervals, index, combine_attrs="drop"),
+        )
+    return table.assign_attrs(refused=json.dumps(refused))
 
 
 def _refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
-    """Return the score of one more fit; a failed gate is in its label and so in the table."""
+    """Return the score of one more fit, with what failed in its label."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        score = composite(fit(study, engine=engine, priors=priors, seed=seed, hand_over=False))
-    return exchanged(score, identical_facilities(study))
+        affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
+        tree = fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
+    return exchanged(composite(tree), identical_facilities(study))
 
 
 def suppressed_sensitivity(
@@ -122,18 +164,15 @@ def suppressed_sensitivity(
         See `compare_selections`; ``suppressed`` is "low" and "high".
     """
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
-    scores = {
-        end: _refit(study.with_suppressed(end), engine=engine, priors=None, seed=seed)
-        for end in ends
-    }
-    return compare_selections(scores, dim="suppressed", m=study.m)
+    variants = {end: (study.with_suppressed(end), None) for end in ends}
+    return _refitted("suppressed", variants, engine=engine, seed=seed)
 
 
 def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
     """Say who would be chosen at either end of the suppressed counts."""
     words = {"low": "lowest", "high": "highest"}
     sentences = []
-    for end in table["suppressed"].to_numpy().tolist():
+    for end in table["suppressed"].to_numpy().tolist() if "suppressed" in table else ():
         changes = []
         for side in ("top", "bottom"):
             key = f"selected_{side}"
@@ -163,20 +202,8 @@ def case_correlation_sensitivity(
     xarray.Dataset (case_correlation, facility)
         See `compare_selections`; also ``mean`` and ``interval`` (…, ci_bound) of the score.
     """
-    from pdsim.analysis.summaries import interval
-
-    scores = {
-        r: _refit(study.with_case_correlation(r), engine=engine, priors=priors, seed=seed)
-        for r in correlations
-    }
-    table = compare_selections(scores, dim="case_correlation", m=study.m)
-    index = pd.Index(list(scores), name="case_correlation")
-    means = [score.mean(("chain", "draw")) for score in scores.values()]
-    intervals = [interval(score) for score in scores.values()]
-    return table.assign(
-        mean=xr.concat(means, index, combine_attrs="drop"),
-        interval=xr.concat(intervals, index, combine_attrs="drop"),
-    )
+    variants = {r: (study.with_case_correlation(r), priors) for r in correlations}
+    return _refitted("case_correlation", variants, engine=engine, seed=seed, with_intervals=True)
 
 
 def design_effect_sensitivity(
@@ -194,13 +221,11 @@ def design_effect_sensitivity(
         See `compare_selections`.
     """
     own = study.options.design_effect
-    scores = {
-        factor * own: _refit(
+    variants = {
+        factor * own: (
             replace(study, options=replace(study.options, design_effect=factor * own)),
-            engine=engine,
-            priors=None,
-            seed=seed,
+            None,
         )
         for factor in factors
     }
-    return compare_selections(scores, dim="design_effect", m=study.m)
+    return _refitted("design_effect", variants, engine=engine, seed=seed)

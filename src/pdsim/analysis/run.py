@@ -275,21 +275,25 @@ def _with_sensitivity(
     """Add the same selection under other case correlations and other priors."""
     stage = "testing the choice under other assumptions"
     progress(AnalysisProgress(stage=stage, done=0, total=3))
+    tables: dict[str, xr.Dataset] = {}
     if study.case_correlation is None and study.shares_cases:
-        table = case_correlation_sensitivity(study, seed=seed)
-        results["case_correlation"] = xr.DataTree(table)
+        tables["case_correlation"] = case_correlation_sensitivity(study, seed=seed)
         results.attrs["case_correlations_shown"] = json.dumps(CASE_CORRELATIONS)
     progress(AnalysisProgress(stage=stage, done=1, total=3))
-    results["priors_scaled"] = xr.DataTree(prior_sensitivity(study, seed=seed))
+    tables["priors_scaled"] = prior_sensitivity(study, seed=seed)
     progress(AnalysisProgress(stage=stage, done=2, total=3))
     if study.kind == "counts":
-        results["design_effect"] = xr.DataTree(design_effect_sensitivity(study, seed=seed))
+        tables["design_effect"] = design_effect_sensitivity(study, seed=seed)
     if "of" in study.data:
-        table = suppressed_sensitivity(study, seed=seed)
-        results["suppressed"] = xr.DataTree(table)
-        said = suppressed_sentences(table, results["ranking"].to_dataset())
+        tables["suppressed"] = suppressed_sensitivity(study, seed=seed)
+        said = suppressed_sentences(tables["suppressed"], results["ranking"].to_dataset())
         assumed = json.loads(results.attrs["assumptions"])
         results.attrs["assumptions"] = json.dumps([*assumed, *said])
+    refused = {name: json.loads(table.attrs["refused"]) for name, table in tables.items()}
+    results.attrs["refused_refits"] = json.dumps({k: v for k, v in refused.items() if v})
+    for name, table in tables.items():
+        if table.data_vars:
+            results[name] = xr.DataTree(table)
     results["changes"] = xr.DataTree(changes_group(results))
     progress(AnalysisProgress(stage=stage, done=3, total=3))
     return results

@@ -30,18 +30,21 @@ def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
     return [(Name(f"{str(text)[:1].upper()}{str(text)[1:]}"), ".")] if text else []
 
 
+_REFITS: Final = {
+    "case_correlation": "with a within-case correlation of {value}",
+    "priors_scaled": "with the scales of the priors times {value}",
+    "design_effect": "with a design effect of {value}",
+    "suppressed": "with suppressed counts at their {value} end",
+}
+
+
 def _refits(results: Results, tables: dict[str, Table]) -> list[Text]:
-    """Name every refit under other assumptions that failed a convergence gate."""
-    found: list[Text] = []
-    for name, dim in (("case_correlation", "case_correlation"), ("priors_scaled", "prior_factor")):
-        group = results.group(name) if results.has(name) else {}
-        if "convergence" not in group:
-            continue
-        for value, text in zip(group[dim].to_numpy(), group["convergence"].to_numpy(), strict=True):
-            if str(text).startswith("FAILED"):
-                what = f"{dim.replace('_', ' ')} {value:g}: convergence {text}"
-                found.append((Name(f"Do not cite the refit at {what}."),))
-    return found
+    """Name every refit under other assumptions that is not shown, and why."""
+    return [
+        (Name(f"Not tested: the choice {_REFITS[name].format(value=value)} ({reason})."),)
+        for name, values in results.loads("refused_refits", {}).items()
+        for value, reason in values.items()
+    ]
 
 
 def _turned(results: Results, tables: dict[str, Table]) -> list[Text]:
