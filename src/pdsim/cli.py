@@ -59,12 +59,12 @@ class EngineName(StrEnum):
     LAPLACE = "laplace"
 
 
-Source = Annotated[
+StudyPath = Annotated[
     Path,
     typer.Argument(help="study.toml, a folder that holds one, or a table (CSV, XLSX, Parquet)."),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; default: the study's own.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed; default: the study's own.")]
 Correlation = Annotated[
     float | None, typer.Option(help="Within-case correlation that you assume, 0 to 0.9.")
 ]
@@ -168,7 +168,7 @@ def init(
 @app.command()
 @with_study_options
 def check(
-    study: Source,
+    study: StudyPath,
     options: StudyOptions,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to make for a page of this.")
@@ -206,14 +206,14 @@ def check(
 @app.command()
 @with_study_options
 def analyse(
-    study: Source,
+    study: StudyPath,
     out: Out,
     options: StudyOptions,
     engine: Annotated[
         EngineName | None,
         typer.Option(help="laplace, the fast engine, which hands over by itself; or nuts."),
     ] = None,
-    seed: Seed = None,
+    seed: SeedOption = None,
     draws: Annotated[int | None, typer.Option(help="Draws of each chain.")] = None,
     tune: Annotated[int | None, typer.Option(help="Tuning draws of each chain of NUTS.")] = None,
     chains: Annotated[int | None, typer.Option(help="Chains.")] = None,
@@ -570,12 +570,12 @@ interviews = typer.Typer(
 )
 app.add_typer(interviews, name="interviews")
 
-Results = Annotated[Path, typer.Argument(help="Folder of pdsim analyse.")]
+ResultsFolder = Annotated[Path, typer.Argument(help="Folder of pdsim analyse.")]
 
 
 @interviews.command("plan")
 def plan_of_interviews(
-    results: Results,
+    results: ResultsFolder,
     config: Annotated[Path, typer.Argument(help="plan.toml")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the plan.")],
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
@@ -605,7 +605,7 @@ def read_codes(
 
 @interviews.command()
 def contrast(
-    results: Results,
+    results: ResultsFolder,
     themes: Annotated[Path, typer.Argument(help="Table of themes.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the contrast.")],
     config: Annotated[

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pdsim.errors import InputError
 from pdsim.settings import FORBID_EXTRA, from_mapping
 
-type Spread = Literal["own", "shared"]
+type SpreadScope = Literal["own", "shared"]
 type ScaleFamily = Literal[
     "half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance"
 ]
@@ -147,7 +147,7 @@ class Priors:
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
-    indicator_spread: Spread = "own"
+    indicator_spread: SpreadScope = "own"
     alpha: MeanPrior = MeanPrior()
     beta: MeanPrior = MeanPrior(sd=1.0)
     sd_baseline_facility: ScalePrior = ScalePrior(scale=1.0)
@@ -161,7 +161,7 @@ class Priors:
     corr_indicator: CorrelationPrior = CorrelationPrior()
 
     def __post_init__(self) -> None:
-        if self.indicator_spread not in get_args(Spread.__value__):
+        if self.indicator_spread not in get_args(SpreadScope.__value__):
             raise ValueError(
                 f"indicator_spread must be 'own' or 'shared', got {self.indicator_spread!r}"
             )

@@ -164,6 +164,24 @@ def test_no_file_name_stands_twice():
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
+def types_of(path):
+    """Yield the names of the classes and types that a file defines at its top."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.ClassDef(name=name) | ast.TypeAlias(name=ast.Name(id=name)):
+                yield name
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Subscript(value=ast.Name(id="Annotated"))
+            ):
+                yield name
+
+
+def test_no_type_name_has_two_meanings():
+    names = [name for path in MODULES for name in types_of(path)]
+    assert {"Rule", "Scenario", "StudyPath"} <= set(names)
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_functions_fit_on_a_screen(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from pdsim.simulation import Scenario
 from pdsim.simulation.observed_rules import decide_observed
-from pdsim.simulation.observing import Observed, observe
+from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.truth import draw_truth
 
 SCENARIO = Scenario(facilities=7, indicators=4, domains=2, trials=15, missing=0.15)
@@ -63,7 +63,9 @@ def test_the_interval_of_one_indicator_is_that_of_agresti_and_caffo():
     scenario = Scenario(facilities=2, indicators=1, m=1)
     value = np.array([0.0, 10.0, 5.0, 5.0]).reshape(1, 2, 1, 2)
     size = np.full(value.shape, 10.0)
-    decision = decide_observed(scenario, Observed(value=value, size=size, trials=size.astype(int)))
+    decision = decide_observed(
+        scenario, Observations(value=value, size=size, trials=size.astype(int))
+    )
     assert decision.estimate[0, 0] == 100
     assert decision.sd[0, 0] == pytest.approx(100 * np.sqrt(22 / 12**3))
     half = stats.norm.ppf(0.975) * decision.sd[0, 0]
@@ -98,7 +100,7 @@ def test_a_facility_without_a_usable_indicator_is_an_error():
     observed = observed_of(scenario, 2)
     size = np.broadcast_to(observed.size, observed.value.shape).copy()
     size[1, 3, :, 0] = 0
-    broken = Observed(value=observed.value, size=size, trials=observed.trials)
+    broken = Observations(value=observed.value, size=size, trials=observed.trials)
     for rule in ("observed_change", "z_score", "shrunken_mean"):
         assert decide_observed(replace(scenario, rule=rule), broken).status.tolist() == [1, 4]
 
@@ -124,8 +126,8 @@ def test_an_indicator_that_never_varies_has_no_z_score():
     observed = observed_of(scenario, 1)
     value = observed.value.copy()
     value[:, :, 0] = 0
-    flat = Observed(value=value, size=observed.size, trials=observed.trials)
-    moved = Observed(value=value + 0, size=observed.size * 1, trials=observed.trials)
+    flat = Observations(value=value, size=observed.size, trials=observed.trials)
+    moved = Observations(value=value + 0, size=observed.size * 1, trials=observed.trials)
     moved.value[:, :, 0] = 15
     assert decide_observed(scenario, flat).top == pytest.approx(
         decide_observed(scenario, moved).top
@@ -165,7 +167,7 @@ def test_shrinking_what_was_seen_without_a_failure():
     value[0, :, 0, 1] = [0, 10, 0, 10, 10, 10]
     size = np.full(value.shape, 10.0)
     decision = decide_observed(
-        scenario, Observed(value=value, size=size, trials=np.full((1, 6, 1, 2), 10))
+        scenario, Observations(value=value, size=size, trials=np.full((1, 6, 1, 2), 10))
     )
     # 0 and 10 of 10 say less than one would think: the sure ones are shrunken like the others
     assert (np.sort(decision.estimate[0, [1, 3, 4, 5]]) == decision.estimate[0, 1]).all()

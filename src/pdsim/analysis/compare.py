@@ -10,7 +10,7 @@ from pdsim.analysis.handout import results_of
 from pdsim.analysis.lock import LOCK_FILE
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.view import SIDES, Results
 
 
@@ -88,7 +88,7 @@ def _leaves(value: Any, name: str = "") -> dict[str, str]:
 def _table(one: Results, two: Results) -> Table:
     names = list(dict.fromkeys([*two.order, *one.order]))
     frame = pd.DataFrame({"facility": names}, index=names)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for key, header in (("mean", two.words.column), *((f"p_{s}", f"P({s})") for s in SIDES)):
         for n, (results, when) in enumerate(((one, "first"), (two, "second"))):

@@ -17,7 +17,7 @@ from pdsim.analysis.rank_groups import (
 )
 from pdsim.conventions import CI_PROB
 from pdsim.ranking import Score, normal_scores
-from pdsim.ranking.draws import Draws
+from pdsim.ranking.draws import ScoreDraws
 from pdsim.reports.study.view import SIDES
 
 PAIRED: Final = 60
@@ -31,7 +31,7 @@ def turned(score: Score) -> Score:
     return normal_scores(-_row(score.first), _row(score.second))
 
 
-def _row(draws: Draws) -> xr.DataArray:
+def _row(draws: ScoreDraws) -> xr.DataArray:
     return draws.template.copy(data=draws.values.reshape(-1))
 
 

@@ -20,10 +20,10 @@ from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
 from pdsim.model.cost import nuts_seconds
-from pdsim.model.fit import Engine
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
 from pdsim.study import Study
+from pdsim.study.options import Engine
 from pdsim.study.problems import listed
 from pdsim.terms.estimands import estimands_of
 

@@ -30,18 +30,17 @@ from pdsim.analysis.refits import (
 )
 from pdsim.analysis.report import RUN_FILE, write_report
 from pdsim.analysis.result import Analysis
-from pdsim.analysis.stages import AnalysisProgress, ProgressCallback, silent
+from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent
 from pdsim.analysis.what_if import changes_group
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError, Problem
 from pdsim.files import published, read_json, recover, write_atomically, write_json
 from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
-from pdsim.model.fit import Engine
 from pdsim.reports.formats.write import check_formats
 from pdsim.settings import digest
 from pdsim.study import Study
-from pdsim.study.options import SamplerSettings
+from pdsim.study.options import Engine, SamplerSettings
 
 _MOST_DOUBLINGS: Final = 2
 """How often NUTS is run again with twice the draws until its gates pass."""
@@ -65,7 +64,7 @@ def analyse(
     keep_draws: bool = False,
     second_opinion: bool = False,
     command: str | None = None,
-    progress: ProgressCallback = silent,
+    progress: AnalysisCallback = silent,
 ) -> Analysis:
     """Fit a study, rank its facilities, test the choice, and say what came of it.
 
@@ -160,7 +159,7 @@ def _chosen(
     )
 
 
-def _fit(study: Study, sampler: SamplerSettings, progress: ProgressCallback) -> xr.DataTree:
+def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> xr.DataTree:
     """Fit; NUTS goes on with twice the draws until its gates pass, up to a limit."""
     about = nuts_seconds(study)
     sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
@@ -270,7 +269,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def _with_sensitivity(
-    results: xr.DataTree, study: Study, *, seed: int, progress: ProgressCallback
+    results: xr.DataTree, study: Study, *, seed: int, progress: AnalysisCallback
 ) -> xr.DataTree:
     """Add the same selection under other case correlations and other priors."""
     stage = "testing the choice under other assumptions"

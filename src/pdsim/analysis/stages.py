@@ -21,7 +21,7 @@ class AnalysisProgress:
     total: int
 
 
-type ProgressCallback = Callable[[AnalysisProgress], None]
+type AnalysisCallback = Callable[[AnalysisProgress], None]
 
 
 def silent(event: AnalysisProgress) -> None:

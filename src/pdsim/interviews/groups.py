@@ -20,7 +20,7 @@ from pdsim.interviews.lambdas import (
     ends_apart,
 )
 from pdsim.interviews.pooling import BETWEEN, BOTTOM, TOP
-from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, never_seen
+from pdsim.ranking.draws import ScoreDraws, as_draws, check_finite, mean_and_error, never_seen
 from pdsim.ranking.probability import top_probability
 
 TAILS: Final = (0.5 - 0.5 * CI_PROB, 0.5 + 0.5 * CI_PROB)
@@ -47,7 +47,7 @@ class Groups:
         Whether a facility truly belongs to an end; ties share.
     """
 
-    draws: Draws
+    draws: ScoreDraws
     names: NDArray[np.str_]
     high: Bools
     low: Bools
@@ -144,7 +144,7 @@ def groups_of(
 
 
 def _problems(
-    draws: Draws,
+    draws: ScoreDraws,
     names: NDArray[np.str_],
     high: Sequence[str],
     low: Sequence[str],

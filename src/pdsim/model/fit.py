@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import xarray as xr
@@ -20,13 +20,12 @@ from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
 from pdsim.study import Study, study_to_dataset
+from pdsim.study.options import Engine
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 2**30
 """Of the draws of the fast engine, logits and expected endlines together."""
 _FEWEST_DRAWS: Final = 1000
-
-type Engine = Literal["nuts", "laplace"]
 
 
 def fit(

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.errors import InputError, Problem
-from pdsim.planning.uncertain import LARGEST_SD, Draw, generator, levels_of, need_counts
+from pdsim.planning.uncertain import LARGEST_SD, DrawSettings, generator, levels_of, need_counts
 from pdsim.simulation import Scenario
 from pdsim.study import Study, study_from_dataset
 
@@ -81,7 +81,7 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in known}
 
 
-def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> Draw:
+def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> DrawSettings:
     """Return draws from the posterior of a pilot study, for new facilities like the pilot's.
 
     With another number of indicators than the pilot's, each draw gives the scenario's indicators

@@ -14,7 +14,7 @@ from pdsim.planning.pilot import scenario_of_pilot
 from pdsim.planning.plan_presets import preset_of
 from pdsim.planning.sizes import GRID, OVER, Costs
 from pdsim.planning.target import parse_target
-from pdsim.planning.uncertain import Source
+from pdsim.planning.uncertain import DrawnFrom
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml, to_mapping
 from pdsim.simulation import Scenario
@@ -97,7 +97,7 @@ class PlanSettings:
     scenario: dict[str, Any] = field(default_factory=dict)
     ranges: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     sensitivity: bool = True
-    assurance: Source = ""
+    assurance: DrawnFrom = ""
     design_priors: Priors = _PRIORS
     costs: Costs | None = None
     budget: float | None = None

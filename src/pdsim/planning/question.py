@@ -10,7 +10,7 @@ from pdsim.planning.runs import (
     CHEAP_RULE,
     Jobs,
     Map,
-    Task,
+    ScenarioTask,
     has_control,
     measure_rows,
     reduce_rows,
@@ -20,10 +20,10 @@ from pdsim.planning.runs import (
 from pdsim.planning.sizes import mean_trials, resize
 from pdsim.planning.start import guess_trials
 from pdsim.planning.target import Target
-from pdsim.planning.uncertain import Draw
+from pdsim.planning.uncertain import DrawSettings
 from pdsim.simulation import Scenario
 
-type DrawFor = Callable[[Scenario], Draw]
+type DrawFor = Callable[[Scenario], DrawSettings]
 type Tell = Callable[[str, int, int], None]
 
 _BATCH: Final = {True: 100, False: 200}
@@ -196,9 +196,9 @@ def _runner(question: Question, draw_for: DrawFor | None, stream: int) -> tuple[
 
 
 def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None, cluster: int) -> Jobs:
-    known: dict[int, tuple[Scenario, Draw | None]] = {}
+    known: dict[int, tuple[Scenario, DrawSettings | None]] = {}
 
-    def jobs(size: int, rows: range) -> list[Task]:
+    def jobs(size: int, rows: range) -> list[ScenarioTask]:
         if size not in known:
             sized = resize(scenario, over, size)
             known[size] = sized, None if draw_for is None else draw_for(sized)
@@ -213,7 +213,7 @@ def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None, cluster: int)
 
 
 def _cheaply(jobs: Jobs) -> Jobs:
-    def cheap(size: int, replicates: range) -> list[Task]:
+    def cheap(size: int, replicates: range) -> list[ScenarioTask]:
         return [
             (replace(scenario, rule=CHEAP_RULE), part) for scenario, part in jobs(size, replicates)
         ]

@@ -18,7 +18,7 @@ from pdsim.errors import InputError
 from pdsim.planning.curve import Crossing, Curve, Link, crossing, fit_curve, lead_of
 
 type Run = Callable[[int, range], Floats]
-type Status = Literal[
+type SearchStatus = Literal[
     "searching", "found", "always_reached", "not_reachable", "undecided", "replicates_used_up"
 ]
 
@@ -123,7 +123,7 @@ class Root:
     """
 
     search: Search
-    status: Status
+    status: SearchStatus
     rising: bool
     size: NDArray[np.int64]
     value: Floats
@@ -267,7 +267,7 @@ def _begin(points: "_Points", search: Search, start: int, rising: bool) -> None:
     points.add(second, search.batch)
 
 
-def _bracket(points: "_Points", search: Search, rising: bool) -> Status:
+def _bracket(points: "_Points", search: Search, rising: bool) -> SearchStatus:
     """Evaluate sizes until one clearly misses the target and one clearly reaches it."""
     good, bad = (search.high, search.low) if rising else (search.low, search.high)
     factor = _FACTOR
@@ -366,7 +366,7 @@ class _Points:
             scores[size] = sign * (value - search.value) / max(error, _LEAST_ERROR)
         return scores
 
-    def root(self, status: Status, rising: bool) -> Root:
+    def root(self, status: SearchStatus, rising: bool) -> Root:
         """Fit the curve and return the state of the search."""
         search = self._search
         size = self.sizes()

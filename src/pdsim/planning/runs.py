@@ -20,11 +20,11 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.planning.root_search import Estimate, Reduce, Run, mean_of
 from pdsim.simulation import COLUMNS, MEASURES, Scenario, run_block, summarise
+from pdsim.simulation.philox import Seed
 from pdsim.terms.registry import check_portable, take_over
 
-type Seed = int | tuple[int, ...]
 type Jobs = Callable[[int, range], Sequence[tuple[Scenario, range]]]
-type Task = tuple[Scenario, range]
+type ScenarioTask = tuple[Scenario, range]
 type Map = Callable[[Callable[..., Floats], Sequence[tuple[object, ...]]], Sequence[Floats]]
 
 CHEAP_RULE: Final = "observed_change"
@@ -124,11 +124,11 @@ def _averaged(rows: Floats, cluster: int) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _split(tasks: Sequence[Task], pieces: int) -> list[list[Task]]:
+def _split(tasks: Sequence[ScenarioTask], pieces: int) -> list[list[ScenarioTask]]:
     """Return the tasks in about so many pieces, in order."""
     total = sum(len(numbers) for _, numbers in tasks)
     size = max(1, -(-total // pieces))
-    found: list[list[Task]] = [[]]
+    found: list[list[ScenarioTask]] = [[]]
     room = size
     for scenario, numbers in tasks:
         rest = numbers
@@ -142,7 +142,7 @@ def _split(tasks: Sequence[Task], pieces: int) -> list[list[Task]]:
     return [piece for piece in found if piece]
 
 
-def _rows(tasks: Sequence[Task], measure: str, seed: Seed, control: bool) -> Floats:
+def _rows(tasks: Sequence[ScenarioTask], measure: str, seed: Seed, control: bool) -> Floats:
     parts = []
     for scenario, numbers in tasks:
         scenarios = [scenario, replace(scenario, rule=CHEAP_RULE)] if control else [scenario]

@@ -19,8 +19,8 @@ from pdsim.model.predictive import parameters_of
 from pdsim.priors import Priors
 from pdsim.simulation import Scenario
 
-type Source = Literal["", "ranges", "priors", "pilot"]
-type Draw = Callable[[int], Mapping[str, Any]]
+type DrawnFrom = Literal["", "ranges", "priors", "pilot"]
+type DrawSettings = Callable[[int], Mapping[str, Any]]
 """The settings of a scenario that draw number j replaces; the same j, the same settings."""
 
 _STREAM: Final = 0x61737375
@@ -87,7 +87,7 @@ def check_ranges(scenario: Scenario, ranges: Mapping[str, Any]) -> dict[str, Ran
     return found
 
 
-def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> Draw:
+def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> DrawSettings:
     """Return draws that are uniform and independent between the ends of numeric ranges.
 
     Raises
@@ -112,7 +112,7 @@ def from_ranges(ranges: Mapping[str, Range], *, seed: int) -> Draw:
     return draw
 
 
-def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> Draw:
+def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> DrawSettings:
     """Return draws of every variance, correlation and level from priors of the model.
 
     The change that is drawn holds any secular trend, so the scenario's own is set to zero.
@@ -150,7 +150,7 @@ def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> Draw:
     return draw
 
 
-def drawn(draw: Draw) -> xr.Dataset:
+def drawn(draw: DrawSettings) -> xr.Dataset:
     """Return what is drawn: quantiles of each parameter that varies.
 
     Returns

@@ -5,7 +5,7 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
+from pdsim.ranking.draws import ScoreDraws, as_draws, mean_and_error, never_seen
 from pdsim.ranking.exact import average, labelled, pairwise
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.probability import proportion_error, series_summary
@@ -101,7 +101,7 @@ def pairwise_probability(score: Score) -> xr.Dataset:
     )
 
 
-def _pairs(draws: Draws) -> tuple[Floats, Floats, float]:
+def _pairs(draws: ScoreDraws) -> tuple[Floats, Floats, float]:
     """Return probabilities and errors (batch, facility, other), and the smallest ESS."""
     facilities = draws.facilities
     batch = len(draws.values)

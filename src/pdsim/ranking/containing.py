@@ -12,7 +12,7 @@ from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.conventions import CERTAIN, DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import (
-    Draws,
+    ScoreDraws,
     as_draws,
     check_m,
     check_probability,
@@ -50,7 +50,7 @@ class SeenSets:
     ess : float
     """
 
-    draws: Draws
+    draws: ScoreDraws
     members: Ints
     batch: Ints
     code: Ints

@@ -10,7 +10,7 @@ from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import (
-    Draws,
+    ScoreDraws,
     as_draws,
     check_finite,
     check_m,
@@ -168,7 +168,7 @@ def _losses(score: Score, selected: Bools, m: int, side: Side) -> tuple[Floats, 
     if isinstance(score, Marginals):
         exact = _exact_losses(score, selected, m, side)
         return np.where(whole, exact, np.nan), np.where(whole & np.isfinite(exact), 0.0, np.nan)
-    draws: Draws = as_draws(score)
+    draws: ScoreDraws = as_draws(score)
     values = draws.values if side == "top" else -draws.values
     ahead, tied = places(values)
     truth, rank = membership(ahead, tied, m), mean_places(ahead, tied)

@@ -19,7 +19,7 @@ _SAMPLE_DIMS = ("chain", "draw", "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draws:
+class ScoreDraws:
     """Draws of a score, all leading dimensions rolled into one.
 
     Attributes
@@ -93,7 +93,7 @@ class Draws:
         return dataset.assign_coords(labels).assign_coords(coords or {})
 
 
-def as_draws(score: xr.DataArray) -> Draws:
+def as_draws(score: xr.DataArray) -> ScoreDraws:
     """Check a score and bring it into the shape of the array functions.
 
     Parameters
@@ -141,7 +141,7 @@ def as_draws(score: xr.DataArray) -> Draws:
             )
         )
     first = score.isel(dict.fromkeys(sampling, 0), drop=True)
-    return Draws(
+    return ScoreDraws(
         values=values, ess=ess, template=first, estimand=str(score.attrs.get("estimand", "score"))
     )
 
@@ -178,7 +178,7 @@ def named_twice(values: xr.DataArray) -> bool:
     return names is not None and len(np.unique(names.values)) < names.size
 
 
-def check_finite(draws: Draws, what: str) -> None:
+def check_finite(draws: ScoreDraws, what: str) -> None:
     """Raise InputError if `what`, which takes means or differences of scores, has infinite ones."""
     if not np.isfinite(draws.values).all():
         raise InputError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats, Ints
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.comparison import pairwise_probability
-from pdsim.ranking.draws import Draws, as_draws, check_finite, mean_and_error, never_seen
+from pdsim.ranking.draws import ScoreDraws, as_draws, check_finite, mean_and_error, never_seen
 from pdsim.ranking.marginals import Marginals, Score
 
 type Among = Literal["all", "separated"]
@@ -164,7 +164,7 @@ def _goal(rate: float | None, concordance: float | None, among: Among) -> _Goal:
     return _Goal(rate=rate, concordance=concordance, among=among)
 
 
-def _discordance(score: Score, draws: Draws, zone: float) -> tuple[Floats, float]:
+def _discordance(score: Score, draws: ScoreDraws, zone: float) -> tuple[Floats, float]:
     """Return cost[i, j] = P(j ahead of i, by more than the zone), and the ESS."""
     if zone > 0.0 and isinstance(score, Marginals):
         raise InputError(
@@ -261,7 +261,9 @@ def _bound(cost: Floats, goal: _Goal) -> tuple[float, float]:
     return float(value.max()), float(agreement.max())
 
 
-def _error(score: Score, draws: Draws, apart: NDArray[np.bool_], zone: float, ess: float) -> float:
+def _error(
+    score: Score, draws: ScoreDraws, apart: NDArray[np.bool_], zone: float, ess: float
+) -> float:
     """Return the Monte Carlo error of the expected number of discordant pairs."""
     pairs = apart.sum()
     if isinstance(score, Marginals) or len(apart) > _FRONTIER or not pairs:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats
 from pdsim.conventions import CI_KIND, CI_PROB
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, check_probability, mean_and_error, named_twice
+from pdsim.ranking.draws import ScoreDraws, as_draws, check_probability, mean_and_error, named_twice
 from pdsim.ranking.exact import of_ranks
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.ranking.probability import counts_of_places, rank_counts
@@ -71,7 +71,7 @@ def rank_interval(score: Score, *, prob: float = CI_PROB, simultaneous: bool = F
     return _labelled(draws, below, bounds, error, prob, simultaneous, float(size.min()))
 
 
-def _counts(draws: Draws) -> tuple[Floats, Floats]:
+def _counts(draws: ScoreDraws) -> tuple[Floats, Floats]:
     """Return counts of ranks, and the effective size of the ranks (batch, facility)."""
     if draws.ess is not None:
         counts = rank_counts(draws.flat)
@@ -86,7 +86,7 @@ def _counts(draws: Draws) -> tuple[Floats, Floats]:
 
 
 def _labelled(
-    draws: Draws,
+    draws: ScoreDraws,
     below: Floats,
     bounds: Floats,
     error: Floats,
@@ -140,7 +140,9 @@ def _marginal(below: Floats, prob: float, size: Floats) -> tuple[Floats, Floats]
     return bounds, np.stack(spread, axis=-1)
 
 
-def _simultaneous(draws: Draws, below: Floats, prob: float, size: Floats) -> tuple[Floats, Floats]:
+def _simultaneous(
+    draws: ScoreDraws, below: Floats, prob: float, size: Floats
+) -> tuple[Floats, Floats]:
     """Return bounds and their errors from each draw's most extreme tail probability."""
     at_least = 1.0 - below + np.diff(below, axis=-1, prepend=0.0)
     extreme = np.empty(draws.flat.shape[:2])

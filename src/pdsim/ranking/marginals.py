@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws
+from pdsim.ranking.draws import ScoreDraws, as_draws
 from pdsim.ranking.quadrature import panel_rule
 
 type Family = Literal["normal", "beta", "gridded"]
@@ -46,8 +46,8 @@ class Marginals:
     """
 
     family: Family
-    first: Draws
-    second: Draws
+    first: ScoreDraws
+    second: ScoreDraws
     weight: Floats | None = None
     grid: Floats | None = None
     density: Floats | None = None
@@ -304,7 +304,7 @@ def gridded_scores(density: xr.DataArray, weight: xr.DataArray | None = None) ->
     )
 
 
-def _pair(first: xr.DataArray, second: xr.DataArray) -> tuple[Draws, Draws]:
+def _pair(first: xr.DataArray, second: xr.DataArray) -> tuple[ScoreDraws, ScoreDraws]:
     try:
         one, two = xr.align(first, second, join="exact")
     except ValueError as error:
@@ -315,8 +315,8 @@ def _pair(first: xr.DataArray, second: xr.DataArray) -> tuple[Draws, Draws]:
     return as_components(one), as_components(two)
 
 
-def as_components(values: xr.DataArray) -> Draws:
-    """Return values over facility, and draws if there are any, as `Draws`."""
+def as_components(values: xr.DataArray) -> ScoreDraws:
+    """Return values over facility, and draws if there are any, as `ScoreDraws`."""
     if {"draw", "sample"}.isdisjoint(values.dims):
         values = values.expand_dims(sample=1)
     return as_draws(values)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws
+from pdsim.ranking.draws import ScoreDraws
 from pdsim.ranking.marginals import as_components
 from pdsim.study import Study
 from pdsim.terms.evidence import Evidence, evidence_of_cells
@@ -80,7 +80,7 @@ def observed_of(study: Study) -> xr.Dataset:
     )
 
 
-def evidence_of(observed: Observed | None, rule: Rule) -> tuple[Draws, Evidence]:
+def evidence_of(observed: Observed | None, rule: Rule) -> tuple[ScoreDraws, Evidence]:
     """Return the labels of facilities and leading dimensions, and what the rule reads of them."""
     parts = {name: variable(observed, name, rule.name) for name in READ[rule.needs]}
     if rule.needs == "change":

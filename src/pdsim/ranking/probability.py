@@ -7,7 +7,14 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats, Ints32
 from pdsim.conventions import DEFAULT_M, Side
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
+from pdsim.ranking.draws import (
+    ScoreDraws,
+    as_draws,
+    check_m,
+    check_side,
+    mean_and_error,
+    never_seen,
+)
 from pdsim.ranking.exact import labelled, of_ranks
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.terms.places import (
@@ -96,7 +103,7 @@ def proportion_error(probability: Floats, ess: float) -> Floats:
     return never_seen(error, np.asarray(ess))
 
 
-def _error_by_ess(draws: Draws) -> tuple[Floats, float]:
+def _error_by_ess(draws: ScoreDraws) -> tuple[Floats, float]:
     batch, facilities = draws.values.shape[0], draws.facilities
     error = np.empty((batch, facilities, facilities))
     smallest = np.inf
@@ -111,7 +118,7 @@ def _error_by_ess(draws: Draws) -> tuple[Floats, float]:
     return error, smallest
 
 
-def _error_by_batches(draws: Draws) -> tuple[Floats, float]:
+def _error_by_batches(draws: ScoreDraws) -> tuple[Floats, float]:
     """Return errors from the spread of the counts in consecutive stretches of the chains."""
     batch, chains, length, facilities = draws.values.shape
     stretches = min(max(2, _BATCH_MEANS // chains), length)
@@ -132,7 +139,7 @@ def _error_by_batches(draws: Draws) -> tuple[Floats, float]:
 
 
 def series_summary(
-    draws: Draws, function: Callable[[Ints32, Ints32], Floats]
+    draws: ScoreDraws, function: Callable[[Ints32, Ints32], Floats]
 ) -> tuple[Floats, Floats, Floats]:
     """Return mean, error and effective size (batch, facility) of a function of the places.
 

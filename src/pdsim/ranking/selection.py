@@ -13,7 +13,7 @@ from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.confidence import rank_confidence_set
 from pdsim.ranking.draws import (
-    Draws,
+    ScoreDraws,
     as_draws,
     check_finite,
     check_m,
@@ -237,7 +237,7 @@ def _component_merit(score: Marginals, rule: Rule, m: int, side: Side) -> Floats
 type _Merits = tuple[Floats, Floats, Floats, Floats, Floats]
 
 
-def _of_block(draws: Draws, block: slice, rule: Rule, m: int, side: Side) -> _Merits:
+def _of_block(draws: ScoreDraws, block: slice, rule: Rule, m: int, side: Side) -> _Merits:
     """Return what `_paired` does, for a part of the batch."""
     values = draws.values[block] if side == "top" else -draws.values[block]
     if rule.series is not None:
@@ -294,7 +294,7 @@ def _paired(series: Floats, ess: float | None, rule: Rule, m: int) -> _Merits:
 
 
 def _exact(
-    labels: Draws, merit: Floats, rule: Rule, attrs: SelectionAttrs, *, equal: float
+    labels: ScoreDraws, merit: Floats, rule: Rule, attrs: SelectionAttrs, *, equal: float
 ) -> xr.Dataset:
     """Choose by a criterion without Monte Carlo error."""
     selected, tied = choose(

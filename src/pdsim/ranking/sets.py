@@ -8,7 +8,14 @@ import xarray as xr
 from pdsim.arraytypes import Floats, Ints
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError
-from pdsim.ranking.draws import Draws, as_draws, check_m, check_side, mean_and_error, never_seen
+from pdsim.ranking.draws import (
+    ScoreDraws,
+    as_draws,
+    check_m,
+    check_side,
+    mean_and_error,
+    never_seen,
+)
 from pdsim.ranking.exact import mcse_method, of_sets
 from pdsim.ranking.marginals import Marginals, Score
 from pdsim.terms.places import seen_sets
@@ -87,7 +94,7 @@ def set_probability(
 
 
 def _labelled(
-    draws: Draws,
+    draws: ScoreDraws,
     members: Ints,
     probability: Floats,
     error: Floats,
@@ -112,7 +119,7 @@ def _labelled(
     )
 
 
-def sets_of_draws(draws: Draws, m: int, side: Side) -> tuple[Ints, Ints, Ints, Floats]:
+def sets_of_draws(draws: ScoreDraws, m: int, side: Side) -> tuple[Ints, Ints, Ints, Floats]:
     """Return the distinct sets in the draws, and which draw (batch * draw) saw which.
 
     See `pdsim.terms.places.seen_sets`.
@@ -122,7 +129,7 @@ def sets_of_draws(draws: Draws, m: int, side: Side) -> tuple[Ints, Ints, Ints, F
 
 
 def _errors(
-    draws: Draws, probability: Floats, row: Ints, code: Ints, share: Floats
+    draws: ScoreDraws, probability: Floats, row: Ints, code: Ints, share: Floats
 ) -> tuple[Floats, float]:
     """Return the errors (batch, set) and the smallest effective sample size."""
     if draws.ess is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Bools, Floats
 from pdsim.errors import InputError, Problem
-from pdsim.ranking.draws import Draws, as_draws, mean_and_error, never_seen
+from pdsim.ranking.draws import ScoreDraws, as_draws, mean_and_error, never_seen
 from pdsim.terms.places import places
 
 type Ranks = Mapping[str, NDArray[np.int64]]
@@ -229,7 +229,7 @@ def statement_probability(score: xr.DataArray, statement: Statement) -> xr.Datas
 
 
 def _share_true(
-    statement: Statement, kinds: NDArray[np.int64], names: list[str], draws: Draws
+    statement: Statement, kinds: NDArray[np.int64], names: list[str], draws: ScoreDraws
 ) -> Floats:
     """Return, for each kind of draw, the share of its orders in which the statement holds."""
     width = len(names)

@@ -10,9 +10,9 @@ import xarray as xr
 from pdsim.errors import InputError
 from pdsim.reports import plots
 from pdsim.reports.formats.document import (
-    Block,
     Column,
     Document,
+    Element,
     Name,
     Paragraph,
     Picture,
@@ -21,7 +21,7 @@ from pdsim.reports.formats.document import (
     Text,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.terms.measures import MEASURES
 
 _MOST_ROWS: Final = 200
@@ -47,7 +47,7 @@ def sweep_document(result: xr.Dataset) -> Document:
     configuration = json.loads(result.attrs.get("configuration", "{}"))
     factors = [str(dim) for dim in result[measures[0]].dims]
     table = _sweep_table(result, measures, factors)
-    blocks: list[Block] = [*_curves(result, measures[0], factors), table]
+    blocks: list[Element] = [*_curves(result, measures[0], factors), table]
     return Document(
         title=(Name(str(configuration.get("name") or "Sweep")),),
         subtitle=("How often the right facilities are chosen",),
@@ -114,7 +114,7 @@ def _sweep_table(result: xr.Dataset, measures: list[str], factors: list[str]) ->
             row[name] = float(one[name]) if name in result else float("nan")
         rows.append(row)
     index = [" / ".join(str(value) for value in cell) for cell in cells]
-    kinds: dict[str, Kind] = {"n_simulated": "whole", "n_failed": "whole"}
+    kinds: dict[str, NumberKind] = {"n_simulated": "whole", "n_failed": "whole"}
     for name in measures:
         kinds |= {name: "probability", f"{name}_mcse": "mcse"}
     return Table(
@@ -143,7 +143,7 @@ def _sweep_table(result: xr.Dataset, measures: list[str], factors: list[str]) ->
     )
 
 
-def _curves(result: xr.Dataset, measure: str, factors: list[str]) -> list[Block]:
+def _curves(result: xr.Dataset, measure: str, factors: list[str]) -> list[Element]:
     numeric = [name for name in factors if result[name].dtype.kind in "if"]
     if not numeric or len(factors) > 2:
         return []

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pdsim.simulation.judge import judge
 from pdsim.simulation.observed_rules import Decision, decide_observed
-from pdsim.simulation.observing import Observed, observe
+from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import true_values
@@ -82,7 +82,7 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
 def _decide(
     scenarios: Sequence[Scenario],
     members: Sequence[int],
-    observed: Observed,
+    observed: Observations,
     replicates: range,
     seed: Seed,
 ) -> Iterator[tuple[int, Decision]]:

@@ -8,7 +8,7 @@ from scipy.special import ndtri, stdtrit
 from pdsim.arraytypes import Bools, Bytes, Floats
 from pdsim.conventions import CI_PROB
 from pdsim.jit import compiled
-from pdsim.simulation.observing import Observed, as_analysed
+from pdsim.simulation.observing import Observations, as_analysed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights
 from pdsim.terms.evidence import Evidence, evidence_of_cells
@@ -49,7 +49,7 @@ class Decision:
 
 
 def decide_observed(
-    scenario: Scenario, observed: Observed, *, seeds: tuple[int, ...] = ()
+    scenario: Scenario, observed: Observations, *, seeds: tuple[int, ...] = ()
 ) -> Decision:
     """Apply a rule that needs no model.
 
@@ -112,7 +112,7 @@ def decide_usable(
 
 
 def _clearly_above(
-    scenario: Scenario, observed: Observed, estimate: Floats, variance: Floats
+    scenario: Scenario, observed: Observations, estimate: Floats, variance: Floats
 ) -> Floats:
     """Return 1 where a facility is above the mean of the others at the flag threshold, else 0.
 

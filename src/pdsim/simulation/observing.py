@@ -17,7 +17,7 @@ from pdsim.terms.process import PROCESSES, DrawCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class Observations:
     """Observations of R replicates.
 
     Attributes
@@ -36,7 +36,7 @@ class Observed:
     trials: Ints
 
 
-def observe(scenario: Scenario, truth: Truth, replicates: range, seed: Seed) -> Observed:
+def observe(scenario: Scenario, truth: Truth, replicates: range, seed: Seed) -> Observations:
     """Observe the truths of some replicates as the scenario says.
 
     All streams are keyed by the truth, so scenarios that differ in how they observe share their
@@ -52,7 +52,7 @@ def observe(scenario: Scenario, truth: Truth, replicates: range, seed: Seed) -> 
         lost = _missing(scenario, truth.level, numbers, seed)
         value[lost] = 0.0
         size = np.where(lost, 0.0, size)
-    return Observed(value=value, size=size, trials=trials)
+    return Observations(value=value, size=size, trials=trials)
 
 
 def _trials(scenario: Scenario, numbers: Ints, seed: Seed) -> Ints:
@@ -151,7 +151,7 @@ def _missing(scenario: Scenario, level: Floats, numbers: Ints, seed: Seed) -> ND
 
 def _observe_normal(
     scenario: Scenario, truth: Truth, numbers: Ints, trials: Ints, seed: Seed
-) -> Observed:
+) -> Observations:
     key = stream_key(scenario.truth_key, "cases", seed)
     error = standard_normal(key, numbers, 0, scenario.facilities)[:, :, None, None]
     se = np.empty_like(truth.level)
@@ -162,7 +162,7 @@ def _observe_normal(
         u = uniforms(key, numbers, 0, scenario.facilities)[:, :, None, None]
         half = (trials - 1) / 2
         se *= np.sqrt(gammaincinv(half, u) / half)
-    return Observed(value=value, size=se, trials=trials)
+    return Observations(value=value, size=se, trials=trials)
 
 
 def _design_effects(scenario: Scenario, trials: Ints) -> Floats:
@@ -177,11 +177,11 @@ def _design_effects(scenario: Scenario, trials: Ints) -> Floats:
     return np.array(found)[which].reshape(trials.shape)
 
 
-def as_analysed(scenario: Scenario, observed: Observed) -> Observed:
+def as_analysed(scenario: Scenario, observed: Observations) -> Observations:
     """Return what the analysis takes the counts to be, divided by its design effect."""
     effect = scenario.analysed_design_effect
     if effect == 1.0:
         return observed
-    return Observed(
+    return Observations(
         value=observed.value / effect, size=observed.size / effect, trials=observed.trials
     )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.slabs import Read, Squares, Sums, checked, divide, reader, slabs
+from pdsim.simulation.slabs import ReadSlab, Squares, Sums, checked, divide, reader, slabs
 from pdsim.terms.measures import BINS, COLUMNS, MEASURES, Means, Measure, ratio
 
 _RELIABILITY: Final[dict[str, Measure]] = {
@@ -75,7 +75,7 @@ def summarise(measures: Floats, status: NDArray[np.uint8]) -> xr.Dataset:
     return summarise_slabs(reader(measures, status), status.shape[-1])
 
 
-def summarise_slabs(read: Read, replicates: int) -> xr.Dataset:
+def summarise_slabs(read: ReadSlab, replicates: int) -> xr.Dataset:
     """Return what `summarise` returns, of replicates that need not fit into memory.
 
     Parameters
@@ -200,7 +200,7 @@ def paired_contrast(
     )
 
 
-def paired_contrast_slabs(read: Read, reference: Read, replicates: int) -> xr.Dataset:
+def paired_contrast_slabs(read: ReadSlab, reference: ReadSlab, replicates: int) -> xr.Dataset:
     """Return what `paired_contrast` returns, of replicates that need not fit into memory.
 
     Parameters

@@ -21,7 +21,7 @@ from pdsim.simulation.observed_rules import (
     Decision,
     decide_usable,
 )
-from pdsim.simulation.observing import Observed, as_analysed
+from pdsim.simulation.observing import Observations, as_analysed
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.replicate import study_of
 from pdsim.simulation.scenario import Scenario
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def decide_posterior(
-    scenarios: Sequence[Scenario], observed: Observed, replicates: range, seed: Seed
+    scenarios: Sequence[Scenario], observed: Observations, replicates: range, seed: Seed
 ) -> list[Decision]:
     """Fit once and apply the rule of every scenario; all of them share the fit key."""
     first = scenarios[0]
@@ -53,7 +53,7 @@ def decide_posterior(
 
 def _sample_laplace(
     scenario: Scenario,
-    observed: Observed,
+    observed: Observations,
     seeds: Sequence[int],
     weights: Floats,
     estimand: str,
@@ -68,7 +68,7 @@ def _sample_laplace(
 
 
 def _sample_normal(
-    scenario: Scenario, observed: Observed, seeds: Sequence[int]
+    scenario: Scenario, observed: Observations, seeds: Sequence[int]
 ) -> tuple[Floats, Bytes]:
     """Standardise every data set by itself, as `pdsim.fit` does, and turn the draws back."""
     rows = len(seeds)
@@ -88,10 +88,10 @@ def _sample_normal(
     return draws, status
 
 
-def _complete(observed: Observed) -> Observed:
+def _complete(observed: Observations) -> Observations:
     """Return one data set of the same shape without missing cells: only its shape is used."""
     ones = np.ones((1, *observed.value.shape[1:]))
-    return Observed(value=ones, size=2 * ones, trials=observed.trials[:1])
+    return Observations(value=ones, size=2 * ones, trials=observed.trials[:1])
 
 
 def _fit_each(
@@ -140,7 +140,7 @@ def _fit_each(
 
 def _sample_nuts(
     scenario: Scenario,
-    observed: Observed,
+    observed: Observations,
     seeds: Sequence[int],
     weights: Floats,
     estimand: str,

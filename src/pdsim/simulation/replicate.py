@@ -5,7 +5,7 @@ import xarray as xr
 
 from pdsim.conventions import PERIODS
 from pdsim.errors import InputError
-from pdsim.simulation.observing import Observed, observe
+from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights, true_values
@@ -73,7 +73,7 @@ def _truth_dataset(scenario: Scenario, truth: Truth) -> xr.Dataset:
 
 
 def study_of(
-    scenario: Scenario, observed: Observed, *, row: int = 0, name: str = "simulated study"
+    scenario: Scenario, observed: Observations, *, row: int = 0, name: str = "simulated study"
 ) -> Study:
     """Return one row of `observed` as a study."""
     labels = labels_of(scenario)

@@ -4,7 +4,7 @@ Slabs always begin at the same replicates and their sums are added in order, so 
 does not depend on how the replicates were made or kept.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -12,22 +12,18 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.terms.measures import COLUMNS
-
-type Read = Callable[[int, int], tuple[Floats, NDArray[np.uint8]]]
-"""Gives measures (scenario, replicate, measure) and status (scenario, replicate) of the
-replicates from start up to stop."""
+from pdsim.terms.measures import COLUMNS, ReadSlab
 
 SLAB: Final = 4000
 """Replicates read at a time."""
 
 
-def reader(measures: Floats, status: NDArray[np.uint8]) -> Read:
+def reader(measures: Floats, status: NDArray[np.uint8]) -> ReadSlab:
     """Return what gives the replicates of arrays (..., replicate, measure) and (..., replicate)."""
     return lambda start, stop: (measures[..., start:stop, :], status[..., start:stop])
 
 
-def slabs(read: Read, replicates: int) -> Iterator[tuple[Floats, NDArray[np.uint8]]]:
+def slabs(read: ReadSlab, replicates: int) -> Iterator[tuple[Floats, NDArray[np.uint8]]]:
     """Yield measures and status of one slab after the other, at least one."""
     for start in range(0, max(replicates, 1), SLAB):
         yield checked(*read(start, min(start + SLAB, replicates)))

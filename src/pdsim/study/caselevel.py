@@ -12,7 +12,7 @@ from pdsim.arraytypes import Floats
 from pdsim.study.cells import note_missing
 from pdsim.study.correlation import estimate_case_correlation
 from pdsim.study.frames import METADATA, file_of, named, suggestion, text_column, visible
-from pdsim.study.longtable import Observed, observed_from_long
+from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Rename, StudyOptions
 from pdsim.study.problems import LISTED, Findings, listed, quote
@@ -23,7 +23,7 @@ _KEYS: Final = ("facility", "period")
 
 def observed_from_cases(
     table: pd.DataFrame, indicators: pd.DataFrame | None, options: StudyOptions, found: Findings
-) -> Observed:
+) -> TableContent:
     """Return the counts of a raw table of cases and their within-case correlation.
 
     Parameters
@@ -46,14 +46,14 @@ def observed_from_cases(
             'add or rename it, or map it in [columns]: facility = "..."',
             file=file_of(table),
         )
-        return Observed()
+        return TableContent()
     table = without_totals(renamed(table, options, found), options, found)
     marks = _Marks.of(options)
     columns = {name: _scores(table, name, marks, options, found) for name in names}
     note_missing(marks.seen, found)
     read = {name: column for name, column in columns.items() if column is not None}
     if not read:
-        return Observed()
+        return TableContent()
     names = tuple(read)
     scores = np.column_stack([read[name] for name in names])
     keys = [name for name in _KEYS if name in table]
@@ -64,7 +64,7 @@ def observed_from_cases(
         found.rows(table, empty, rule=f"the {name} is blank", cure=f"give the {name} of every case")
         blank |= empty
     if blank.all():
-        return Observed()
+        return TableContent()
     rows = table.loc[~blank, ["file", "row"]].assign(**texts)
     counts = _counts(rows, keys, names, scores[~blank])
     observed = observed_from_long(
@@ -217,12 +217,12 @@ def _counts(
 
 
 def _with_correlation(
-    observed: Observed,
+    observed: TableContent,
     rows: pd.DataFrame,
     names: Sequence[str],
     scores: Floats,
     found: Findings,
-) -> Observed:
+) -> TableContent:
     """Add the within-case correlation, where two indicators share their cases."""
     assert observed.data is not None
     groups = observed.data["case_group"].sel(indicator=list(names)).to_numpy()

@@ -15,7 +15,7 @@ from pdsim.study.options import Decimal, StudyOptions
 from pdsim.study.problems import Findings, listed, quote
 from pdsim.study.words import MISSING, folded, with_own
 
-type Values = dict[str, Floats]
+type CellValues = dict[str, Floats]
 type Source = Literal["counts", "percent", "scores"]
 
 MAX_COUNT: Final = 1e12
@@ -50,8 +50,8 @@ class Numbers:
         that blanks are.
     """
 
-    values: Values
-    below: Values
+    values: CellValues
+    below: CellValues
     wrong: Bools
     excused: Bools
 
@@ -96,7 +96,7 @@ def numbers(
                 name: text.mask(text.str.contains(",", regex=False), "")
                 for name, text in texts.items()
             }
-    values: Values = {}
+    values: CellValues = {}
     bad: dict[str, Bools] = {}
     for name in columns:
         if name in texts:
@@ -279,7 +279,7 @@ def source_of(table: pd.DataFrame, found: Findings) -> Source | None:
 
 def read_values(
     table: pd.DataFrame, source: Source, options: StudyOptions, found: Findings
-) -> Values:
+) -> CellValues:
     """Read the numbers of every row and check them.
 
     Returns
@@ -316,7 +316,9 @@ def _percent_apart(table: pd.DataFrame, found: Findings) -> pd.DataFrame:
     return table.assign(successes=text.mask(share, ""), percent=text.where(share, ""))
 
 
-def _counts(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
+def _counts(
+    table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings
+) -> CellValues:
     successes, trials = read.values["successes"], read.values["trials"]
     if "percent" in read.values:
         successes = _filled(table, read, found)
@@ -405,7 +407,9 @@ def _recovered(table: pd.DataFrame, percent: Floats, trials: Floats, found: Find
     return np.where(close, nearest, exact)
 
 
-def _percent(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
+def _percent(
+    table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings
+) -> CellValues:
     percent, stated, file = read.values["percent"], options.trials, file_of(table)
     if "trials" in read.values and stated is not None:
         found.add(
@@ -487,7 +491,9 @@ def _outside(
     )
 
 
-def _scores(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Values:
+def _scores(
+    table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings
+) -> CellValues:
     nothing = np.full(len(table), np.nan)
     mean, se, sd, n = (read.values.get(name, nothing) for name in ("mean", "se", "sd", "n"))
     for name, column in (("se", se), ("sd", sd)):

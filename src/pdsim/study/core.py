@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pdsim.conventions import DEFAULT_M
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.frames import frame_of
-from pdsim.study.longtable import Observed, observed_from_long
+from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
 from pdsim.study.problems import PLURAL, Findings, listed
 from pdsim.study.validity import data_findings, items_findings
@@ -247,7 +247,7 @@ class Study:
 
 
 def study_of(
-    observed: Observed, options: StudyOptions, found: Findings, *, file: str | None = None
+    observed: TableContent, options: StudyOptions, found: Findings, *, file: str | None = None
 ) -> Study:
     """Return the study of what a table holds, or refuse everything that was found.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Ints
 from pdsim.conventions import PERIODS
-from pdsim.study.cells import Source, Values, read_values, source_of
+from pdsim.study.cells import CellValues, Source, read_values, source_of
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.frames import (
     KEYS,
@@ -37,7 +37,7 @@ _NO_TIER: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class TableContent:
     """What a table holds, ready for a `Study`.
 
     Attributes
@@ -63,7 +63,7 @@ def observed_from_long(
     columns: Columns,
     options: StudyOptions,
     found: Findings,
-) -> Observed:
+) -> TableContent:
     """Return what a raw long table holds.
 
     Parameters
@@ -93,7 +93,7 @@ def observed_from_long(
         )
     _purpose(source, options, found)
     if absent:
-        return Observed()
+        return TableContent()
     facility, indicator = coded(table, "facility", found), coded(table, "indicator", found)
     values = {} if source is None else read_values(table, source, options, found)
     stated = stated_periods(options, found)
@@ -110,7 +110,7 @@ def observed_from_long(
         # in a table with problems, names stand for facilities
         for dim, names in (("facility", facility.names), ("indicator", indicator.names)):
             found.size(dim, len(names), file=file)
-        return Observed(facilities=len(facility.names))
+        return TableContent(facilities=len(facility.names))
     if source == "percent":
         values = {name: column * (options.items or 1) for name, column in values.items()}
         _rebuilt(options, found)
@@ -119,8 +119,8 @@ def observed_from_long(
     for dim in ("facility", "indicator"):
         found.size(dim, data.sizes[dim], file=file)
     if found.count > before:
-        return Observed(facilities=data.sizes["facility"])
-    return Observed(data=data, facilities=data.sizes["facility"], period_labels=labels)
+        return TableContent(facilities=data.sizes["facility"])
+    return TableContent(data=data, facilities=data.sizes["facility"], period_labels=labels)
 
 
 def _purpose(source: Source | None, options: StudyOptions, found: Findings) -> None:
@@ -190,7 +190,7 @@ def _repeated(
 
 
 def _dataset(
-    values: Values,
+    values: CellValues,
     facility: Coded,
     indicator: Coded,
     position: Ints,

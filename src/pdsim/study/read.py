@@ -14,7 +14,7 @@ from pdsim.study.caselevel import observed_from_cases
 from pdsim.study.core import Study, study_of
 from pdsim.study.frames import KEYS, METADATA, VALUES, named, suggestion, visible
 from pdsim.study.joining import in_periods, with_parent, with_ratios
-from pdsim.study.longtable import Observed, observed_from_long
+from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import without_excluded
 from pdsim.study.options import Columns, StudyOptions, parse_options
 from pdsim.study.problems import Findings, quote
@@ -101,7 +101,7 @@ def study_from(mapping: dict[str, Any], *, load: Load, name: str, file: str | No
     return study_of(observed, options, found, file=file)
 
 
-def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
+def _observed(options: StudyOptions, load: Load, found: Findings) -> TableContent:
     """Read the tables and lay them out."""
     before = found.count
     if not options.files:
@@ -126,7 +126,7 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
         reading = Reading(encoding=options.encoding, sheet=options.indicators_sheet)
         indicators = _table(options.indicators, load, reading, found)
     if found.count > before:
-        return Observed()
+        return TableContent()
     table = _joined([table for table in tables if table is not None], found)
     table = without_excluded(table, options, found)
     if found.count == before and options.dates:
@@ -136,7 +136,7 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
             "no row is left", "correct the keys exclude and dates", file=", ".join(options.files)
         )
     if found.count > before:
-        return Observed()
+        return TableContent()
     if options.format == "cases":
         return observed_from_cases(table, indicators, options, found)
     table = table.drop(columns=[name for name in options.ignore if name in visible(table)])
@@ -147,14 +147,14 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> Observed:
     if options.ratios:
         paired = with_ratios(table, options, periods, found)
         if paired is None:
-            return Observed()
+            return TableContent()
         return observed_from_long(
             paired, indicators, columns.only("indicator", *METADATA), options, found
         )
     if options.format == "wide" or (options.format == "auto" and _is_wide(table, columns, periods)):
         laid_out = long_from_wide(table, columns, periods, found)
         if laid_out is None:
-            return Observed()
+            return TableContent()
         # the long table has canonical names by now
         table, columns = laid_out, columns.only("indicator", *METADATA)
     return observed_from_long(table, indicators, columns, options, found)

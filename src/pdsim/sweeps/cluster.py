@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pdsim.errors import InputError, PdsimError, Problem
-from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue, Work
+from pdsim.sweeps.tasks import Done, Lost, Outcome, SweepWork, Task, TaskQueue
 from pdsim.sweeps.worker import run_remote_task
 
 DEPTH = 2
@@ -55,7 +55,7 @@ class DaskExecutor:
         """What run.json says of it."""
         return {"executor": "dask", "workers": self._workers}
 
-    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, work: SweepWork) -> Iterator[Outcome]:
         """Yield outcomes as they arrive.
 
         Raises
@@ -81,7 +81,7 @@ class DaskExecutor:
         with client:
             yield from self._run(queue, work, client)
 
-    def _run(self, queue: TaskQueue, work: Work, client: Any) -> Iterator[Outcome]:
+    def _run(self, queue: TaskQueue, work: SweepWork, client: Any) -> Iterator[Outcome]:
         from distributed import as_completed
 
         run, numbers = uuid.uuid4().hex, itertools.count()

@@ -1,7 +1,7 @@
 """What a sweep needs of a simulation: a module with these names, `pdsim.simulation` by default."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from pdsim.errors import InputError, Problem
 from pdsim.settings import from_mapping
+from pdsim.terms.measures import ReadSlab
 from pdsim.terms.registry import take_over
-
-type Read = Callable[[int, int], tuple[NDArray[np.float64], NDArray[np.uint8]]]
-"""Gives the measures and the status of the replicates from start up to stop."""
 
 SIMULATION = "pdsim.simulation"
 """The module that is swept unless a caller names another."""
@@ -43,7 +41,7 @@ def is_retried(status: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return status >= Status.TIMEOUT
 
 
-class Scenario(Protocol):
+class SweptScenario(Protocol):
     """One cell of a sweep: its settings and the nested keys of what they decide."""
 
     @property
@@ -63,7 +61,7 @@ class Scenario(Protocol):
         """What a user registered and the scenario names, see `pdsim.terms.registry.take_over`."""
 
 
-class Block(Protocol):
+class SweptBlock(Protocol):
     """Results of some scenarios and replicates."""
 
     @property
@@ -83,11 +81,11 @@ class Simulation(Protocol):
 
     def run_block(
         self, scenarios: Sequence[Any], replicates: range, *, seed: int
-    ) -> Block:  # pragma: no cover - protocol
+    ) -> SweptBlock:  # pragma: no cover - protocol
         """Run the replicates of scenarios that share their data."""
 
     def summarise_slabs(
-        self, read: Read, replicates: int
+        self, read: ReadSlab, replicates: int
     ) -> xr.Dataset:  # pragma: no cover - protocol
         """Reduce the replicates of every scenario to summaries over `scenario`.
 
@@ -95,7 +93,7 @@ class Simulation(Protocol):
         """
 
     def paired_contrast_slabs(
-        self, read: Read, reference: Read, replicates: int
+        self, read: ReadSlab, reference: ReadSlab, replicates: int
     ) -> xr.Dataset:  # pragma: no cover - protocol
         """Return the summaries of every scenario minus those of its reference, paired."""
 

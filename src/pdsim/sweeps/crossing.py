@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pdsim.errors import InputError, Problem
 from pdsim.settings import canonical_json, from_mapping, to_mapping
-from pdsim.sweeps.contract import Scenario, Simulation
+from pdsim.sweeps.contract import Simulation, SweptScenario
 from pdsim.sweeps.sweepfile import SweepSettings
 
 type Label = bool | int | float | str
@@ -21,13 +21,13 @@ RESERVED = frozenset({"scenario", "replicate", "measure", "key"})
 class Cell:
     """A scenario with its keys, which cost more to compute than to keep."""
 
-    scenario: Scenario
+    scenario: SweptScenario
     key: str
     data_key: str
     fit_key: str
 
     @classmethod
-    def of(cls, scenario: Scenario) -> Self:
+    def of(cls, scenario: SweptScenario) -> Self:
         """Compute the keys of a scenario."""
         return cls(
             scenario=scenario,
@@ -124,11 +124,11 @@ def expand(settings: SweepSettings, simulation: Simulation) -> Grid:
 
 type _Change = tuple[str, dict[str, Any]]
 
-type _Fields = Mapping[str, bool]
+type _SettingFields = Mapping[str, bool]
 """Settings of a scenario, and whether the value of each is itself a table."""
 
 
-def _unknown_keys(scenario: Mapping[str, Any], fields: _Fields) -> list[Problem]:
+def _unknown_keys(scenario: Mapping[str, Any], fields: _SettingFields) -> list[Problem]:
     problems = []
     for name in scenario:
         if name not in fields:
@@ -162,7 +162,7 @@ def _listed(settings: SweepSettings) -> tuple[dict[str, tuple[Label, ...]], list
 
 
 def _crossed(
-    settings: SweepSettings, fields: _Fields
+    settings: SweepSettings, fields: _SettingFields
 ) -> tuple[dict[str, tuple[Label, ...]], Iterator[_Change]]:
     problems: list[Problem] = []
     levels: dict[str, dict[Label, dict[str, Any]]] = {}
@@ -192,7 +192,7 @@ def _cross(levels: Mapping[str, Mapping[Label, dict[str, Any]]]) -> Iterator[_Ch
         yield place, {key: value for _, change in cell for key, value in change.items()}
 
 
-def _levels(name: str, given: Any, fields: _Fields) -> dict[Label, dict[str, Any]]:
+def _levels(name: str, given: Any, fields: _SettingFields) -> dict[Label, dict[str, Any]]:
     """Return the settings that each labelled level of a factor changes."""
     if not name.isidentifier() or name in RESERVED:
         raise InputError(
@@ -214,7 +214,7 @@ def _levels(name: str, given: Any, fields: _Fields) -> dict[Label, dict[str, Any
     return {label: {name: value} for label, value in zip(_labels(name, given), given, strict=True)}
 
 
-def _labelled(name: str, label: str, value: Any, fields: _Fields) -> dict[str, Any]:
+def _labelled(name: str, label: str, value: Any, fields: _SettingFields) -> dict[str, Any]:
     """Return what a labelled level changes: the setting of that name, or a table of settings."""
     if name in fields and (fields[name] or not isinstance(value, Mapping)):
         return {name: value}
@@ -224,7 +224,7 @@ def _labelled(name: str, label: str, value: Any, fields: _Fields) -> dict[str, A
     return dict(value)
 
 
-def _unknown(name: str, fields: _Fields) -> str:
+def _unknown(name: str, fields: _SettingFields) -> str:
     return f"label its levels ({name} = {{a = {{...}}, b = {{...}}}}) or use one of: " + ", ".join(
         fields
     )

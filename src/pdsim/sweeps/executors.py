@@ -7,7 +7,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pdsim.errors import InputError, Problem
-from pdsim.sweeps.tasks import Done, Executor, Lost, Outcome, Task, TaskQueue, Work
+from pdsim.sweeps.tasks import Done, Executor, Lost, Outcome, SweepWork, Task, TaskQueue
 from pdsim.sweeps.worker import describe, run_task
 
 
@@ -20,14 +20,14 @@ class SerialExecutor:
         """What run.json says of it."""
         return {"executor": "serial", "workers": 1}
 
-    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, work: SweepWork) -> Iterator[Outcome]:
         """Yield the outcome of every task in turn."""
         # the number of BLAS threads must not change a sum
         with threadpool_limits(1):
             while (task := queue.pop()) is not None:
                 yield self._one(task, work)
 
-    def _one(self, task: Task, work: Work) -> Outcome:
+    def _one(self, task: Task, work: SweepWork) -> Outcome:
         try:
             measures, status = run_task(
                 work.simulation, work.scenarios(task), task.start, task.stop, work.seed

@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from pdsim.errors import PdsimError
-from pdsim.sweeps.tasks import Done, Lost, Outcome, Task, TaskQueue, Work
+from pdsim.sweeps.tasks import Done, Lost, Outcome, SweepWork, Task, TaskQueue
 from pdsim.sweeps.worker import THREAD_VARIABLES
 
 AHEAD = 2
@@ -47,7 +47,7 @@ class ProcessExecutor:
         """What run.json says of it."""
         return {"executor": "processes", "workers": self.workers}
 
-    def run(self, queue: TaskQueue, work: Work) -> Iterator[Outcome]:
+    def run(self, queue: TaskQueue, work: SweepWork) -> Iterator[Outcome]:
         """Yield outcomes as they arrive; all workers are gone when this ends, however it does.
 
         Raises
@@ -76,7 +76,7 @@ class ProcessExecutor:
 class _Crew:
     """The worker processes: those that are idle, and all that were started."""
 
-    work: Work
+    work: SweepWork
     timeout: float | None
     idle: "SimpleQueue[_Worker]" = field(default_factory=SimpleQueue)
     started: "list[_Worker]" = field(default_factory=list)
@@ -224,7 +224,7 @@ def _start(simulation: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def _message(task: Task, work: Work) -> bytes:
+def _message(task: Task, work: SweepWork) -> bytes:
     content = {
         "scenarios": list(work.scenarios(task)),
         "start": task.start,

@@ -44,7 +44,7 @@ class SweepProgress:
     remaining: float
 
 
-type ProgressCallback = Callable[[SweepProgress], None]
+type SweepCallback = Callable[[SweepProgress], None]
 
 TELL_SECONDS = 0.1
 
@@ -67,7 +67,7 @@ class Meter:
         total: int,
         reused: int,
         cost: Mapping[str, float],
-        callback: ProgressCallback | None,
+        callback: SweepCallback | None,
     ) -> None:
         self._total, self._reused, self._done, self._failed = total, reused, reused, 0
         self._cost, self._callback = cost, callback

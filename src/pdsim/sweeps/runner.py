@@ -21,10 +21,10 @@ from pdsim.sweeps.datasets import known_names, open_sweep
 from pdsim.sweeps.executors import choose_executor
 from pdsim.sweeps.ledger import Intervals
 from pdsim.sweeps.packing import CHUNK
-from pdsim.sweeps.progress import Meter, ProgressCallback
+from pdsim.sweeps.progress import Meter, SweepCallback
 from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked, mended_contents
 from pdsim.sweeps.sweepfile import SweepSettings, read_settings
-from pdsim.sweeps.tasks import Done, Lost, Task, TaskQueue, Work, tasks_left, wanted
+from pdsim.sweeps.tasks import Done, Lost, SweepWork, Task, TaskQueue, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
 from pdsim.terms.measures import column_key
 from pdsim.terms.registry import check_portable
@@ -49,7 +49,7 @@ def sweep(
     block: int | None = None,
     timeout: float | None = None,
     job: tuple[int, int] | None = None,
-    progress: ProgressCallback | None = None,
+    progress: SweepCallback | None = None,
     simulation: str = SIMULATION,
 ) -> xr.Dataset:
     """Run what is missing of a sweep and return its results.
@@ -144,7 +144,7 @@ def sweep(
         }
         add_run(place, record | runner.description, new=True)
         queue = TaskQueue(tasks_left(writer.contents, cells, own, blocks=blocks))
-        work = Work(
+        work = SweepWork(
             simulation=simulation,
             seed=settings.seed,
             versions=dict(identity.versions),

@@ -76,7 +76,7 @@ type Outcome = Done | Lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class SweepWork:
     """What every task of a sweep shares.
 
     Attributes
@@ -103,7 +103,7 @@ class Executor(Protocol):
     def description(self) -> dict[str, Any]:
         """What run.json says of it."""
 
-    def run(self, queue: "TaskQueue", work: Work) -> Iterator[Outcome]:
+    def run(self, queue: "TaskQueue", work: SweepWork) -> Iterator[Outcome]:
         """Yield the outcome of every task, in any order; the caller may push tasks meanwhile."""
 
 

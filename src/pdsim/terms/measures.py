@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from typing import Final, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.terms.registry import Registry
 
 type Means = Mapping[str, Floats]
+
+type ReadSlab = Callable[[int, int], tuple[Floats, NDArray[np.uint8]]]
+"""Gives measures (scenario, replicate, measure) and status (scenario, replicate) of the
+replicates from start up to stop."""
 
 BINS: Final = 10
 """Bins of P(top m) for the reliability curve."""

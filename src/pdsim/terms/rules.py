@@ -23,8 +23,8 @@ from pdsim.terms.stepdown import rank_bounds
 
 type Loss = Literal["regret", "rank_regret", "misses", "not_exact", "omission"]
 type Unit = Literal["probability", "rank", "whole", "ratio", "value", "set"]
-type Reading = Literal["share", "score", "rank"]
-type Stated = tuple[Floats, Floats, Floats]
+type ReadAs = Literal["share", "score", "rank"]
+type StatedEstimates = tuple[Floats, Floats, Floats]
 type Merit = Callable[[Evidence, int], Floats]
 
 LOSSES: Final = {
@@ -98,10 +98,10 @@ class Rule:
     label: str
     needs: Needs
     merit: Merit | None = None
-    reads: Reading = "score"
+    reads: ReadAs = "score"
     series: Callable[[Floats, int], Floats] | None = None
     mirrored: bool = False
-    states: Callable[[Evidence], Stated] | None = None
+    states: Callable[[Evidence], StatedEstimates] | None = None
     tests: bool = False
     seeded: bool = False
     ahead: str = ""
@@ -123,7 +123,7 @@ class Rule:
         assert self.states is not None
         return self.states(found)[0]
 
-    def decide(self, found: Evidence, m: int) -> tuple[Floats, Floats, Stated]:
+    def decide(self, found: Evidence, m: int) -> tuple[Floats, Floats, StatedEstimates]:
         """Return merits for the top and for the bottom, and what is stated (NaN if nothing)."""
         shape = found.mean.shape if self.needs_posterior else found.estimate.shape
         nothing = np.full(shape, np.nan)
@@ -155,7 +155,7 @@ def _rank_from_top(merit: Floats, side: Side) -> Floats:
     return -merit if side == "top" else merit.shape[-1] + 1.0 + merit
 
 
-_READINGS: Final[dict[Reading, Callable[[Floats, Side], Floats]]] = {
+_READINGS: Final[dict[ReadAs, Callable[[Floats, Side], Floats]]] = {
     "share": lambda merit, side: merit,
     "score": lambda merit, side: merit if side == "top" else -merit,
     "rank": _rank_from_top,
@@ -199,7 +199,7 @@ def shrink(found: Evidence) -> tuple[Floats, Floats, Floats]:
     return mean, variance, between
 
 
-def _state_shrunken(found: Evidence) -> Stated:
+def _state_shrunken(found: Evidence) -> StatedEstimates:
     mean, variance, _ = shrink(found)
     return mean, mean, variance
 
@@ -337,7 +337,7 @@ def register_rule(
     *,
     label: str,
     needs: Needs = "draws",
-    reads: Reading = "score",
+    reads: ReadAs = "score",
     unit: Unit = "value",
 ) -> Rule:
     """Make a selection rule of one's own known to `select`, reports, sweeps and plans.

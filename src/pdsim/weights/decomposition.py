@@ -13,8 +13,8 @@ from pdsim.conventions import Side
 from pdsim.terms.kinds import COUNTS
 from pdsim.terms.scales import scales_for
 from pdsim.weights.multiverse import (
-    Grid,
-    Sums,
+    ChoiceGrid,
+    GridSums,
     build_grid,
     level_squares,
     squared_means,
@@ -190,7 +190,7 @@ class _Means:
     squares: Floats
 
 
-def _means(sums: Sums, grid: Grid) -> _Means:
+def _means(sums: GridSums, grid: ChoiceGrid) -> _Means:
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
     by_draw = sums.by_draw.sum(axis=0) / drawn
     by_weight = sums.by_weight.sum(axis=0) / samples
@@ -204,7 +204,7 @@ def _means(sums: Sums, grid: Grid) -> _Means:
 
 
 def _table(
-    squared: dict[tuple[int, ...], Floats], grid: Grid, components: list[tuple[int, ...]]
+    squared: dict[tuple[int, ...], Floats], grid: ChoiceGrid, components: list[tuple[int, ...]]
 ) -> Floats:
     """Return (outcome, column): components, first-order and total shares, the variance."""
     facilities = grid.after.shape[2]
@@ -228,7 +228,9 @@ def _table(
     return np.hstack((share, share @ alone.T, share @ holds.T, total))
 
 
-def _jackknife(sums: Sums, grid: Grid, components: list[tuple[int, ...]], means: _Means) -> Floats:
+def _jackknife(
+    sums: GridSums, grid: ChoiceGrid, components: list[tuple[int, ...]], means: _Means
+) -> Floats:
     """Return errors: each group of draws, then each of weights, left out in turn."""
     variance = np.zeros(())
     for replicates in (_without_draws(sums, grid, means), _without_weights(sums, grid, means)):
@@ -240,7 +242,7 @@ def _jackknife(sums: Sums, grid: Grid, components: list[tuple[int, ...]], means:
 
 
 def _without_draws(
-    sums: Sums, grid: Grid, means: _Means
+    sums: GridSums, grid: ChoiceGrid, means: _Means
 ) -> Iterator[dict[tuple[int, ...], Floats]]:
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
     squares = sums.squares.sum(axis=1)
@@ -260,7 +262,7 @@ def _without_draws(
 
 
 def _without_weights(
-    sums: Sums, grid: Grid, means: _Means
+    sums: GridSums, grid: ChoiceGrid, means: _Means
 ) -> Iterator[dict[tuple[int, ...], Floats]]:
     samples, drawn = grid.after.shape[1], grid.weights.shape[2]
     squares = sums.squares.sum(axis=0)

@@ -31,7 +31,7 @@ _LOOK: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class ChoiceGrid:
     """Everything that is crossed, as arrays.
 
     Attributes
@@ -82,7 +82,7 @@ def build_grid(
     left_out: bool,
     reference: xr.DataArray | None,
     trials: xr.DataArray | None,
-) -> Grid:
+) -> ChoiceGrid:
     """Return the grid of samples, weights, ways to score and left-out indicators.
 
     Normalisation and aggregation are two factors where all their pairs are defined, else one
@@ -118,7 +118,7 @@ def build_grid(
     fewest, most = _GROUPS
     groups = int(np.clip(_BYTES // (per_outcome * (after.shape[2] + 1)), fewest, most))
     room = int(_BYTES // (per_outcome * groups)) - after.shape[2] - 1
-    return Grid(
+    return ChoiceGrid(
         labels=labels,
         m=chosen,
         choices=choices,
@@ -196,7 +196,7 @@ def _likely_sets(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class GridSums:
     """Sums over the grid, by group of samples and group of weights for the jackknife.
 
     Attributes
@@ -214,7 +214,7 @@ class Sums:
     weight_groups: list[slice]
 
 
-def sum_grid(grid: Grid) -> Sums:
+def sum_grid(grid: ChoiceGrid) -> GridSums:
     """Run over the grid on all cores; each task owns its part of the results."""
     samples, facilities = grid.after.shape[1:3]
     number = grid.weights.shape[2]
@@ -250,7 +250,7 @@ def sum_grid(grid: Grid) -> Sums:
         by_weight[i, :, :, group] = sums
 
     in_threads(run, list(itertools.product(range(len(draw_groups)), range(len(weight_groups)))))
-    return Sums(
+    return GridSums(
         by_draw=by_draw,
         by_weight=by_weight,
         squares=squares,
@@ -259,7 +259,7 @@ def sum_grid(grid: Grid) -> Sums:
     )
 
 
-def level_squares(means: Floats, axis: int, grid: Grid) -> Floats:
+def level_squares(means: Floats, axis: int, grid: ChoiceGrid) -> Floats:
     """Return (margin, ...): the mean over a subset's levels of the squared mean at each.
 
     Parameters
@@ -280,7 +280,7 @@ def level_squares(means: Floats, axis: int, grid: Grid) -> Floats:
 
 
 def squared_means(
-    by_draw: Floats, by_weight: Floats, overall: Floats, squares: Floats, grid: Grid
+    by_draw: Floats, by_weight: Floats, overall: Floats, squares: Floats, grid: ChoiceGrid
 ) -> dict[tuple[int, ...], Floats]:
     """Return for every subset of the factors E[(mean of the outcome given its levels)^2].
 
@@ -294,7 +294,7 @@ def squared_means(
     Returns
     -------
     dict of subset to ndarray (outcome,)
-        Factors are numbered as in `Grid.factors`: 0 the posterior, 1 the weights.
+        Factors are numbered as in `ChoiceGrid.factors`: 0 the posterior, 1 the weights.
     """
     choices = grid.margins.shape[1]
     result: dict[tuple[int, ...], Floats] = {}

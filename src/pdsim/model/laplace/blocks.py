@@ -23,7 +23,7 @@ from pdsim.model.laplace.latent_draws import (
 from pdsim.model.laplace.likelihood import facility_likelihood
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.pinned import pin
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.weighting import systematic
 from pdsim.model.laplace.work import Work
@@ -148,7 +148,7 @@ def spread_evenly(counts: Ints, most: int) -> tuple[Ints, Ints]:
 
 @compiled
 def draw_blocks(
-    problem: Problem,
+    problem: LaplaceProblem,
     hyper: Hyper,
     work: Work,
     spread: Spread,
@@ -194,7 +194,7 @@ def draw_blocks(
 
 @kernel
 def _settle_points(
-    problem: Problem,
+    problem: LaplaceProblem,
     hyper: Hyper,
     work: Work,
     spread: Spread,

@@ -48,7 +48,7 @@ from pdsim.model.laplace.lanes import (
 )
 from pdsim.model.laplace.likelihood import linearise, own_scale, shock_terms
 from pdsim.model.laplace.moments import Spread, shift_information, variances
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.solve import laplace_value, move, solve, solve_all
 from pdsim.model.laplace.work import Work
 
@@ -66,7 +66,7 @@ def bounded_exp(x: Lanes) -> Lanes:
 
 
 @kernel
-def _cell_evidence(problem: Problem, work: Work, spread: Spread) -> Lanes:
+def _cell_evidence(problem: LaplaceProblem, work: Work, spread: Spread) -> Lanes:
     """Return the sum over cells of what each alone adds to the evidence, at the mode."""
     total = fill(0.0)
     for i in range(work.eta.shape[0]):
@@ -94,7 +94,9 @@ def _plain_cell(n: float, eta: Lanes, var: Lanes) -> Lanes:
 
 
 @kernel
-def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, t: int) -> Lanes:
+def _shocked_cell(
+    problem: LaplaceProblem, work: Work, spread: Spread, i: int, k: int, t: int
+) -> Lanes:
     """Return E exp(eps) of one cell with a shock."""
     n, y, g = problem.size[i, k, t], problem.observed[i, k, t], problem.group[k]
     r, visits = problem.correlation[i, k, t], problem.visits[i, k, t]
@@ -131,7 +133,7 @@ def _shocked_cell(problem: Problem, work: Work, spread: Spread, i: int, k: int, 
 
 
 @kernel
-def _expected_linearise(problem: Problem, work: Work, spread: Spread) -> None:
+def _expected_linearise(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill curvature and information with their expectations at (eta, shock)."""
     for i in range(work.eta.shape[0]):
         for k in range(work.eta.shape[1]):
@@ -151,7 +153,9 @@ def _expected_linearise(problem: Problem, work: Work, spread: Spread) -> None:
 
 
 @kernel
-def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: int, t: int) -> None:
+def _expected_shocked(
+    problem: LaplaceProblem, work: Work, spread: Spread, i: int, k: int, t: int
+) -> None:
     """Fill the expected curvature and information of one cell with a shock."""
     n, y, g = problem.size[i, k, t], problem.observed[i, k, t], problem.group[k]
     r, visits = problem.correlation[i, k, t], problem.visits[i, k, t]
@@ -185,7 +189,7 @@ def _expected_shocked(problem: Problem, work: Work, spread: Spread, i: int, k: i
 
 
 @kernel
-def respond(problem: Problem, work: Work, spread: Spread) -> None:
+def respond(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill the moments about the mode and, in `new_eta` and `new_shock`, the shift to the mean."""
     variances(problem, work, spread)
     if problem.gaussian:
@@ -199,7 +203,7 @@ def respond(problem: Problem, work: Work, spread: Spread) -> None:
 
 
 @kernel
-def evidence_correction(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
+def evidence_correction(problem: LaplaceProblem, work: Work, spread: Spread, out: Floats) -> None:
     """Fill `out` (lane,) with the correction of psi, from what `respond` filled."""
     store(out, (), 0.0)
     if problem.gaussian:
@@ -239,7 +243,7 @@ def _increase(array: Floats, more: Floats) -> None:
 
 
 @kernel
-def settle(problem: Problem, work: Work, spread: Spread) -> None:
+def settle(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Take a variational step from the corrected mean: factors, fixed, effects, eta and shock.
 
     Leaves in `information` and `shock_information` the slope of the likelihood's expansion at the

@@ -34,7 +34,7 @@ from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 _TOGETHER: Final = 12
@@ -42,7 +42,7 @@ _TOGETHER: Final = 12
 
 
 @kernel
-def effect_covariance(problem: Problem, cov: Floats) -> Floats:
+def effect_covariance(problem: LaplaceProblem, cov: Floats) -> Floats:
     """Return the lower triangle of F, (2 D, 2 D, lane)."""
     effects = 2 * problem.blocks
     prior = np.zeros((effects, effects, LANES))
@@ -57,7 +57,7 @@ def effect_covariance(problem: Problem, cov: Floats) -> Floats:
 
 
 @kernel
-def facility_factor(problem: Problem, cov: Floats) -> Floats:
+def facility_factor(problem: LaplaceProblem, cov: Floats) -> Floats:
     """Return Lambda, the lower factor of blockdiag(F, I), (B, B, lane)."""
     effects = 2 * problem.blocks
     size = effects + 2 * problem.groups
@@ -74,7 +74,7 @@ def facility_factor(problem: Problem, cov: Floats) -> Floats:
 
 
 @kernel
-def _cells(problem: Problem, work: Work, i: int, outer: Floats) -> Lanes:
+def _cells(problem: LaplaceProblem, work: Work, i: int, outer: Floats) -> Lanes:
     """Do (1) for facility i and return its part of the determinant.
 
     Adds to the lower triangle of M (B, B, lane).
@@ -109,7 +109,7 @@ def _cells(problem: Problem, work: Work, i: int, outer: Floats) -> Lanes:
 
 
 @kernel
-def _shocked_cell(problem: Problem, work: Work, i: int, k: int, outer: Floats) -> None:
+def _shocked_cell(problem: LaplaceProblem, work: Work, i: int, k: int, outer: Floats) -> None:
     """Add the rows and columns of the shocks of one cell to M."""
     d = 2 * problem.domain[k]
     s = 2 * (problem.blocks + problem.group[k])
@@ -169,7 +169,7 @@ def _whiten(work: Work, i: int, outer: Floats, root: Floats, spare: Floats) -> L
 
 
 @kernel
-def _couple(problem: Problem, work: Work, i: int) -> None:
+def _couple(problem: LaplaceProblem, work: Work, i: int) -> None:
     """Fill Z_i and add P to the diagonal blocks of Q."""
     size = work.loading.shape[1]
     for k in range(work.eta.shape[1]):
@@ -194,7 +194,7 @@ def _couple(problem: Problem, work: Work, i: int) -> None:
 
 
 @kernel
-def _reduce(problem: Problem, work: Work, first: int, last: int) -> None:
+def _reduce(problem: LaplaceProblem, work: Work, first: int, last: int) -> None:
     """Subtract L_i' Z_i of the facilities first to last - 1 from the lower blocks of Q."""
     for k in range(work.eta.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
@@ -228,7 +228,7 @@ def _reduce(problem: Problem, work: Work, first: int, last: int) -> None:
 
 
 @kernel
-def factor(problem: Problem, work: Work) -> None:
+def factor(problem: LaplaceProblem, work: Work) -> None:
     """Eliminate everything at the present curvature: N, C, Z, Q and log |I + Sigma W|."""
     facilities, indicators = work.eta.shape[:2]
     size = work.loading.shape[1]

@@ -9,14 +9,14 @@ from pdsim.model.laplace.gradient import covariance_slopes
 from pdsim.model.laplace.hyper import Hyper, covariances, natural, pull_back
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.moments import Spread
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.solve import newton
 from pdsim.model.laplace.work import Work
 
 
 @kernel
 def density(
-    problem: Problem,
+    problem: LaplaceProblem,
     hyper: Hyper,
     work: Work,
     spread: Spread,

@@ -20,12 +20,12 @@ from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky, inverse_lower
 from pdsim.model.laplace.moments import Spread
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 
 @kernel
-def covariance_slopes(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
+def covariance_slopes(problem: LaplaceProblem, work: Work, spread: Spread, out: Floats) -> None:
     """Fill `out` (slot, 3, lane) with D00, D01 and D11 of every slot.
 
     `spread` is filled, and `new_eta`, `new_shock` of `work` hold the shift.
@@ -59,7 +59,7 @@ def covariance_slopes(problem: Problem, work: Work, spread: Spread, out: Floats)
 
 @kernel
 def _residuals(
-    problem: Problem, work: Work, spread: Spread, i: int, k: int, t: int
+    problem: LaplaceProblem, work: Work, spread: Spread, i: int, k: int, t: int
 ) -> tuple[Lanes, Lanes]:
     """Return a and q of a cell."""
     w, g = load(work.curvature, (i, k, t)), problem.group[k]
@@ -81,7 +81,7 @@ def _outer(out: Floats, slot: int, a0: Lanes, a1: Lanes, q0: Lanes, q1: Lanes) -
 
 
 @kernel
-def _precision_added(problem: Problem, work: Work, spread: Spread, out: Floats) -> None:
+def _precision_added(problem: LaplaceProblem, work: Work, spread: Spread, out: Floats) -> None:
     """Subtract half of the sum of R over the facilities from D of the slots of their effects."""
     size = 2 * problem.blocks
     prior, pivots = effect_covariance(problem, work.cov), np.empty((size, LANES))

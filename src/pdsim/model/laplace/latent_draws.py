@@ -42,7 +42,7 @@ from pdsim.model.laplace.lanes import (
 )
 from pdsim.model.laplace.likelihood import facility_likelihood
 from pdsim.model.laplace.matrices import backward
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 
@@ -76,7 +76,7 @@ def allocate_draw(work: Work) -> Draw:
     )
 
 
-def normals_per_draw(problem: Problem, candidates: int) -> int:
+def normals_per_draw(problem: LaplaceProblem, candidates: int) -> int:
     """Return how many standard normal numbers one draw takes; they come in pairs."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
@@ -97,7 +97,7 @@ def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
 
 
 @kernel
-def _facility_regression(problem: Problem, work: Work, out: Floats) -> None:
+def _facility_regression(problem: LaplaceProblem, work: Work, out: Floats) -> None:
     """Fill `out` (3, lane): slopes of a facility's baseline effect on its blocks, sd left."""
     share = 1.0 / problem.blocks
     for j in range(LANES):
@@ -131,7 +131,7 @@ def cell_roots(work: Work, out: Floats) -> None:
 
 @kernel
 def draw(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     slopes: Floats,
     start: Floats,
@@ -218,7 +218,7 @@ def _drift(work: Work, i: int, fixed: Floats, out: Floats) -> None:
 
 @kernel
 def _facility(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     i: int,
     slopes: Floats,
@@ -257,7 +257,7 @@ def _facility(
 
 @kernel
 def _misfit(
-    problem: Problem, work: Work, i: int, start: Lanes, eta: Floats, shock: Floats
+    problem: LaplaceProblem, work: Work, i: int, start: Lanes, eta: Floats, shock: Floats
 ) -> Lanes:
     """Return R of facility i: the log likelihood less its expansion, 0 at the mean."""
     if problem.gaussian:
@@ -280,7 +280,12 @@ def _misfit(
 
 @kernel
 def _expected_change(
-    problem: Problem, regression: Floats, slopes: Floats, v: Floats, xi: object, change: Floats
+    problem: LaplaceProblem,
+    regression: Floats,
+    slopes: Floats,
+    v: Floats,
+    xi: object,
+    change: Floats,
 ) -> None:
     """Fill `change` (D, lane) with what the baseline effects of a facility's blocks foretell."""
     blocks = problem.blocks
@@ -297,7 +302,7 @@ def _expected_change(
 
 @kernel
 def _cells(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     i: int,
     slopes: Floats,

@@ -25,7 +25,7 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.elementary import log, logistic, softplus
 from pdsim.model.laplace.lanes import Lanes, fill, fma, larger, load, square_root, store
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 _LEAST_CURVATURE: Final = 0.05
@@ -33,7 +33,7 @@ _LEAST_CURVATURE: Final = 0.05
 
 
 @kernel
-def linearise(problem: Problem, work: Work) -> None:
+def linearise(problem: LaplaceProblem, work: Work) -> None:
     """Fill curvature and information at (eta, shock)."""
     for i in range(work.eta.shape[0]):
         for k in range(work.eta.shape[1]):
@@ -53,7 +53,7 @@ def linearise(problem: Problem, work: Work) -> None:
 
 
 @kernel
-def linearise_shocked(problem: Problem, work: Work, i: int, k: int, t: int) -> None:
+def linearise_shocked(problem: LaplaceProblem, work: Work, i: int, k: int, t: int) -> None:
     """Fill curvature and information of one cell with a shock."""
     n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation[i, k, t]
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, problem.group[k], t))
@@ -111,7 +111,7 @@ def own_scale(n: float, r: float) -> float:
 
 
 @kernel
-def log_likelihood(problem: Problem, work: Work) -> Lanes:
+def log_likelihood(problem: LaplaceProblem, work: Work) -> Lanes:
     """Return the log likelihood at (eta, shock), up to a constant of the data."""
     total = fill(0.0)
     for i in range(work.eta.shape[0]):
@@ -120,7 +120,7 @@ def log_likelihood(problem: Problem, work: Work) -> Lanes:
 
 
 @kernel
-def facility_likelihood(problem: Problem, i: int, logit: Floats, shock: Floats) -> Lanes:
+def facility_likelihood(problem: LaplaceProblem, i: int, logit: Floats, shock: Floats) -> Lanes:
     """Return the log likelihood of facility i at `logit` (K, 2, lane), `shock` (G, 2, lane)."""
     total = fill(0.0)
     for k in range(logit.shape[0]):

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from pdsim.arraytypes import Floats
 from pdsim.model.laplace.hyper import CORRELATION, Hyper
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.trajectories import Evaluated, evaluate
 
@@ -50,7 +50,7 @@ def start_point(hyper: Hyper) -> Floats:
     return np.where(correlation, 0.0, x)
 
 
-def start_logits(problem: Problem) -> Floats:
+def start_logits(problem: LaplaceProblem) -> Floats:
     """Return empirical logits (F, K, 2), drawn towards the indicator's own."""
     y, n = problem.observed, problem.size
     if problem.gaussian:

@@ -32,7 +32,7 @@ from pdsim.model.laplace.elementary import logistic
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.likelihood import third_derivatives
 from pdsim.model.laplace.matrices import inverse_lower
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 
@@ -142,7 +142,7 @@ def _cross(half: Floats, root: Floats, a: int, c: int) -> tuple[Lanes, Lanes, La
 
 
 @kernel
-def variances(problem: Problem, work: Work, spread: Spread) -> None:
+def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill the second moments of the cells."""
     facilities, indicators = work.eta.shape[:2]
     size, fixed = work.loading.shape[1], 2 * indicators
@@ -186,7 +186,7 @@ def variances(problem: Problem, work: Work, spread: Spread) -> None:
 
 @kernel
 def _shocked_variances(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     i: int,
     k: int,
@@ -228,7 +228,7 @@ def _shocked_variances(
 
 
 @kernel
-def shift_information(problem: Problem, work: Work, spread: Spread) -> None:
+def shift_information(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill the information s of the mean shift, with the rest of the last Newton step."""
     h, hz = spread.pull, spread.pull_shock
     for i in range(work.eta.shape[0]):

@@ -9,7 +9,7 @@ from pdsim.model.data import ModelData
 from pdsim.priors import MeanPrior
 
 
-class Problem(NamedTuple):
+class LaplaceProblem(NamedTuple):
     """Arrays of one study; F facilities, K indicators, D domain blocks, G case groups.
 
     One period is two periods of which the endline is missing in every cell. The innermost
@@ -55,14 +55,14 @@ class Problem(NamedTuple):
     prior_logdet: float
 
 
-def build_problem(data: ModelData) -> Problem:
+def build_problem(data: ModelData) -> LaplaceProblem:
     """Return the kernels' arrays of `data`."""
     _, indicators, periods = data.shape
     separate = "domain" in data.levels
     group = data.case_group if data.shocked else np.full(indicators, -1)
     covariance, mean = _fixed_effects(data.priors.alpha, data.priors.beta, indicators)
     precision = np.linalg.inv(covariance)
-    return Problem(
+    return LaplaceProblem(
         observed=two_periods(data.observed, periods),
         size=two_periods(data.size, periods),
         domain=data.domain.astype(np.int64) if separate else np.zeros(indicators, np.int64),

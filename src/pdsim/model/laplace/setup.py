@@ -5,14 +5,14 @@ from typing import NamedTuple
 from pdsim.model.data import ModelData
 from pdsim.model.laplace.hyper import Hyper, build_hyper
 from pdsim.model.laplace.moments import Spread, allocate_spread
-from pdsim.model.laplace.problem import Problem, build_problem
+from pdsim.model.laplace.problem import LaplaceProblem, build_problem
 from pdsim.model.laplace.work import Work, allocate
 
 
 class Setup(NamedTuple):
     """All that fits of one shape share; only the observations of `problem` may be exchanged."""
 
-    problem: Problem
+    problem: LaplaceProblem
     hyper: Hyper
     work: Work
     spread: Spread

@@ -36,7 +36,7 @@ from pdsim.model.laplace.lanes import (
 )
 from pdsim.model.laplace.likelihood import linearise, log_likelihood
 from pdsim.model.laplace.matrices import backward, forward
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.work import Work
 
 MOST_STEPS: Final = 60
@@ -46,7 +46,7 @@ _LONGEST_STEP: Final = 4.0
 
 @kernel
 def _gather(
-    problem: Problem, work: Work, h: Floats, hz: Floats, i: int, right: Floats, fixed: Floats
+    problem: LaplaceProblem, work: Work, h: Floats, hz: Floats, i: int, right: Floats, fixed: Floats
 ) -> None:
     """Add b to `fixed` (2K, lane) and [b; b_z] to `right` (B, lane)."""
     for k in range(h.shape[1]):
@@ -69,7 +69,7 @@ def _gather(
 
 @kernel
 def solve(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     h: Floats,
     hz: Floats,
@@ -117,7 +117,7 @@ def solve(
 
 @kernel
 def _scatter(
-    problem: Problem,
+    problem: LaplaceProblem,
     work: Work,
     h: Floats,
     i: int,
@@ -171,7 +171,7 @@ def move(start: Floats, end: Floats, share: Lanes) -> None:
 
 
 @kernel
-def solve_all(problem: Problem, work: Work) -> None:
+def solve_all(problem: LaplaceProblem, work: Work) -> None:
     """Fill fixed, effects, new_eta and new_shock from the present curvature and information."""
     for a in range(work.fixed.shape[0]):
         store(work.fixed, (a,), problem.prior_information[a])
@@ -182,7 +182,7 @@ def solve_all(problem: Problem, work: Work) -> None:
 
 
 @kernel
-def newton(problem: Problem, work: Work, tolerance: float) -> int:
+def newton(problem: LaplaceProblem, work: Work, tolerance: float) -> int:
     """Iterate until no logit moves more than `tolerance`; return the number of steps.
 
     Fills `objective` with psi (NaN where it did not converge) and leaves the factors of the last
@@ -208,7 +208,7 @@ def newton(problem: Problem, work: Work, tolerance: float) -> int:
 
 
 @kernel
-def laplace_value(problem: Problem, work: Work) -> None:
+def laplace_value(problem: LaplaceProblem, work: Work) -> None:
     """Fill `objective` with psi at the solution of the present factors."""
     quadratic = load(work.logdet, ())
     for i in range(work.eta.shape[0]):

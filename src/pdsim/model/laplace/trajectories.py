@@ -22,7 +22,7 @@ from pdsim.model.laplace.lanes import LANES, Lanes, fill, fma, load, store
 from pdsim.model.laplace.latent import Latent, allocate_latent, copy_point, keep_lane
 from pdsim.model.laplace.moments import Spread
 from pdsim.model.laplace.pinned import pin
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.work import Work
 
@@ -116,7 +116,7 @@ def _copy(source: Floats, j: int, target: Floats) -> None:
 
 @kernel
 def _fly(
-    problem: Problem,
+    problem: LaplaceProblem,
     hyper: Hyper,
     work: Work,
     spread: Spread,
@@ -168,7 +168,7 @@ def _fly(
 
 @compiled
 def trajectories(
-    problem: Problem,
+    problem: LaplaceProblem,
     hyper: Hyper,
     work: Work,
     spread: Spread,

@@ -7,7 +7,7 @@ import numpy as np
 from pdsim.arraytypes import Floats
 from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES
-from pdsim.model.laplace.problem import Problem
+from pdsim.model.laplace.problem import LaplaceProblem
 
 
 class Work(NamedTuple):
@@ -68,7 +68,7 @@ class Work(NamedTuple):
     new_shock: Floats
 
 
-def allocate(problem: Problem) -> Work:
+def allocate(problem: LaplaceProblem) -> Work:
     """Return arrays for eight points of `problem`."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)

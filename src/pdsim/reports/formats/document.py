@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pdsim.errors import InputError
-from pdsim.reports.formats.numbers import Kind, is_bound, write
+from pdsim.reports.formats.numbers import NumberKind, is_bound, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,7 @@ class Table:
     key: str
     title: str
     frame: "pd.DataFrame"
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, NumberKind]
     columns: tuple[Column, ...]
     marked: bool = False
     exact: frozenset[str] = frozenset()
@@ -320,7 +320,7 @@ class Front:
     stop: Text = ()
 
     @property
-    def blocks(self) -> tuple["Block", ...]:
+    def blocks(self) -> tuple["Element", ...]:
         """The same one below the other, for formats without a page of their own for it."""
         banner = (Paragraph(text=self.stop, style="stop"),) if self.stop else ()
         said = (
@@ -337,10 +337,10 @@ class Front:
         )
 
 
-type Block = Paragraph | Items | Table | Picture | Explorer | Front
+type Element = Paragraph | Items | Table | Picture | Explorer | Front
 
 
-def flat(blocks: "Iterable[Block]") -> "Iterator[Block]":
+def flat(blocks: "Iterable[Element]") -> "Iterator[Element]":
     """Yield blocks with page one taken apart."""
     for block in blocks:
         if isinstance(block, Front):
@@ -355,7 +355,7 @@ class Section:
 
     key: str
     title: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[Element, ...]
     filed: tuple[Table, ...] = ()
 
 

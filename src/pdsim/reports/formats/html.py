@@ -9,8 +9,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pdsim.reports.formats.document import (
-    Block,
     Document,
+    Element,
     Explorer,
     Front,
     Items,
@@ -54,7 +54,7 @@ def _environment(document: Document) -> Environment:
     environment.globals["payload"] = payload_json
     numbers = number_sections(document.sections)
 
-    def number(block: Block) -> int | None:
+    def number(block: Element) -> int | None:
         sort = {Table: "table", Picture: "figure"}.get(type(block))
         return None if sort is None else numbers[f"{sort} {block.key}"]  # type: ignore[union-attr]
 
@@ -83,7 +83,7 @@ def _piece(piece: str | Name | Number) -> Markup:
     return escape(piece.replace(" %", "\u00a0%").replace(" pp", "\u00a0pp"))
 
 
-def block_kind(block: Block) -> str:
+def block_kind(block: Element) -> str:
     """Return which part of the template renders a block."""
     return _KINDS[type(block)]
 

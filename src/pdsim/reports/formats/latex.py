@@ -1,9 +1,9 @@
 """The tables and the sentences of a report as LaTeX."""
 
 from pdsim.reports.formats.document import (
-    Block,
     Column,
     Document,
+    Element,
     Items,
     Name,
     Number,
@@ -51,7 +51,7 @@ def _piece(piece: str | Name | Number) -> str:
     return latex(piece)
 
 
-def _block(block: Block) -> str:
+def _block(block: Element) -> str:
     match block:
         case Table():
             return latex_table(block)

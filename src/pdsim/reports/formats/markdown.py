@@ -1,8 +1,8 @@
 """The report as Markdown, for Quarto, Pandoc and GitHub."""
 
 from pdsim.reports.formats.document import (
-    Block,
     Document,
+    Element,
     Explorer,
     Front,
     Items,
@@ -44,7 +44,7 @@ def _piece(piece: str | Name | Number, start: bool) -> str:
     return markdown(piece if isinstance(piece, str) else piece.text, start=start)
 
 
-def _block(block: Block, numbers: dict[str, int]) -> list[str]:
+def _block(block: Element, numbers: dict[str, int]) -> list[str]:
     match block:
         case Paragraph(style="code" | "folded"):
             return ["```text", *_code_lines(words_of_code(block.text)), "```"]

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pdsim.conventions import CERTAIN
 
-type Kind = Literal[
+type NumberKind = Literal[
     "pp",
     "ratio",
     "probability",
@@ -37,7 +37,7 @@ SMALLEST: Final = 1e-4
 MINUS: Final = "\u2212"
 
 
-def write(value: float, kind: Kind, *, mcse: float = math.nan) -> str:
+def write(value: float, kind: NumberKind, *, mcse: float = math.nan) -> str:
     """Return a number as it is printed everywhere.
 
     Parameters
@@ -173,7 +173,7 @@ def decimals(value: float) -> int:
     return max(1, -math.floor(math.log10(value) + 1e-9))
 
 
-def kind_for(spread: float) -> Kind:
+def kind_for(spread: float) -> NumberKind:
     """Return the decimals that show two significant digits of a standard deviation.
 
     Examples
@@ -181,7 +181,7 @@ def kind_for(spread: float) -> Kind:
     >>> kind_for(0.3), kind_for(25.0), kind_for(3e5)
     ('d2', 'd0', 'd0')
     """
-    kinds: tuple[Kind, ...] = ("d0", "d1", "d2", "d3", "d4")
+    kinds: tuple[NumberKind, ...] = ("d0", "d1", "d2", "d3", "d4")
     if not spread > 0.0:
         return "d2"
     return kinds[min(4, max(0, 1 - math.floor(math.log10(spread))))]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import (
-    Block,
     Document,
+    Element,
     Explorer,
     Front,
     Items,
@@ -80,7 +80,7 @@ def to_word(document: Document, *, bare: bool = False) -> bytes:
     return _without_dates(buffer.getvalue())
 
 
-def _add(word: "WordDocument", block: Block, numbers: dict[str, int]) -> None:
+def _add(word: "WordDocument", block: Element, numbers: dict[str, int]) -> None:
     match block:
         case Paragraph(style="code" | "folded"):
             for line in words_of_code(block.text).split("\n"):

@@ -18,7 +18,7 @@ from pdsim.reports.formats.document import (
     fill,
     listing,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.interviews.interview_tables import (
     failed_gate,
     frame_of_rows,
@@ -111,7 +111,7 @@ def _sentence(separation: Table, expected: Table, settings: dict[str, Any]) -> T
 def _expected_table(plan: xr.DataTree, settings: dict[str, Any]) -> Table:
     data = plan["groups"].to_dataset()
     frame = pd.DataFrame([{str(k): float(v) for k, v in data.items()}], index=["groups"])
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, NumberKind] = {
         "contrast": "d3", "contrast_sd": "d3", "right_way": "d2", "least_p": "d4",
         "heard_high": "d2", "heard_low": "d2", "informants_to_hear": "whole",
         "split_by_chance": "d4", "pooled_false_positives": "d3",

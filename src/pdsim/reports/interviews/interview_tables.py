@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.reports.formats.document import Column, Picture, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plots.interview_figures import roles_forest
 
 ENDS: Final = ("top", "bottom", "between")
@@ -29,7 +29,7 @@ def role_table(tree: xr.DataTree) -> Table:
     """Return the part of each facility with its probabilities, the best first."""
     data = tree["roles"].to_dataset()
     frame = frame_of_rows(data, "facility").sort_values("mean", ascending=False, kind="stable")
-    kinds: dict[str, Kind] = {"mean": "figure", "low": "figure", "high": "figure"}
+    kinds: dict[str, NumberKind] = {"mean": "figure", "low": "figure", "high": "figure"}
     columns = [
         Column(header="Facility", keys=("facility",), layout="name"),
         Column(header="Part", keys=("role",), layout="text"),
@@ -73,7 +73,7 @@ def group_table(tree: xr.DataTree) -> Table:
     """Return how truly the two groups stand apart."""
     data = tree["groups"].to_dataset()
     frame = pd.DataFrame([{str(k): float(v) for k, v in data.items()}], index=["groups"])
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, NumberKind] = {
         name: "probability" if name in ("all_above", "all_on_side") else "d3"
         for name in map(str, frame.columns)
     }

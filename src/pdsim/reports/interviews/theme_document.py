@@ -10,9 +10,9 @@ import xarray as xr
 from pdsim.conventions import CERTAIN
 from pdsim.interviews.qcaexport import small_share
 from pdsim.reports.formats.document import (
-    Block,
     Column,
     Document,
+    Element,
     Name,
     Paragraph,
     Picture,
@@ -21,7 +21,7 @@ from pdsim.reports.formats.document import (
     Text,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.interviews.interview_tables import (
     failed_gate,
     frame_of_rows,
@@ -32,7 +32,7 @@ from pdsim.reports.interviews.interview_tables import (
 from pdsim.reports.plots.interview_figures import theme_contrasts, theme_rounds
 
 _ALL: Final = "all"
-_CONTRAST: Final[dict[str, Kind]] = {
+_CONTRAST: Final[dict[str, NumberKind]] = {
     "contrast": "d2", "low": "d2", "high": "d2", "p_positive": "probability",
     "p_positive_mcse": "mcse", "named": "d2", "named_low": "d2", "named_high": "d2",
     "widening": "d2", "worst_low": "d2", "worst_high": "d2", "slope": "d4",
@@ -208,7 +208,7 @@ def _share_table(results: xr.DataTree) -> Table:
     )  # fmt: skip
 
 
-def _permutation(results: xr.DataTree) -> tuple[Block, ...]:
+def _permutation(results: xr.DataTree) -> tuple[Element, ...]:
     data = results["permutation"].to_dataset()
     frame = frame_of_rows(data, "theme")
     least = pd.DataFrame([{"least": data.attrs.get("least_p", np.nan)}], index=["least"])
@@ -247,14 +247,14 @@ def _permutation(results: xr.DataTree) -> tuple[Block, ...]:
     return Paragraph(text=fill(text, parts)), bound, table
 
 
-def _rounds(results: xr.DataTree) -> tuple[Block, ...]:
+def _rounds(results: xr.DataTree) -> tuple[Element, ...]:
     contrast = results["contrast"].to_dataset()
     rounds = [name for name in contrast["round"].values if name != _ALL]
     figure, data = theme_rounds(contrast.sel(round=rounds), failed=failed_gate(results))
     caption = ("The contrast of each theme in each round, with 95 % intervals.",)
     change = results["rounds"].to_dataset()
     frame = frame_of_rows(change, "theme")
-    kinds: dict[str, Kind] = {"p_positive": "probability", "p_positive_mcse": "mcse"}
+    kinds: dict[str, NumberKind] = {"p_positive": "probability", "p_positive_mcse": "mcse"}
     for name in ("contrast", "high_group", "low_group"):
         kinds |= {f"{name}_change": "d2", f"{name}_low": "d2", f"{name}_high": "d2"}
     table = Table(
@@ -300,7 +300,7 @@ def _agreement(results: xr.DataTree) -> Table:
     )  # fmt: skip
 
 
-def _combinations(results: xr.DataTree) -> tuple[Block, ...]:
+def _combinations(results: xr.DataTree) -> tuple[Element, ...]:
     data = results["combinations"].to_dataset()
     frame = frame_of_rows(data, "combination")
     threshold = json.loads(results.attrs["settings"])["threshold"]

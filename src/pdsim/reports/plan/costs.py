@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.reports.formats.document import (
-    Block,
     Column,
+    Element,
     Paragraph,
     Picture,
     Section,
@@ -16,10 +16,10 @@ from pdsim.reports.formats.document import (
     Text,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plots.plan_curves import plan_frontier
 
-_FRONTIER: Final[dict[str, Kind]] = {
+_FRONTIER: Final[dict[str, NumberKind]] = {
     "budget": "whole", "facilities": "whole", "indicators": "whole", "trials": "whole",
     "value": "d3", "value_low": "d3", "value_high": "d3",
 }  # fmt: skip
@@ -35,7 +35,7 @@ def cost_sections(plan: xr.DataTree, label: str) -> list[Section]:
     label : str
         Of the measure.
     """
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     if "designs" in plan.children:
         blocks.append(_design_table(plan["designs"].to_dataset()))
     if "frontier" in plan.children:
@@ -75,7 +75,7 @@ def _design_table(designs: xr.Dataset) -> Table:
     bounds = frame[["cost_low", "cost_high"]]
     frame[["cost_low", "cost_high"]] = bounds.where(np.isfinite(bounds))
     frame["result"] = _results(designs)
-    kinds: dict[str, Kind] = dict.fromkeys(names, "whole")
+    kinds: dict[str, NumberKind] = dict.fromkeys(names, "whole")
     headers = [
         "Facilities",
         "Indicators",

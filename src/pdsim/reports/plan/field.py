@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pdsim.reports.formats.document import Block, Column, Paragraph, Section, Table, Text, fill
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.document import Column, Element, Paragraph, Section, Table, Text, fill
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plan.plan_sentences import currency_of, scenario_of
 
-_VISITS: Final[dict[str, Kind]] = {
+_VISITS: Final[dict[str, NumberKind]] = {
     "correlation": "d2", "design_effect": "d2", "per_visit": "whole", "best": "whole",
     "cost_of_visit": "whole", "cost_of_case": "d2",
 }  # fmt: skip
-_PRICES: Final[dict[str, Kind]] = {"size": "whole", "cost": "whole", "extra": "whole"}
-_WORTH: Final[dict[str, Kind]] = {
+_PRICES: Final[dict[str, NumberKind]] = {"size": "whole", "cost": "whole", "extra": "whole"}
+_WORTH: Final[dict[str, NumberKind]] = {
     "right": "d2", "right_mcse": "mcse", "by_lot": "d2", "gain": "whole", "cost": "whole",
     "worth": "whole",
 }  # fmt: skip
@@ -38,7 +38,7 @@ def field_sections(plan: xr.DataTree) -> list[Section]:
     plan : xr.DataTree
         From `pdsim.plan`.
     """
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     if "visits" in plan.children:
         table = _one_row(plan, "visits", _VISITS, "Visits", _VISIT_HEADERS)
         blocks += [Paragraph(text=_visit_sentence(plan, table)), table]
@@ -64,7 +64,7 @@ _WORTH_HEADERS: Final = {
 
 
 def _one_row(
-    plan: xr.DataTree, name: str, kinds: dict[str, Kind], title: str, headers: dict[str, str]
+    plan: xr.DataTree, name: str, kinds: dict[str, NumberKind], title: str, headers: dict[str, str]
 ) -> Table:
     found = plan[name].to_dataset()
     row = {key: float(found[key]) for key in kinds}

@@ -8,9 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.reports.formats.document import (
-    Block,
     Column,
     Document,
+    Element,
     Name,
     Paragraph,
     Picture,
@@ -18,7 +18,7 @@ from pdsim.reports.formats.document import (
     Table,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plan.assumed import assumption_section, drawn_table
 from pdsim.reports.plan.costs import cost_sections, frontier_picture
 from pdsim.reports.plan.field import field_sections
@@ -38,7 +38,7 @@ from pdsim.reports.plan.plan_words import SIZE_WORDS
 from pdsim.reports.plots.plan_curves import plan_curve, plan_tornado
 from pdsim.terms.measures import MEASURES
 
-_ANSWER: Final[dict[str, Kind]] = {
+_ANSWER: Final[dict[str, NumberKind]] = {
     "n": "whole", "n_certain": "whole", "cost_certain": "whole", "visits": "whole",
     "low": "whole", "high": "whole", "value": "d3", "value_low": "d3", "value_high": "d3",
     "p_reached": "d2", "reliability": "d2", "cases": "whole", "cost": "whole",
@@ -59,7 +59,7 @@ def plan_document(plan: xr.DataTree) -> Document:
     label, size = MEASURES[answer.attrs["measure"]].words, SIZE_WORDS[answer.attrs["over"]]
     table = _answer_table(plan)
     sections = [Section(key="plan-answer", title="The answer", blocks=_front(plan, table, label))]
-    figures: list[Block] = [table, *_worth_tables(table, money=currency_of(plan), plan=plan)]
+    figures: list[Element] = [table, *_worth_tables(table, money=currency_of(plan), plan=plan)]
     if "rules" in plan.children:
         figures.append(rules_table(plan))
     sections.append(Section(key="figures", title="In figures", blocks=tuple(figures)))
@@ -78,11 +78,11 @@ def plan_document(plan: xr.DataTree) -> Document:
     )
 
 
-def _front(plan: xr.DataTree, table: Table, label: str) -> tuple[Block, ...]:
+def _front(plan: xr.DataTree, table: Table, label: str) -> tuple[Element, ...]:
     """Return what stands on the first screen: the budget, the answer, the curve, the frontier."""
     headline = str(plan.attrs["headline"])
     row = STATED if headline == "answer" else AVERAGED
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     if "budget" in plan.children:
         money = budget_table(plan)
         blocks += [Paragraph(text=budget_sentence(plan, money), style="summary")]
@@ -238,7 +238,7 @@ def _sensitivity_table(sensitivity: xr.Dataset, rising: bool) -> Table:
     frame = pd.DataFrame({"assumption": names}, index=pd.Index(names))
     whole = np.ceil if rising else np.floor
     columns = [Column(header="Assumption", keys=("assumption",), layout="text")]
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for end in ("low", "high"):
         one = sensitivity.sel(end=end)
         frame[f"{end}_setting"] = one["setting"].to_numpy()

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.reports.formats.document import Column, Table, Text, fill
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plan.costs import design_words
 from pdsim.reports.plan.plan_words import sized
 from pdsim.terms.estimands import ESTIMANDS
@@ -19,11 +19,11 @@ STATED: Final = "as stated"
 AVERAGED: Final = "averaged"
 
 _MINUTES: Final = 120
-_BUDGET: Final[dict[str, Kind]] = {
+_BUDGET: Final[dict[str, NumberKind]] = {
     "budget": "whole", "cost": "whole", "factor": "d1", "share": "d0", "size": "whole",
     "size_cost": "whole", "value": "d2", "value_low": "d2", "value_high": "d2",
 }  # fmt: skip
-_RULES: Final[dict[str, Kind]] = {
+_RULES: Final[dict[str, NumberKind]] = {
     "planned": "d2", "analysed": "d2", "difference": "d3", "difference_mcse": "mcse",
     "replicates": "whole",
 }  # fmt: skip

@@ -17,7 +17,7 @@ HEAVY_SHARE: Final = 0.8
 _SAME: Final = 1e-9
 """Difference of weights that counts as none."""
 
-type Rule = Callable[[Results, dict[str, Table]], list[Text]]
+type CaveatRule = Callable[[Results, dict[str, Table]], list[Text]]
 
 
 def caveats(results: Results, tables: dict[str, Table]) -> tuple[Text, ...]:
@@ -167,7 +167,7 @@ def _suppressed(results: Results, tables: dict[str, Table]) -> list[Text]:
     ]
 
 
-_RULES: Final[tuple[Rule, ...]] = (
+_RULES: Final[tuple[CaveatRule, ...]] = (
     _escalated,
     _refits,
     _turned,

@@ -7,7 +7,7 @@ import pandas as pd
 from pdsim.conventions import Side
 from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import Results, labels
 
@@ -28,7 +28,7 @@ class Criterion:
 
     key: str
     label: str
-    kind: Kind
+    kind: NumberKind
     smaller: bool
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pdsim.conventions import CERTAIN
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import small_counts
 from pdsim.reports.study.tables import with_unit
 from pdsim.reports.study.view import SIDES, Results
@@ -22,7 +22,7 @@ _EXACT = frozenset(
 
 def facts_table(results: Results) -> Table:
     """Return the study at a glance: one row, printed as a list."""
-    facts: dict[str, tuple[str, float | str, Kind | None]] = {}
+    facts: dict[str, tuple[str, float | str, NumberKind | None]] = {}
     size = len(results.facilities)
     facts["facilities"] = ("Facilities", size, "whole")
     if results.has("study"):
@@ -52,8 +52,12 @@ def facts_table(results: Results) -> Table:
     return _one_row(results, facts)
 
 
-def _one_row(results: Results, facts: dict[str, tuple[str, float | str, Kind | None]]) -> Table:
-    kinds: dict[str, Kind] = {key: kind for key, (_, _, kind) in facts.items() if kind is not None}
+def _one_row(
+    results: Results, facts: dict[str, tuple[str, float | str, NumberKind | None]]
+) -> Table:
+    kinds: dict[str, NumberKind] = {
+        key: kind for key, (_, _, kind) in facts.items() if kind is not None
+    }
     return Table(
         key="facts",
         title="The study at a glance",
@@ -68,7 +72,7 @@ def _one_row(results: Results, facts: dict[str, tuple[str, float | str, Kind | N
     )
 
 
-def _column(key: str, header: str, kinds: dict[str, Kind]) -> Column:
+def _column(key: str, header: str, kinds: dict[str, NumberKind]) -> Column:
     if key not in kinds:
         return Column(header=header, keys=(key,), layout="name")
     if kinds[key] == "probability":
@@ -76,9 +80,9 @@ def _column(key: str, header: str, kinds: dict[str, Kind]) -> Column:
     return Column(header=header, keys=(key,))
 
 
-def _observed(results: Results) -> dict[str, tuple[str, float | str, Kind | None]]:
+def _observed(results: Results) -> dict[str, tuple[str, float | str, NumberKind | None]]:
     data = results.group("study")
-    facts: dict[str, tuple[str, float | str, Kind | None]] = {
+    facts: dict[str, tuple[str, float | str, NumberKind | None]] = {
         "indicators": ("Indicators", data.sizes["indicator"], "whole")
     }
     if "domain" in data.coords:
@@ -105,8 +109,8 @@ def _observed(results: Results) -> dict[str, tuple[str, float | str, Kind | None
     return facts
 
 
-def _overall(results: Results) -> dict[str, tuple[str, float | str, Kind | None]]:
-    facts: dict[str, tuple[str, float | str, Kind | None]] = {}
+def _overall(results: Results) -> dict[str, tuple[str, float | str, NumberKind | None]]:
+    facts: dict[str, tuple[str, float | str, NumberKind | None]] = {}
     mean = results.improvement["mean"]
     kind = results.value_kind
     label = with_unit(f"Mean {results.words.noun} over facilities", results.units)
@@ -125,7 +129,7 @@ def _overall(results: Results) -> dict[str, tuple[str, float | str, Kind | None]
     return facts
 
 
-def _pairs(results: Results) -> dict[str, tuple[str, float | str, Kind | None]]:
+def _pairs(results: Results) -> dict[str, tuple[str, float | str, NumberKind | None]]:
     above = results.group("pairs")["p_above"].to_numpy()
     upper = above[np.triu_indices(len(above), k=1)]
     certain = int((np.maximum(upper, 1 - upper) >= CERTAIN).sum())
@@ -135,11 +139,11 @@ def _pairs(results: Results) -> dict[str, tuple[str, float | str, Kind | None]]:
     }
 
 
-def _sets(results: Results, side: str) -> dict[str, tuple[str, float | str, Kind | None]]:
+def _sets(results: Results, side: str) -> dict[str, tuple[str, float | str, NumberKind | None]]:
     ranking = results.group("ranking")
     chosen = ranking[f"selected_{side}"].to_numpy().astype(bool)
     certain = int((ranking[f"p_{side}"].to_numpy()[chosen] >= CERTAIN).sum())
-    facts: dict[str, tuple[str, float | str, Kind | None]] = {
+    facts: dict[str, tuple[str, float | str, NumberKind | None]] = {
         f"certain_{side}": (f"Selected for the {side} with certainty", certain, "whole")
     }
     attrs = results.group(f"sets_{side}").attrs if results.has(f"sets_{side}") else {}

@@ -19,7 +19,7 @@ from pdsim.reports.formats.document import (
     listing,
     sentence,
 )
-from pdsim.reports.formats.numbers import Kind, in_words
+from pdsim.reports.formats.numbers import NumberKind, in_words
 from pdsim.reports.study.changes import change_sentence
 from pdsim.reports.study.facts import ROW
 from pdsim.reports.study.tables import with_unit
@@ -188,14 +188,14 @@ def _more(
     return ()
 
 
-def _kinds(results: Results) -> tuple[Kind, Kind]:
+def _kinds(results: Results) -> tuple[NumberKind, NumberKind]:
     """Return how values and bounds of page one are written: as coarse as their spread allows."""
     digits = {"pp": 0, "percent": 0, "d0": 0, "d1": 1, "d2": 2, "d3": 3, "d4": 4}
     number = digits.get(results.value_kind, 2)
     if number == 0 and float(results.improvement["sd"].median()) < 1.0:
         number = 1
-    plain: Kind = ("d0", "d1", "d2", "d3", "d4")[number]
-    signed: Kind = ("s0", "s1", "s2", "d3", "d4")[number]
+    plain: NumberKind = ("d0", "d1", "d2", "d3", "d4")[number]
+    signed: NumberKind = ("s0", "s1", "s2", "d3", "d4")[number]
     return (signed if results.null == 0.0 else plain), plain
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import observed_shown, small_counts
 from pdsim.reports.study.tables import bound_names, with_unit
 from pdsim.reports.study.view import Results, labels
@@ -18,7 +18,7 @@ def journal_table(results: Results) -> Table:
     ranking = results.group("ranking").sel(facility=order)
     frame = pd.DataFrame({"facility": order}, index=order)
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for period, cases in _cases(results).items():
         frame[f"cases_{period}"] = [cases[name] for name in order]
         header = f"Cases, {results.period_label(period)}"

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pdsim.reports.formats.document import Column, Document, Items, Paragraph, Section, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.study import Study
 from pdsim.study.quality import Doubt, coverage
 
@@ -15,7 +15,7 @@ def coverage_table(study: Study) -> Table:
     frame = pd.DataFrame(
         {"facility": names} | {k: list(v) for k, v in columns.items()}, index=names
     )
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, NumberKind] = {
         name: "whole" if name.startswith("cases ") else "percent" for name in columns
     }
     limit = study.options.suppress_below

@@ -6,7 +6,7 @@ import pandas as pd
 from pdsim.conventions import CERTAIN, Side
 from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Table, Text, fill
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.tables import LONGEST
 from pdsim.reports.study.view import SIDES, Results, labels
 
@@ -32,7 +32,7 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     kept = kept if side == "top" else kept[::-1]
     data = data.sel(facility=kept)
     frame = pd.DataFrame({"facility": kept}, index=kept)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for value in values:
         key = f"p_{value:g}"

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.facts import ROW
 from pdsim.reports.study.view import Results
 
@@ -55,7 +55,7 @@ def settings_table(results: Results) -> Table:
     """Return engine, sampler and seed: one row, printed as a list."""
     values: dict[str, Any] = {"engine": str(results.attr("engine", "draws"))}
     columns = [Column(header="Engine", keys=("engine",), layout="name")]
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for name, value, label in _sampler(results):
         values[name], kinds[name] = value, "whole"
         columns.append(Column(header=label, keys=(name,)))

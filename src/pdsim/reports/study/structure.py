@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pdsim.reports.formats.document import Column, Name, Table, Text, fill
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import bound_names, shown_rows
 from pdsim.reports.study.view import Results, labels
@@ -16,7 +16,7 @@ def levels_table(results: Results) -> Table:
     low, high = bound_names(results)
     unit, kind = results.level_unit, results.level_kind
     frame = pd.DataFrame({"facility": order}, index=order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for period in labels(group["period"]):
         part = group.sel(period=period)
@@ -54,7 +54,7 @@ def domains_table(results: Results) -> Table:
     low, high = bound_names(results)
     kind = results.value_kind
     frame = pd.DataFrame({"facility": order}, index=order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for domain in labels(group["domain"]):
         part = group.sel(domain=domain)

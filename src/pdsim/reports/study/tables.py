@@ -5,7 +5,7 @@ import pandas as pd
 
 from pdsim.conventions import Side
 from pdsim.reports.formats.document import Column, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import SIDES, Results, labels, members, words
 
@@ -24,7 +24,7 @@ def selection_table(results: Results) -> Table:
     ranking = results.group("ranking").sel(facility=results.order)
     low, high = bound_names(results)
     frame = pd.DataFrame({"facility": results.order}, index=results.order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for key in ("p_top", "p_bottom"):
         frame[key], frame[f"{key}_mcse"] = (
             ranking[key].to_numpy(),
@@ -106,7 +106,7 @@ def improvement_table(results: Results) -> Table:
     low, high = bound_names(results)
     value = results.value_kind
     frame = pd.DataFrame({"facility": results.order}, index=results.order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for key in ("mean", "median", "sd"):
         frame[key] = group[key].to_numpy()
         kinds[key] = value

@@ -10,7 +10,7 @@ import xarray as xr
 from pdsim.conventions import Side
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import Name
-from pdsim.reports.formats.numbers import Kind, in_words, kind_for
+from pdsim.reports.formats.numbers import NumberKind, in_words, kind_for
 from pdsim.terms.estimands import ESTIMANDS, SCORE, Wording
 
 SEPARATOR: Final = "\x1f"
@@ -102,9 +102,9 @@ class Results:
         return _LOWEST if self.attr("lower_is_better", 0) else words(self.estimand)
 
     @property
-    def value_kind(self) -> Kind:
+    def value_kind(self) -> NumberKind:
         """How values of the main estimand are written."""
-        kinds: dict[str, Kind] = {"pp": "pp", "%": "percent"}
+        kinds: dict[str, NumberKind] = {"pp": "pp", "%": "percent"}
         if self.units in kinds:
             return kinds[self.units]
         return kind_for(float(self.improvement["sd"].median()))
@@ -115,7 +115,7 @@ class Results:
         return "%" if self.attr("kind", "counts") == "counts" else "score"
 
     @property
-    def level_kind(self) -> Kind:
+    def level_kind(self) -> NumberKind:
         """How levels are written."""
         if self.level_unit == "%":
             return "percent"

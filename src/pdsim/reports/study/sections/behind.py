@@ -1,7 +1,7 @@
 """The section on what lies behind the composite: indicators and domains."""
 
 from pdsim.reports import plots
-from pdsim.reports.formats.document import Block, Name, Picture, Section, Table, fill
+from pdsim.reports.formats.document import Element, Name, Picture, Section, Table, fill
 from pdsim.reports.study.structure import domains_table
 from pdsim.reports.study.view import Results, labels
 
@@ -9,7 +9,7 @@ from pdsim.reports.study.view import Results, labels
 def behind_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return what each indicator does to the composite, and the change by domain."""
     table = tables.get("variance_share")
-    blocks: list[Block] = [table] if table is not None and len(table.frame) > 1 else []
+    blocks: list[Element] = [table] if table is not None and len(table.frame) > 1 else []
     domains = results.has("domains")
     return Section(
         key="behind",
@@ -19,7 +19,7 @@ def behind_section(results: Results, tables: dict[str, Table]) -> Section:
     )
 
 
-def _domains(results: Results) -> list[Block]:
+def _domains(results: Results) -> list[Element]:
     """Return the change by domain, drawn where there are two."""
     if not results.has("domains"):
         return []

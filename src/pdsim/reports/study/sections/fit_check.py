@@ -4,8 +4,8 @@ import pandas as pd
 
 from pdsim.reports import plots
 from pdsim.reports.formats.document import (
-    Block,
     Column,
+    Element,
     Name,
     Paragraph,
     Picture,
@@ -15,7 +15,7 @@ from pdsim.reports.formats.document import (
     Text,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.structure import predictive_table
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import bound_names
@@ -41,7 +41,7 @@ def check_section(results: Results, tables: dict[str, Table]) -> Section:
         text = "Computed by {engine}. Convergence {what}."
     elif not results.loads("gates", []):
         text = "Computed by {engine}. No convergence gates were checked here."
-    blocks: list[Block] = [Paragraph(text=fill(text, parts))]
+    blocks: list[Element] = [Paragraph(text=fill(text, parts))]
     filed: list[Table] = []
     if results.loads("gates", []):
         blocks, filed = (
@@ -89,7 +89,7 @@ def opinions_table(results: Results) -> Table:
     order = results.order
     group = results.group("second_opinion").sel(facility=order)
     frame = pd.DataFrame({"facility": order}, index=order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     headers = {"mean": results.words.column, "p_top": f"P(top {results.m})",
                "p_bottom": f"P(bottom {results.m})"}  # fmt: skip
@@ -147,13 +147,13 @@ def hyper_table(results: Results) -> Table:
     bounds = group["interval"].transpose("parameter", "ci_bound").to_numpy()
     frame = pd.DataFrame({"parameter": names, "mean": group["mean"].to_numpy()}, index=names)
     frame[low], frame[high] = bounds.T
-    kinds: dict[str, Kind] = {"mean": "ratio", low: "ratio", high: "ratio"}
+    kinds: dict[str, NumberKind] = {"mean": "ratio", low: "ratio", high: "ratio"}
     columns = [
         Column(header="Parameter", keys=("parameter",), layout="name"),
         Column(header="Mean", keys=("mean",)),
         Column(header=f"{results.interval_percent} interval", keys=(low, high), layout="interval"),
     ]
-    others: tuple[tuple[str, str, Kind], ...] = (
+    others: tuple[tuple[str, str, NumberKind], ...] = (
         ("rhat", "R-hat", "d3"),
         ("ess_bulk", "Bulk ESS", "whole"),
     )

@@ -1,6 +1,6 @@
 """The section on how the report was made, is made again, and is cited."""
 
-from pdsim.reports.formats.document import Block, Items, Paragraph, Section, Table
+from pdsim.reports.formats.document import Element, Items, Paragraph, Section, Table
 from pdsim.reports.study.citations import references
 from pdsim.reports.study.methods import methods
 from pdsim.reports.study.settings_table import priors_table, versions_table
@@ -9,7 +9,7 @@ from pdsim.reports.study.view import Results
 
 def made_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return methods, the command that makes the same numbers, and what to cite."""
-    blocks: list[Block] = [Paragraph(text=text) for text in methods(results, tables)]
+    blocks: list[Element] = [Paragraph(text=text) for text in methods(results, tables)]
     filed = [tables["facts"], tables["settings"]]
     filed += [table for table in (priors_table(results), versions_table(results)) if table]
     command = results.attr("command")

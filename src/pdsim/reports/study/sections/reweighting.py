@@ -7,23 +7,23 @@ from matplotlib.figure import Figure
 from pdsim.conventions import Side
 from pdsim.reports import plots
 from pdsim.reports.formats.document import (
-    Block,
     Column,
+    Element,
     Paragraph,
     Picture,
     Table,
     Text,
     fill,
 )
-from pdsim.reports.formats.numbers import Kind, in_words
+from pdsim.reports.formats.numbers import NumberKind, in_words
 from pdsim.reports.study.view import SIDES, Results, labels
 from pdsim.weights import Settled, settle
 from pdsim.weights.decomposition import SET
 
 
-def reweighting(results: Results) -> tuple[list[Block], list[Table]]:
+def reweighting(results: Results) -> tuple[list[Element], list[Table]]:
     """Return sentences and figures on uncertain weights, and the tables that stand in files."""
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     filed: list[Table] = []
     if results.has("weights_acceptability"):
         filed += [acceptability_table(results, side) for side in SIDES]
@@ -47,7 +47,7 @@ def acceptability_table(results: Results, side: Side) -> Table:
     """Return P(top m) over draws and over weights of each space."""
     group = results.group("weights_acceptability").sel(facility=results.order)
     frame = pd.DataFrame({"facility": results.order}, index=results.order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for space in labels(group["space"]):
         part = group.sel(space=space)
@@ -152,7 +152,7 @@ def settle_table(results: Results, name: str, side: Side, settled: Settled) -> T
         "both": "Both together (MCSE at most)",
     }
     row = {key: getattr(settled, key) for part in headers for key in (part, f"{part}_mcse")}
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     for part in headers:
         kinds |= {part: "probability", f"{part}_mcse": "mcse"}
     return Table(
@@ -170,7 +170,7 @@ def settle_table(results: Results, name: str, side: Side, settled: Settled) -> T
     )
 
 
-def _bars(results: Results) -> list[Block]:
+def _bars(results: Results) -> list[Element]:
     group = results.group("weights_acceptability").isel(space=-1)
     if "rank_acceptability" not in group:
         return []
@@ -184,7 +184,7 @@ def _bars(results: Results) -> list[Block]:
     return [_picture("rank-acceptability", caption, figure, data)]
 
 
-def _decomposition(results: Results, side: Side, known: str) -> tuple[list[Block], list[Table]]:
+def _decomposition(results: Results, side: Side, known: str) -> tuple[list[Element], list[Table]]:
     """Return a sentence on what would settle the choice, and its table."""
     name = f"weights_decomposition_{side}{known}"
     if not results.has(name):

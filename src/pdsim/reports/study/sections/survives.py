@@ -1,6 +1,6 @@
 """The section on other assumptions, definitions, rules and priors."""
 
-from pdsim.reports.formats.document import Block, Picture, Section, Table
+from pdsim.reports.formats.document import Element, Picture, Section, Table
 from pdsim.reports.study.disagreement import criteria_table
 from pdsim.reports.study.figures import figure
 from pdsim.reports.study.robustness import rules_table, varied_table
@@ -17,7 +17,7 @@ _REFITS = (
 def changes_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return what changes the choice, and the definitions side by side."""
     changes = tables.get("changes")
-    blocks: list[Block] = [changes] if changes is not None and len(changes.frame) else []
+    blocks: list[Element] = [changes] if changes is not None and len(changes.frame) else []
     filed: list[Table] = [
         varied_table(results, group, dim, side, symbol=symbol)
         for group, dim, symbol in _REFITS

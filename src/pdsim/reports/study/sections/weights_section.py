@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdsim.reports.formats.document import Block, Column, Explorer, Paragraph, Section, Table
-from pdsim.reports.formats.numbers import Kind
+from pdsim.reports.formats.document import Column, Element, Explorer, Paragraph, Section, Table
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.explorer import (
     explorer_payload,
     explorer_table,
@@ -21,7 +21,7 @@ _CALM = "The weight of no single indicator changes a name, whatever it is."
 
 def weights_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return the nearest flips and the explorer, and what would settle the choice."""
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     filed: list[Table] = []
     payload = explorer_payload(results)
     if payload is not None:
@@ -43,7 +43,7 @@ def normalisation_table(results: Results, scales: dict[str, pd.DataFrame], draws
     """Return P(top m) and P(bottom m) of every facility on each scale."""
     order = results.order
     frame = pd.DataFrame({"facility": order}, index=order)
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
     for side in ("top", "bottom"):
         for name, scale in offered_scales().items():

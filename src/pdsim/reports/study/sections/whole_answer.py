@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.reports import plots
-from pdsim.reports.formats.document import Block, Paragraph, Picture, Section, Table
+from pdsim.reports.formats.document import Element, Paragraph, Picture, Section, Table
 from pdsim.reports.study.robustness import cut_sentences, cut_table, cuts, pairs_table
 from pdsim.reports.study.structure import levels_table
 from pdsim.reports.study.suppress import observed_shown
@@ -18,7 +18,7 @@ FUNNEL_FROM: Final = 5
 
 def selection_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return memberships, ranks and the pairs at the cuts; likeliest sets and pairs in files."""
-    blocks: list[Block] = [tables["selection"], _ranks(results)]
+    blocks: list[Element] = [tables["selection"], _ranks(results)]
     filed = [sets_table(results, side) for side in SIDES if results.has(f"sets_{side}")]
     if results.has("pairs"):
         filed.append(pairs_table(results))
@@ -55,9 +55,9 @@ def improvement_section(results: Results, tables: dict[str, Table]) -> Section:
     )
 
 
-def _before_after(results: Results) -> list[Block]:
+def _before_after(results: Results) -> list[Element]:
     """Return levels before and after."""
-    blocks: list[Block] = []
+    blocks: list[Element] = []
     if results.has("levels") and results.group("levels").sizes["period"] == 2:
         figure, data = plots.slope(
             results.group("levels"),
@@ -80,7 +80,7 @@ def _before_after(results: Results) -> list[Block]:
     return blocks
 
 
-def _funnel(results: Results) -> list[Block]:
+def _funnel(results: Results) -> list[Element]:
     if "observed_se" not in results.improvement:
         return []
     names = results.facilities
