@@ -16,6 +16,7 @@ from pdsim.interviews import (
     read_qualcoder,
     read_refi,
     read_taguette,
+    read_themes,
     theme_shares,
     theme_table,
 )
@@ -310,6 +311,22 @@ def test_dedoose_table_with_columns_before(tmp_path):
     path.write_text("Id\tMedia\ttrust\tfear\n7\tNorth\tTrue\tFalse\n8\tSouth\tx\t\n")
     found = read_code_matrix(path, names="Media")
     assert found.codings.values.tolist() == [["North", "trust", "", 1], ["South", "trust", "", 1]]
+
+
+def test_names_like_formulas_come_back_as_they_are(tmp_path):
+    from pdsim.analysis.interview_pages import theme_file
+
+    names = ["=North", "+South", "'=East", "-West", "@Hub", "St. Mary's"]
+    matrix = pd.DataFrame({"doc": names, "=trust": [1, 0, 1, 0, 1, 0]})
+    matrix.to_csv(tmp_path / "m.csv", index=False)
+    (tmp_path / "m.toml").write_text('facility = "name"\nkeep_uncoded = true\n')
+    theme_file(tmp_path / "m.csv", tmp_path / "m.toml", out=tmp_path / "themes.csv")
+    # no cell is a formula to a spreadsheet, and every name is the same again
+    cells = (tmp_path / "themes.csv").read_text().replace("\n", ",").split(",")
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    found = read_themes(tmp_path / "themes.csv")
+    assert found.frame["facility"].tolist() == names
+    assert found.themes == ("=trust",)
 
 
 def test_a_cell_that_is_no_count_is_named(tmp_path):

@@ -11,6 +11,7 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, PdsimWarning, Problem
+from pdsim.study.names import unguarded
 from pdsim.study.sources import Reading, read_source
 
 COLUMNS: Final = ("facility", "informant", "round", "coder", "theme", "value")
@@ -105,7 +106,10 @@ def read_themes(path: str | Path) -> ThemeTable:
                 file=path.name, rule=f"cannot be read ({error.strerror})", cure="check the path"
             )
         ) from None
-    return theme_table(raw, file=path.name)
+    # a name that begins like a formula is written with an apostrophe in front
+    return theme_table(
+        raw.map(lambda cell: unguarded(cell) if isinstance(cell, str) else cell), file=path.name
+    )
 
 
 def theme_table(table: pd.DataFrame, *, file: str = "themes") -> ThemeTable:

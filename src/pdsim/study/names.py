@@ -1,4 +1,4 @@
-"""What a name may hold, and when two names cannot be told apart."""
+"""What a name may hold, when two cannot be told apart, and how one that is a formula is kept."""
 
 import unicodedata
 from typing import Final
@@ -12,6 +12,7 @@ _INVISIBLE: Final = frozenset(
     "\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 _CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_FORMULA: Final = frozenset("=+-@＝＋－＠")
 
 
 def broken_name(name: str) -> str | None:
@@ -33,3 +34,29 @@ def sight_key(name: str) -> str:
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = " ".join(text.split())
     return text.lstrip("0") or "0" if text.isdecimal() else text
+
+
+def guarded(text: str) -> str:
+    """Return text so that no spreadsheet takes it for a formula: with an apostrophe in front.
+
+    Spreadsheets understand it as "this is text". Every text has a form of its own, so that
+    `unguarded` finds it again.
+    """
+    return f"'{text}" if _like_formula(text) else text
+
+
+def unguarded(text: str) -> str:
+    """Return the text that was guarded, any other text as it is.
+
+    Examples
+    --------
+    >>> unguarded(guarded("=North")), unguarded("St. Mary's")
+    ('=North', "St. Mary's")
+    """
+    return text[1:] if text.startswith("'") and _like_formula(text[1:]) else text
+
+
+def _like_formula(text: str) -> bool:
+    """Whether a text begins like a formula, behind blanks and apostrophes too."""
+    first = next((char for char in text if char != "'" and not char.isspace()), "")
+    return first in _FORMULA

@@ -9,7 +9,8 @@ import re
 import unicodedata
 from typing import Final
 
-_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
+from pdsim.study.names import guarded
+
 # they reorder the text around them; Arabic and Hebrew names do not need them
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -80,8 +81,7 @@ def csv_cell(text: str) -> str:
     >>> csv_cell("=1+1"), csv_cell("St. Mary")
     ("'=1+1", 'St. Mary')
     """
-    shown = plain(text)
-    return f"'{shown}" if shown.lstrip()[:1] in _FORMULA and shown.strip() else shown
+    return guarded(plain(text))
 
 
 def markdown(text: str, *, start: bool = True) -> str:
