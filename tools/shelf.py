@@ -123,7 +123,7 @@ def roots(edges: dict[Place, set[Place]]) -> set[Place]:
     """Return the places from which all else must be reached."""
     import pdsim
 
-    found = {place for place in edges if place[0] == "pdsim.cli"}
+    found = {place for place in edges if place[0].startswith("pdsim.cli")}
     packages = [pdsim]
     for path in SOURCE.glob("pdsim/*/__init__.py"):
         packages.append(import_module(module_name(path)))

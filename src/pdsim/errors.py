@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -46,6 +47,18 @@ class Problem:
         place = ", ".join(part for part in where if part)
         text = f"{place}: {self.rule}" if place else self.rule
         return f"{text}; {self.cure}." if self.cure else f"{text}."
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a "did you mean" of the known names, or nothing.
+
+    Examples
+    --------
+    >>> suggestion("sheeet", ["sheet", "header"])
+    " (did you mean 'sheet'?)"
+    """
+    near = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" (did you mean {near[0][:60]!r}?)" if near else ""
 
 
 class PdsimError(Exception):

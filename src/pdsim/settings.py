@@ -8,14 +8,16 @@ import dataclasses
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args, get_type_hints
 
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError, Problem, suggestion
 
 FORBID_EXTRA: Final = {"extra": "forbid"}
+
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 
 
 def from_mapping[T](cls: type[T], mapping: Mapping[str, Any], *, file: str | None = None) -> T:
@@ -40,7 +42,16 @@ def from_mapping[T](cls: type[T], mapping: Mapping[str, Any], *, file: str | Non
         # mypy doubts that a class can be hashed
         return cast(T, _adapter(cls).validate_python(dict(mapping)))  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = [_problem(cls, detail, file) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+    problems = [_problem(cls, detail, file) for detail in details]
+    # rules of several keys are looked at only where every key is known
+    unknown = {detail["loc"] for detail in details if detail["type"] in _UNKNOWN}
+    known = {key: value for key, value in mapping.items() if (key,) not in unknown}
+    if len(known) < len(mapping):
+        try:
+            from_mapping(cls, known, file=file)
+        except InputError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
     raise InputError(problems)
 
 
@@ -54,18 +65,31 @@ def _adapter(cls: type) -> Any:
 
 def _problem(cls: type, detail: Any, file: str | None) -> Problem:
     key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        names = ", ".join(field.name for field in dataclasses.fields(cls))
+    if detail["type"] in _UNKNOWN:
+        *places, last = (str(part) for part in detail["loc"])
+        names = _keys_at(cls, places)
+        meant = suggestion(last, names)
+        cure = "correct it" if meant else f"remove it or use one of: {', '.join(names)}"
         return Problem(
             file=file,
-            rule=f"unknown key {key!r}",
-            cure=f"remove it or use one of: {names}" if "." not in key else "remove or correct it",
+            rule=f"unknown key {key!r}{meant}",
+            cure=cure if names else "remove or correct it",
         )
     if detail["type"] in {"missing", "missing_argument"}:
         return Problem(file=file, rule=f"key {key!r} is missing", cure=f"add {key!r}")
     message = detail["msg"].removeprefix("Value error, ").removesuffix(".")
     received = "" if isinstance(detail["input"], dict) else f" (received {detail['input']!r:.80})"
     return Problem(file=file, rule=f"{key}: {message}{received}" if key else message)
+
+
+def _keys_at(cls: Any, places: Sequence[str]) -> list[str]:
+    """Return the keys of a settings class, or of the table in it that `places` lead to."""
+    for place in places:
+        kinds = get_type_hints(cls).get(place) if dataclasses.is_dataclass(cls) else None
+        several = [kinds, *get_args(kinds)]
+        # pydantic names the kinds of a union as places too
+        cls = next((kind for kind in several if dataclasses.is_dataclass(kind)), cls)
+    return [item.name for item in dataclasses.fields(cls)]
 
 
 def to_mapping(settings: Any) -> dict[str, Any]:
@@ -101,6 +125,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        problem = Problem(file=str(path), rule="does not exist", cure="check the path")
     except OSError as error:
         problem = Problem(
             file=path.name, rule=f"cannot be read ({error.strerror})", cure="check the path"

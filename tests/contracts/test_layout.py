@@ -36,7 +36,6 @@ ORDER = (
     "interviews",
     "reports",
     "analysis",
-    "flags",
     "cli",
 )
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -7,8 +7,8 @@ from typing import Final
 
 import pandas as pd
 
-from pdsim.errors import InputError, Problem
-from pdsim.study.frames import suggestion, text_column, visible
+from pdsim.errors import InputError, Problem, suggestion
+from pdsim.study.frames import text_column, visible
 from pdsim.study.options import Decimal
 from pdsim.study.problems import listed, quote
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pdsim.arraytypes import Floats
+from pdsim.errors import suggestion
 from pdsim.study.cells import note_missing
 from pdsim.study.correlation import estimate_case_correlation
-from pdsim.study.frames import METADATA, file_of, named, suggestion, text_column, visible
+from pdsim.study.frames import METADATA, file_of, named, text_column, visible
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Rename, StudyOptions

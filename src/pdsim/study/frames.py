@@ -7,14 +7,13 @@ comes from. Its cells are text, or typed when the source was typed (Parquet, Dat
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from pdsim.arraytypes import Ints
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError, Problem, suggestion
 from pdsim.study.names import MAX_NAME, broken_name, sight_key
 from pdsim.study.options import Columns
 from pdsim.study.problems import Findings, listed, quote
@@ -241,12 +240,6 @@ def named(
         name for name in present if name not in renames and name.casefold() in set(renames.values())
     ]
     return table.drop(columns=displaced).rename(columns=renames)
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a "did you mean" of the known names, or nothing."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f" (did you mean {quote(near[0])}?)" if near else ""
 
 
 def file_of(table: pd.DataFrame) -> str | None:

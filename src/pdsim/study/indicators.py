@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
+from pdsim.errors import suggestion
 from pdsim.study.cells import numbers
-from pdsim.study.frames import METADATA, coded, file_of, suggestion, text_column, visible
+from pdsim.study.frames import METADATA, coded, file_of, text_column, visible
 from pdsim.study.names import broken_name
 from pdsim.study.options import StudyOptions
 from pdsim.study.problems import Findings, listed, quote

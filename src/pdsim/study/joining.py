@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pdsim.conventions import PERIODS
-from pdsim.study.frames import file_of, named, suggestion, text_column, visible
+from pdsim.errors import suggestion
+from pdsim.study.frames import file_of, named, text_column, visible
 from pdsim.study.options import Join, StudyOptions
 from pdsim.study.problems import LISTED, Findings, listed, quote
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from pdsim.study.frames import file_of, suggestion, text_column, visible
+from pdsim.errors import suggestion
+from pdsim.study.frames import file_of, text_column, visible
 from pdsim.study.options import StudyOptions
 from pdsim.study.problems import Findings, listed, quote
 from pdsim.study.words import is_total

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError, Problem, suggestion
 from pdsim.settings import read_toml
 from pdsim.study.caselevel import observed_from_cases
 from pdsim.study.core import Study, study_of
-from pdsim.study.frames import KEYS, METADATA, VALUES, named, suggestion, visible
+from pdsim.study.frames import KEYS, METADATA, VALUES, named, visible
 from pdsim.study.joining import in_periods, with_parent, with_ratios
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import without_excluded
@@ -59,6 +59,8 @@ def read_study(path: str | os.PathLike[str], *, options: StudyOptions | None = N
     array([121.7, 121.7])
     """
     source, given = Path(path), {} if options is None else options.stated()
+    if not source.exists():
+        raise InputError(Problem(file=str(source), rule="does not exist", cure="check the path"))
     if source.is_dir():
         source = source / "study.toml"
     if source.suffix.lower() != ".toml":

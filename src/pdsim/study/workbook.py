@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdsim.errors import InputError, Problem
-from pdsim.study.frames import suggestion
+from pdsim.errors import InputError, Problem, suggestion
 from pdsim.study.problems import listed
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
 
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError, Problem, suggestion
 from pdsim.settings import canonical_json, from_mapping, to_mapping
 from pdsim.sweeps.contract import Simulation, SweptScenario
 from pdsim.sweeps.sweepfile import SweepSettings
@@ -98,15 +98,13 @@ def expand(settings: SweepSettings, simulation: Simulation) -> Grid:
         field.name: dataclasses.is_dataclass(field.default)
         for field in dataclasses.fields(simulation.Scenario)
     }
+    unknown = _unknown_keys(settings.scenario, fields)
     changes: Iterable[_Change]
-    if settings.cells:
-        dims, changes = _listed(settings)
-    else:
-        dims, changes = _crossed(settings, fields)
-    problems = {
-        (problem.rule, problem.cure): problem
-        for problem in _unknown_keys(settings.scenario, fields)
-    }
+    try:
+        dims, changes = _listed(settings) if settings.cells else _crossed(settings, fields)
+    except InputError as error:
+        raise InputError([*unknown, *error.problems]) from None
+    problems = {(problem.rule, problem.cure): problem for problem in unknown}
     # what is wrong besides is told at the same time
     base = {name: value for name, value in settings.scenario.items() if name in fields}
     cells: list[Cell] = []
@@ -209,7 +207,10 @@ def _levels(name: str, given: Any, fields: _SettingFields) -> dict[Label, dict[s
         raise InputError(Problem(rule=rule, cure="give one level or more"))
     if name not in fields:
         raise InputError(
-            Problem(rule=f"factor {name!r} is not a scenario setting", cure=_unknown(name, fields))
+            Problem(
+                rule=f"factor {name!r} is not a scenario setting{suggestion(name, fields)}",
+                cure=_unknown(name, fields),
+            )
         )
     return {label: {name: value} for label, value in zip(_labels(name, given), given, strict=True)}
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pdsim.errors import InputError, Problem
+from pdsim.errors import InputError, Problem, suggestion
 from pdsim.files import write_json
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
@@ -23,7 +23,7 @@ from pdsim.sweeps.ledger import Intervals
 from pdsim.sweeps.packing import CHUNK
 from pdsim.sweeps.progress import Meter, SweepCallback
 from pdsim.sweeps.store import SWEEP, Contents, Identity, add_run, locked, mended_contents
-from pdsim.sweeps.sweepfile import SweepSettings, read_settings
+from pdsim.sweeps.sweepfile import SweepSettings, read_settings, readable_settings
 from pdsim.sweeps.tasks import Done, Lost, SweepWork, Task, TaskQueue, tasks_left, wanted
 from pdsim.sweeps.writer import Writer
 from pdsim.terms.measures import column_key
@@ -101,11 +101,9 @@ def sweep(
     >>> dict(result.sizes)["trials"]
     2
     """
-    settings = read_settings(config)
     module = load_simulation(simulation)
     _check_arguments(block, job)
-    check_names(settings, module)
-    grid = expand(settings, module)
+    settings, grid = read_sweep(config, module)
     runner = choose_executor(executor, workers=workers, timeout=timeout)
     if executor != "serial":
         check_portable(text for cell in grid.cells for text in cell.scenario.extensions)
@@ -235,11 +233,44 @@ def _check_arguments(block: int | None, job: tuple[int, int] | None) -> None:
         raise InputError(problems)
 
 
+def read_sweep(
+    config: SweepSettings | Mapping[str, Any] | str | Path, module: Simulation
+) -> tuple[SweepSettings, Grid]:
+    """Return settings and the cells that they make.
+
+    Raises
+    ------
+    InputError
+        With all problems of settings, measures, factors and cells at once.
+    """
+    problems: list[Problem] = []
+    grid = None
+    try:
+        settings = read_settings(config)
+    except InputError as error:
+        problems += error.problems
+        settings = readable_settings(config)
+    try:
+        check_names(settings, module)
+    except InputError as error:
+        problems += error.problems
+    try:
+        grid = expand(settings, module)
+    except InputError as error:
+        problems += error.problems
+    if grid is None or problems:
+        raise InputError(problems)
+    return settings, grid
+
+
 def check_names(settings: SweepSettings, module: Simulation) -> None:
     """Refuse unknown measures, and factors that bear the name of a result."""
     summaries, taken = known_names(module)
     problems = [
-        Problem(rule=f"there is no measure {name!r}", cure="use some of: " + ", ".join(summaries))
+        Problem(
+            rule=f"there is no measure {name!r}{suggestion(name, summaries)}",
+            cure="use some of: " + ", ".join(summaries),
+        )
         for name in settings.measures
         if name not in summaries
     ]

@@ -1,11 +1,13 @@
 """Settings of a sweep, as written in sweep.toml."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
+from pdsim.errors import InputError
+from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml, to_mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +101,16 @@ def read_settings(config: SweepSettings | Mapping[str, Any] | str | Path) -> Swe
         return from_mapping(SweepSettings, config)
     path = Path(config)
     return from_mapping(SweepSettings, read_toml(path), file=path.name)
+
+
+def readable_settings(config: SweepSettings | Mapping[str, Any] | str | Path) -> SweepSettings:
+    """Return what can be read of settings that hold problems, so that all are told at once."""
+    if isinstance(config, SweepSettings):
+        return config
+    mapping = config if isinstance(config, Mapping) else read_toml(Path(config))
+    settings = SweepSettings(replicates=1, seed=0)
+    for name in ("scenario", "factors", "cells", "measures"):
+        with suppress(InputError):
+            stated = {name: mapping[name]} if name in mapping else {}
+            settings = from_mapping(SweepSettings, to_mapping(settings) | stated)
+    return settings

@@ -11,10 +11,9 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.sweeps.contract import SIMULATION, Status, load_simulation, read_scenario
-from pdsim.sweeps.crossing import expand
 from pdsim.sweeps.reading import read_store
-from pdsim.sweeps.runner import check_names, costs
-from pdsim.sweeps.sweepfile import SweepSettings, read_settings
+from pdsim.sweeps.runner import costs, read_sweep
+from pdsim.sweeps.sweepfile import SweepSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +142,8 @@ def dry_run(
     >>> trial.scenario.values
     array(['trials = 10', 'trials = 20'], dtype='<U11')
     """
-    settings = read_settings(config)
     module = load_simulation(simulation)
-    check_names(settings, module)
-    grid = expand(settings, module)
+    settings, grid = read_sweep(config, module)
     cells = grid.by_data()
     cost = costs(cells, module)
     status, seconds = {}, {}

@@ -2,25 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pdsim.errors import InputError, Problem
-from pdsim.files import write_atomically
-from pdsim.reports.formats.csv import frame_to_csv, table_to_csv
-from pdsim.reports.formats.document import Document
-from pdsim.reports.formats.html import to_html
-from pdsim.reports.formats.latex import to_latex
-from pdsim.reports.formats.markdown import FIGURES, to_markdown
-from pdsim.reports.formats.svg import figure_to_svg
+from pdsim.errors import InputError, Problem, suggestion
 
-type Renderer = Callable[[Document], dict[str, str | bytes]]
+if TYPE_CHECKING:
+    from pdsim.reports.formats.document import Document
+
+# a format is imported where it is written: its name is known without
+type Renderer = Callable[["Document"], dict[str, str | bytes]]
 
 
-def _html(document: Document) -> dict[str, str | bytes]:
+def _html(document: "Document") -> dict[str, str | bytes]:
+    from pdsim.reports.formats.html import to_html
+
     return {"report.html": to_html(document)}
 
 
-def _markdown(document: Document) -> dict[str, str | bytes]:
+def _markdown(document: "Document") -> dict[str, str | bytes]:
+    from pdsim.reports.formats.markdown import FIGURES, to_markdown
+    from pdsim.reports.formats.svg import figure_to_svg
+
     figures = {
         f"{FIGURES}/{picture.key}.svg": figure_to_svg(picture.figure, key=picture.key)
         for picture in document.pictures
@@ -28,17 +30,22 @@ def _markdown(document: Document) -> dict[str, str | bytes]:
     return {"report.md": to_markdown(document), **figures}
 
 
-def _word(document: Document) -> dict[str, str | bytes]:
+def _word(document: "Document") -> dict[str, str | bytes]:
     from pdsim.reports.formats.word import to_word
 
     return {"report.docx": to_word(document)}
 
 
-def _latex(document: Document) -> dict[str, str | bytes]:
+def _latex(document: "Document") -> dict[str, str | bytes]:
+    from pdsim.reports.formats.latex import to_latex
+
     return {"tables.tex": to_latex(document)}
 
 
-def _csv(document: Document) -> dict[str, str | bytes]:
+def _csv(document: "Document") -> dict[str, str | bytes]:
+    from pdsim.reports.formats.csv import frame_to_csv, table_to_csv
+    from pdsim.reports.formats.markdown import FIGURES
+
     convergence = document.failed or "passed"
     tables = {
         f"tables/{key}.csv": table_to_csv(table, convergence=convergence)
@@ -58,9 +65,11 @@ _RENDERERS: Final[dict[str, Renderer]] = {
     "csv": _csv,
 }
 
+FORMATS: Final = tuple(_RENDERERS)
+
 
 def write_document(
-    document: Document,
+    document: "Document",
     folder: str | Path,
     *,
     formats: Sequence[str] = ("html",),
@@ -84,13 +93,14 @@ def check_formats(formats: Sequence[str]) -> None:
     if unknown:
         raise InputError(
             Problem(
-                rule=f"there is no report format {', '.join(map(repr, unknown))}",
-                cure=f"use any of: {', '.join(_RENDERERS)}",
+                rule=f"there is no report format {', '.join(map(repr, unknown))}"
+                + suggestion(unknown[0], FORMATS),
+                cure=f"use any of: {', '.join(FORMATS)}",
             )
         )
 
 
-def rendered(document: Document, formats: Sequence[str]) -> dict[str, str | bytes]:
+def rendered(document: "Document", formats: Sequence[str]) -> dict[str, str | bytes]:
     """Return the files of a document in some formats."""
     contents: dict[str, str | bytes] = {}
     for name in formats:
@@ -100,6 +110,8 @@ def rendered(document: Document, formats: Sequence[str]) -> dict[str, str | byte
 
 def write_files(contents: dict[str, str | bytes], target: Path) -> list[Path]:
     """Write files into a folder, each whole or not at all."""
+    from pdsim.files import write_atomically
+
     for file, content in contents.items():
         (target / file).parent.mkdir(exist_ok=True)
         write_atomically(target / file, content)
