@@ -2,7 +2,6 @@
 
 import json
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -156,6 +155,8 @@ def _hyper(posterior: xr.Dataset) -> xr.Dataset:
     names = [str(n) for n in draws.data_vars]
     table = mean_and_interval(draws.to_dataarray("parameter"))
     if posterior.sizes["chain"] > 1:
+        import arviz_stats as azs  # seconds that the fast engine need not wait for
+
         for name, result in (
             ("rhat", azs.rhat(draws, sample_dims=SAMPLE)),
             ("ess_bulk", azs.ess(draws, sample_dims=SAMPLE, method="bulk")),

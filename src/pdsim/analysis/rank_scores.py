@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy.special import ndtri
 
 from pdsim.analysis.rank_groups import (
     pairs_group,
@@ -110,6 +110,6 @@ def _summary(score: Score) -> xr.Dataset:
         parts = {"mean": score.mean(sample), "median": score.median(sample)}
         return xr.Dataset({**parts, "sd": score.std(sample), "interval": interval})
     mean, sd = _row(score.first), _row(score.second)
-    interval = mean + sd * xr.DataArray(stats.norm.ppf(bounds), dims="ci_bound")
+    interval = mean + sd * xr.DataArray(ndtri(bounds), dims="ci_bound")
     interval = interval.assign_coords(ci_bound=levels["ci_bound"].to_numpy())
     return xr.Dataset({"mean": mean, "median": mean, "sd": sd, "interval": interval})

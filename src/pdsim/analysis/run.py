@@ -19,7 +19,6 @@ import xarray as xr
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.gather import gather
 from pdsim.analysis.lock import LOCK_FILE, lock_of
-from pdsim.analysis.opinions import opinions
 from pdsim.analysis.refits import (
     CASE_CORRELATIONS,
     case_correlation_sensitivity,
@@ -125,6 +124,8 @@ def analyse(
     results = _with_sensitivity(results, study, seed=chosen.seed, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
+        from pdsim.analysis.opinions import opinions  # ArviZ takes seconds to import
+
         results["second_opinion"] = xr.DataTree(opinions(study, fit, chosen))
     lock = lock_of(study, chosen, delta=delta, command=command)
     results.attrs |= {

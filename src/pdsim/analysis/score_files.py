@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy.special import ndtri
 
 from pdsim.analysis.score_columns import (
     BOOKKEEPING,
@@ -328,5 +328,5 @@ def _error_of_limits(
         rule="the estimate {estimate} lies outside its limits {lower} to {upper}",
         cure="correct the row, or name the right columns",
     )
-    z = float(stats.norm.ppf(0.5 + level / 200.0))
+    z = float(ndtri(0.5 + level / 200.0))
     return np.asarray((upper - lower) / (2.0 * z))

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 from scipy.special import logit
-from scipy.stats import rankdata
 
 from pdsim.arraytypes import Floats
 from pdsim.terms.kinds import Kind
+from pdsim.terms.places import mean_places, places
 from pdsim.terms.registry import Registry
 
 type Apply = Callable[[Floats, Floats], Floats]
@@ -111,9 +111,8 @@ def mid_ranks(values: Floats, pool: Floats) -> Floats:
     """Return the share of the pool below each value, half of those that equal it included."""
     count = np.sum(~np.isnan(pool), axis=-1, keepdims=True)
     if pool is values:
-        missing = np.isnan(values).any()
-        ranks = rankdata(values, axis=-1, nan_policy="omit" if missing else "propagate")
-        return (ranks - 0.5) / count
+        ranks = mean_places(*places(-values))  # from the lowest; NaN come last
+        return np.where(np.isnan(values), np.nan, (ranks - 0.5) / count)
     shape = np.broadcast_shapes(values.shape[:-1], pool.shape[:-1])
     rows = np.broadcast_to(values, (*shape, values.shape[-1]))
     pools = np.broadcast_to(np.sort(pool, axis=-1), (*shape, pool.shape[-1]))  # NaN last

@@ -176,9 +176,11 @@ def draw_posterior(
         ess = share * _composite_ess(_composites(data, drawn.eta), drawn.point)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
-        if not weighted or (passed and ess > _WANTED * limit):
+        # candidates raise the share, and nothing else
+        reachable = mixed and (not good or ess > limit * share)
+        if not (weighted and reachable) or (passed and ess > _WANTED * limit):
             break
-        if raised == (1 if passed else _MOST_RAISES):
+        if raised >= (1 if passed else _MOST_RAISES):
             break
         candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
     if weighted:

@@ -5,7 +5,6 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import stats
 
 from pdsim.errors import InputError
 from pdsim.reports.plots.style import HEAT, LIGHT, NEUTRAL, SERIES, TOP, new_figure, styled
@@ -150,8 +149,10 @@ def calibration_ecdf(
         raise InputError("places in a posterior lie between 0 and 1")
     place = np.linspace(0.0, 1.0, 101)
     ecdf = np.searchsorted(values, place, side="right") / values.size
+    from scipy.stats import binom  # half a second that no report needs
+
     low, high = (
-        stats.binom.ppf(q, values.size, place) / values.size - place
+        binom.ppf(q, values.size, place) / values.size - place
         for q in ((1 - prob) / 2, (1 + prob) / 2)
     )
     data = pd.DataFrame({"place": place, "difference": ecdf - place, "low": low, "high": high})
