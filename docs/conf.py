@@ -15,6 +15,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from settings_page import settings_page  # noqa: E402
 
+from pdsim.terms.glossary import SORTS, glossary  # noqa: E402
+
 # the notebooks, wherever they lie, import validate.py and gallery.py
 os.environ["PYTHONPATH"] = os.pathsep.join(
     part for part in (str(HERE), os.environ.get("PYTHONPATH", "")) if part
@@ -25,7 +27,7 @@ author = "pdsim developers"
 copyright = f"2026, {author}"
 release = pdsim.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "jupyter_execute"]
+exclude_patterns = ["_build", "terms", "**.ipynb_checkpoints", "jupyter_execute"]
 html_theme = "furo"
 html_title = f"pdsim {release}"
 html_static_path = ["_static"]
@@ -113,6 +115,11 @@ def write_reference(app: Any) -> None:
                 lines += [f".. py:data:: {full}", "", f"   {_members(value)}", ""]
         _write(folder / f"{package}.rst", "\n".join(lines))
     _write(HERE / "howto" / "study-toml.md", settings_page())
+    (HERE / "terms").mkdir(exist_ok=True)
+    for sort in SORTS:
+        headers, rows = glossary(sort)
+        table = [headers, ("---",) * 3, *((f"`{name}`", *words) for name, *words in rows)]
+        _write(HERE / "terms" / f"{sort}.md", "\n".join(f"| {' | '.join(row)} |" for row in table))
     homes = sorted(f"| `pdsim.{name}` | {{py:obj}}`{_home(name)}` |" for name in pdsim.__all__)
     pages = [f"api/{package}" for package in _PACKAGES]
     text = (HERE / "reference.md.in").read_text()

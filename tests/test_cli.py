@@ -48,6 +48,15 @@ def test_help_names_the_commands(run) -> None:
         assert re.search(rf"^  {name}\b", out, re.MULTILINE)
 
 
+def test_terms_are_listed_and_a_wrong_sort_is_refused(run) -> None:
+    code, out, _ = run("terms")
+    assert code == 0
+    for name in ("gap_closed", "p_top", "overlap_top", "min_max", "geometric"):
+        assert re.search(rf"^  {name} +\w", out, re.MULTILINE)
+    code, _, err = run("terms", "colours")
+    assert (code, "use one of: estimands" in err) == (2, True)
+
+
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys; sys.argv = ['pdsim', '--help']\n"

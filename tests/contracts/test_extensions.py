@@ -13,7 +13,6 @@ from pdsim.reports.study.view import Results
 from pdsim.scoring import normalise, score
 from pdsim.simulation import Scenario
 from pdsim.sweeps import replay
-from pdsim.sweeps.store import StoreError
 from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.measures import MEASURES
 from pdsim.terms.process import PROCESSES
@@ -90,9 +89,6 @@ def own(tmp_path_factory, monkeypatch):
         scale="probability",
     )
     yield module
-    RULES.unregister("lower_90")
-    MEASURES.unregister("all_above_median")
-    SCALES.unregister("normal_scores")
     for terms, name in OWN:
         terms.unregister(name)
     sys.modules.pop("own_terms", None)
@@ -190,8 +186,17 @@ def test_a_sweep_is_the_same_by_every_executor_and_its_store_says_what_it_needs(
         replay(tmp_path / "serial", key, 1)
     sys.path.insert(0, folder)
     MEASURES.unregister("all_above_median")
-    with pytest.raises(StoreError, match="performance measure 'all_above_median', which is not"):
-        replay(tmp_path / "serial", key, 1)
+    # its measures too, before any of them is read
+    assert pdsim.open_sweep(tmp_path / "serial").equals(one)
+    MEASURES.unregister("all_above_median")
+    sys.path.pop(0)
+    sys.modules.pop("own_terms")
+    needed = (
+        "needs the performance measure 'all_above_median' that a user registered, and its module"
+    )
+    with pytest.raises(InputError, match=needed):
+        pdsim.open_sweep(tmp_path / "serial")
+    sys.path.insert(0, folder)
 
 
 def test_two_processes_never_share_data(own):
@@ -226,8 +231,19 @@ def test_counts_that_cannot_be_are_refused(own):
         pdsim.simulate(Scenario(**{**SCENARIO, "process_values": (1.0,)}))
 
 
-def test_a_plan_knows_them(own):
-    scenario = {**SCENARIO, "rule": "observed_change", "process_values": (1000.0,)}
+def test_a_rule_is_compared_in_a_report_and_chooses_in_it(own, study, fit, tmp_path):
+    score = pdsim.composite(fit)
+    found = pdsim.select(score, m=2, rule="lower_90")
+    bound = score.quantile(0.1, ("chain", "draw")).values
+    assert set(np.flatnonzero(found.selected)) == set(np.argsort(-bound)[:2])
+    pdsim.analyse(study, out=tmp_path / "out", engine="laplace", seed=1, formats=("md",))
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "lower 90 % bound" in text
+
+
+@pytest.mark.parametrize("rule", ["observed_change", "lower_90"])
+def test_a_plan_knows_them(own, rule):
+    scenario = {**SCENARIO, "rule": rule, "process_values": (1000.0,)}
     plan = pdsim.plan(
         Scenario(**scenario),
         target="all_above_median >= 0.5",

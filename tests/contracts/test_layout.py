@@ -181,6 +181,13 @@ def test_no_type_name_has_two_meanings():
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
+def test_the_shelf_is_empty():
+    """All of src is reached by a command, a public name, an experiment, a benchmark or a page."""
+    tool = ROOT.parent.parent / "tools" / "shelf.py"
+    run = subprocess.run([sys.executable, tool], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_functions_fit_on_a_screen(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

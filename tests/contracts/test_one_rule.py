@@ -8,13 +8,16 @@ import xarray as xr
 
 from pdsim.ranking import RULES, observed_of, select
 from pdsim.ranking.selection import choose
-from pdsim.simulation import COLUMNS, Scenario, run_block, simulate
+from pdsim.settings import to_mapping
+from pdsim.simulation import COLUMNS, Scenario, simulate
 from pdsim.simulation.observed_rules import decide_observed
 from pdsim.simulation.observing import observe
 from pdsim.simulation.philox import replicate_seed
 from pdsim.simulation.posterior import _sample_laplace, decide_posterior
 from pdsim.simulation.targets import analysis_weights
 from pdsim.simulation.truth import draw_truth
+from pdsim.sweeps import sweep
+from pdsim.sweeps.reading import read_store
 from pdsim.terms import stepdown
 
 REPLICATES = range(50)
@@ -35,6 +38,23 @@ def drawn(scenario):
     truth = draw_truth(scenario, REPLICATES, 1)
     seeds = tuple(replicate_seed(scenario.fit_key, r, 1) for r in REPLICATES)
     return observe(scenario, truth, REPLICATES, 1), seeds
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Sweep every rule over the 200 studies; return what reads the measures of a scenario."""
+    folder = tmp_path_factory.mktemp("store")
+    settings = {
+        "replicates": len(REPLICATES),
+        "seed": 1,
+        "scenario": to_mapping(BASE),
+        "factors": {"rule": list(RULES), "heterogeneity": [0.0, 0.8], "missing": [0.0, 0.1]},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stepdown, "_MOST_RUNS", 20)
+        sweep(settings, store=folder, executor="serial")
+    store = read_store(folder)
+    return lambda scenario: store.read([scenario.decision_key], 0, len(REPLICATES))[0][0]
 
 
 def chosen_by_select(scenario, side, score=None, observed=None, seed=None):
@@ -62,14 +82,14 @@ def overlap(shares, value):
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.heterogeneity}-{c.missing}")
 @pytest.mark.parametrize("rule", [name for name in RULES if not RULES[name].needs_posterior])
-def test_rules_on_observed_values(cell, rule, monkeypatch):
+def test_rules_on_observed_values(cell, rule, swept, monkeypatch):
     # bounds of ranks from the fewest draws, in both
     monkeypatch.setattr(stepdown, "_MOST_RUNS", 20)
     scenario = replace(cell, rule=rule)
     observed, seeds = drawn(scenario)
     seeds = seeds if RULES[rule].seeded else ()
     decision = decide_observed(scenario, observed, seeds=seeds)
-    measures = run_block([scenario], REPLICATES, seed=1).measures[0]
+    measures = swept(scenario)
     usable = 0
     for r in REPLICATES:
         truth, study = simulate(scenario, r, seed=1)
@@ -88,15 +108,15 @@ def test_rules_on_observed_values(cell, rule, monkeypatch):
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.heterogeneity}-{c.missing}")
-def test_rules_on_posteriors(cell):
+def test_rules_on_posteriors(cell, swept):
     rules = [name for name in RULES if RULES[name].needs_posterior]
     scenarios = [replace(cell, rule=rule) for rule in rules]
     observed, seeds = drawn(scenarios[0])
     weights = analysis_weights(scenarios[0])[np.newaxis]
     draws, _ = _sample_laplace(scenarios[0], observed, seeds, weights, "change")
     decisions = decide_posterior(scenarios, observed, REPLICATES, 1)
-    block = run_block(scenarios, REPLICATES, seed=1)
-    for scenario, decision, measures in zip(scenarios, decisions, block.measures, strict=True):
+    for scenario, decision in zip(scenarios, decisions, strict=True):
+        measures = swept(scenario)
         for r in REPLICATES:
             truth, _ = simulate(scenario, r, seed=1)
             score = xr.DataArray(draws[r, 0], dims=("sample", "facility"))

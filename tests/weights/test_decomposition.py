@@ -7,9 +7,10 @@ import pytest
 import xarray as xr
 
 from pdsim.errors import InputError
+from pdsim.reports.study.settle_words import settle_words
 from pdsim.scoring import score
 from pdsim.terms.places import membership, places
-from pdsim.weights import decompose, settle, settle_sentence, sobol_indices, weight_space
+from pdsim.weights import decompose, settle, sobol_indices, weight_space
 
 
 def levels_of(seed, samples=12, facilities=5, indicators=4, whole=False):
@@ -147,8 +148,8 @@ def test_too_many_sets_to_list_are_not_called_one():
     cube = plain_grid(levels, weights, 10, ("pp", "z", "min_max", "rank"), ("arithmetic",), False)
     flat = cube.reshape(-1, 80)
     assert found.apart == pytest.approx(1 - (flat @ flat.T).mean() / 10)
-    assert f"have {10 * (1 - found.apart):.2f} of the 10 in common" in found.words
-    assert "all but settled" not in found.words
+    assert f"have {10 * (1 - found.apart):.2f} of the 10 in common" in settle_words(parts)
+    assert "all but settled" not in settle_words(parts)
 
 
 def test_errors_are_those_of_repetitions():
@@ -189,7 +190,7 @@ def test_salib_says_nan_where_nothing_varies():
     assert np.isnan(second["first"]).all()
     parts = decompose(levels, weights, m=1, normalisations=("pp",))
     assert np.isnan(parts.share.sel(outcome="set")).all()
-    assert "nothing to settle" in settle_sentence(parts)
+    assert "nothing to settle" in settle_words(parts)
 
 
 def test_the_sentence_takes_its_numbers_from_the_table():
@@ -202,18 +203,18 @@ def test_the_sentence_takes_its_numbers_from_the_table():
     assert found.agreed == pytest.approx(float(row.share.sel(component=without).sum()))
     assert found.posterior + found.agreed + found.both == pytest.approx(1)
     assert found.apart == float(row.variance)
-    assert f"{100 * found.posterior:.0f} % (MCSE" in found.words
-    assert f"different sets with probability {found.apart:.2f}" in found.words
-    assert ("would not settle" in found.words) == (found.posterior < 0.5)
-    assert ("would not either" in found.words) == (max(found.posterior, found.agreed) < 0.5)
+    assert f"{100 * found.posterior:.0f} % (MCSE" in settle_words(parts)
+    assert f"different sets with probability {found.apart:.2f}" in settle_words(parts)
+    assert ("would not settle" in settle_words(parts)) == (found.posterior < 0.5)
+    assert ("would not either" in settle_words(parts)) == (max(found.posterior, found.agreed) < 0.5)
     near = weights.copy(data=0.25 + 1e-6 * (weights.values - 0.25))
     parts = decompose(levels, near, m=2, normalisations=("pp",))
-    assert "More data would settle the top 2 for the most part" in settle_sentence(parts)
+    assert "More data would settle the top 2 for the most part" in settle_words(parts)
     one = settle(parts, "1")
     p = float(parts.probability[0])
     assert one.apart == pytest.approx(2 * p * (1 - p))
     with pytest.raises(InputError):
-        settle_sentence(parts, "nobody")
+        settle_words(parts, "nobody")
 
 
 def test_only_weights_settle_what_only_weights_move():
@@ -223,8 +224,8 @@ def test_only_weights_settle_what_only_weights_move():
     parts = decompose(same, weights, m=2, normalisations=("pp",))
     found = settle(parts)
     assert (found.posterior, found.agreed) == (pytest.approx(0), pytest.approx(1))
-    assert "would not settle" in found.words
-    assert "agreement on weights alone would. " in found.words
+    assert "would not settle" in settle_words(parts)
+    assert "agreement on weights alone would. " in settle_words(parts)
 
 
 def test_little_open_is_all_but_settled():
@@ -232,10 +233,11 @@ def test_little_open_is_all_but_settled():
     levels[:, :2, :, 0], levels[:, :2, :, 1] = 0.01, 0.99
     levels[0] = levels[0, ::-1].values
     weights = weight_space.flat(levels["indicator"].values, size=5, seed=1)
-    found = settle(decompose(levels, weights, m=2, normalisations=("pp",)))
+    parts = decompose(levels, weights, m=2, normalisations=("pp",))
+    found = settle(parts)
     # one draw of a hundred names another set
     assert found.apart == pytest.approx(2 * 0.01 * 0.99)
-    assert found.words.startswith("The top 2 is all but settled")
+    assert settle_words(parts).startswith("The top 2 is all but settled")
 
 
 def test_threads_do_not_matter(monkeypatch):

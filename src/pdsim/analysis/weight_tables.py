@@ -9,6 +9,7 @@ import xarray as xr
 
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError
+from pdsim.reports.study.settle_words import settle_words
 from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
@@ -22,7 +23,6 @@ from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversals
-from pdsim.weights.settle import settle_sentence
 from pdsim.weights.stability import domain_sweep, stability_interval
 from pdsim.weights.topsets import set_acceptability
 
@@ -271,7 +271,7 @@ def _side_tables(
             side=side,
             left_out=values.sizes["indicator"] >= 3,
         )
-        words = settle_sentence(parts)
+        words = settle_words(parts)
         premise = weights.attrs["premise"]
         parts.attrs |= {"premise": premise, "sentence": f"{premise}, {words[0].lower()}{words[1:]}"}
         tables[f"weights_decomposition_{side}{name}"] = parts

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pdsim.cli.designing import plan, sweep
-from pdsim.cli.handing import compare, figure, report, table
+from pdsim.cli.handing import compare, figure, report, table, terms
 from pdsim.cli.interviewing import interviews
 from pdsim.cli.saying import complain, say, show_warning
 from pdsim.cli.studies import analyse, check, example, init, rank
@@ -41,7 +41,20 @@ def start(
         raise typer.Exit
 
 
-for command in (init, check, analyse, rank, sweep, plan, report, figure, table, compare, example):
+for command in (
+    init,
+    check,
+    analyse,
+    rank,
+    sweep,
+    plan,
+    report,
+    figure,
+    table,
+    compare,
+    terms,
+    example,
+):
     app.command()(command)
 app.add_typer(interviews, name="interviews")
 

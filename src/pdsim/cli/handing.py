@@ -1,4 +1,4 @@
-"""Commands on results: report, figure, table, comparison."""
+"""Commands on results: report, figure, table, comparison; and the list of names."""
 
 from pathlib import Path
 from typing import Annotated
@@ -71,3 +71,18 @@ def compare(first: Folder, second: Folder) -> None:
     for line in said:
         say(line)
     console().print(terminal_table(tabled))
+
+
+def terms(
+    sort: Annotated[
+        str, typer.Argument(help="estimands, rules, measures, normalisations or aggregations.")
+    ] = "",
+) -> None:
+    """List the names that settings know, those of your extensions too, and what they mean."""
+    from pdsim.terms.glossary import SORTS, glossary
+
+    for name in (sort,) if sort else SORTS:
+        headers, rows = glossary(name)
+        say(name)
+        for word, meaning, note in rows:
+            say(f"  {word:<22} {meaning}" + (f"; {headers[2].lower()}: {note}" if note else ""))

@@ -198,7 +198,7 @@ def rank(
     ] = False,
     lower_is_better: Annotated[bool, typer.Option(help="The smallest score is the best.")] = False,
     estimand: Annotated[
-        str, typer.Option(help="What is ranked: change, level, ...; any other is called a score.")
+        str, typer.Option(help="What is ranked, see pdsim terms; any other name is called a score.")
     ] = "score",
     units: Annotated[str, typer.Option(help="Units of the score.")] = "",
     formats: Formats = ["html"],  # noqa: B006 - typer copies it

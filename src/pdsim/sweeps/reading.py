@@ -1,5 +1,6 @@
 """A store opened for reading: what is there, and the replicates of some cells."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from pdsim.sweeps.store import (
     places_of,
     read_contents,
 )
+from pdsim.terms.measures import MEASURES
+from pdsim.terms.registry import take_over
 
 BATCH_BYTES = 1 << 23
 """About so much is read at a time for a summary, at least one chunk of one cell."""
@@ -137,6 +140,8 @@ def read_store(store: str | Path) -> OpenStore:
     ------
     StoreError
         If there is no store, no sweep was started in it, or its array jobs ran other sweeps.
+    InputError
+        If it has a measure that somebody registered and that cannot be imported here.
     """
     place = Path(store)
     folders = job_stores(place)
@@ -151,9 +156,19 @@ def read_store(store: str | Path) -> OpenStore:
                 "every array job with the same settings and versions."
             )
         places.append((folder, read_contents(folder)))
+    _take_over_measures(identity, places[0][1])
     columns = tuple(load_simulation(identity.simulation).COLUMNS)
     order = places_of(identity.measures, columns)
     return OpenStore(identity=identity, sweep=sweep, columns=columns, order=order, places=places)
+
+
+def _take_over_measures(identity: Identity, contents: Contents) -> None:
+    """Register the measures of somebody's own that the store has, as its first cell names them."""
+    for line in list(contents.cells.values())[:1]:
+        for extension in json.loads(line.scenario).get("extensions", ()):
+            about = json.loads(extension)
+            if about["sort"] == MEASURES.sort and about["key"] in identity.measures:
+                take_over(extension)
 
 
 def _read_sweep(folder: Path) -> dict[str, Any]:

@@ -1,20 +1,8 @@
 """Estimands: what facilities are ranked on, each a function of the composite at two times.
 
-With P_it = sum_k w_k p_ikt, levels turned so that higher is better, and p without the shock
-shared by the indicators of one case:
-
-==================  =====================================================================
-``change``          P_i1 - P_i0, in percentage points
-``endline``         P_i1 (two periods)
-``level``           P_i (one period)
-``change_net``      sum_k w_k [p_ik1 - E_v expit(expected_ik + v)], net of regression to
-                    the mean
-``change_logit``    logit P_i1 - logit P_i0
-``gap_closed``      (P_i1 - P_i0) / (1 - P_i0)
-``ratio``           P_i1 / P_i0
-==================  =====================================================================
-
-The nonlinear ones act on the composite; they are never averaged over indicators.
+P_it = sum_k w_k p_ikt is the composite of facility i, levels turned so that higher is better, and p
+without the shock shared by the indicators of one case. The estimands that are not linear act on the
+composite; they are never averaged over indicators.
 """
 
 from collections.abc import Callable
@@ -85,6 +73,11 @@ class Estimand:
         The value that says that nothing has changed; None of a level, which says nothing of that.
     net : bool
         Whether the baseline is replaced by the endline that the model expects from it.
+    symbols : str
+        The formula as it is printed, where P_i0 and P_i1 are the composite of facility i at
+        baseline and endline.
+    beware : str
+        What to know before one chooses it.
     """
 
     name: str
@@ -95,6 +88,8 @@ class Estimand:
     units: str = ""
     null: float | None = 0.0
     net: bool = False
+    symbols: str = ""
+    beware: str = ""
 
     def value(self, first: Floats, last: Floats, *, factor: float) -> Floats:
         """Return the estimand; `factor` turns levels into the units they are reported in.
@@ -163,6 +158,8 @@ ESTIMANDS: Final = Registry(
     (
         Estimand(
             name="change",
+            symbols="P_i1 - P_i0",
+            beware="the default; who starts at 90 % cannot gain 20",
             formula=_difference,
             wording=_improved(
                 "improvement",
@@ -173,6 +170,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="change_net",
+            symbols="sum_k w_k [p_ik1 - E_v expit(expected_ik + v)]",
+            beware="leans on a correlation that few facilities determine poorly",
             formula=_difference,
             net=True,
             wording=_improved(
@@ -184,6 +183,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="change_logit",
+            symbols="logit P_i1 - logit P_i0",
+            beware="large near 0 and 1",
             formula=lambda first, last: logit(last) - logit(first),
             proportion=True,
             units="logit",
@@ -197,6 +198,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="gap_closed",
+            symbols="(P_i1 - P_i0) / (1 - P_i0)",
+            beware="unstable near a baseline of 1",
             formula=lambda first, last: (last - first) / (1.0 - first),
             proportion=True,
             units="share of the gap",
@@ -210,6 +213,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="endline",
+            symbols="P_i1",
+            beware="is no improvement",
             formula=_last,
             null=None,
             wording=_highest(
@@ -223,6 +228,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="ratio",
+            symbols="P_i1 / P_i0",
+            beware="rewards a low start",
             formula=lambda first, last: last / first,
             proportion=True,
             units="ratio",
@@ -236,6 +243,8 @@ ESTIMANDS: Final = Registry(
         ),
         Estimand(
             name="level",
+            symbols="P_i",
+            beware="one period only",
             formula=_last,
             periods=1,
             null=None,

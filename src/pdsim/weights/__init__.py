@@ -9,7 +9,7 @@ from pdsim.weights.flips import flip_distance, flip_survival
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversal
-from pdsim.weights.settle import Settled, settle, settle_sentence, settled_outcome
+from pdsim.weights.settle import Settled, settle, settled_outcome
 from pdsim.weights.sobol import sobol_indices
 from pdsim.weights.stability import domain_sweep, stability_interval
 from pdsim.weights.topsets import set_acceptability
@@ -31,7 +31,6 @@ __all__ = [
     "rank_reversal",
     "set_acceptability",
     "settle",
-    "settle_sentence",
     "settled_outcome",
     "sobol_indices",
     "stability_interval",

@@ -1,6 +1,6 @@
 """Whether more data would settle the choice, read off the decomposition of its variance."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,7 +9,7 @@ import xarray as xr
 from pdsim.conventions import CERTAIN
 from pdsim.errors import InputError
 from pdsim.weights.decomposition import MEMBERS, SET
-from pdsim.weights.multiverse import POSTERIOR, WEIGHTS
+from pdsim.weights.multiverse import POSTERIOR
 
 _MOST: Final = 0.5
 
@@ -22,8 +22,6 @@ class Settled:
     ----------
     outcome : str
         As in `decompose`.
-    what : str
-        What is open, in words: "the top 3".
     apart : float
         How far two readings (draw, weights, choices) are apart: the probability that they
         choose different sets, or differ about the facility; for ``"members"`` the share of the
@@ -36,12 +34,9 @@ class Settled:
         would take away.
     both, both_mcse : float
         The rest, which takes data and agreement; its error is a bound, the sum of the others.
-    words : str
-        One or two sentences with these numbers.
     """
 
     outcome: str
-    what: str
     apart: float
     apart_mcse: float
     posterior: float
@@ -50,7 +45,6 @@ class Settled:
     agreed_mcse: float
     both: float
     both_mcse: float
-    words: str = ""
 
     @property
     def nothing_open(self) -> bool:
@@ -110,26 +104,22 @@ def settle(parts: xr.Dataset, outcome: str | None = None) -> Settled:
     ...     [[[0.1, 0.9]], [[0.1, 0.2]]], dims=("facility", "indicator", "period")
     ... )
     >>> weights = weight_space.flat(["a"], size=2, seed=0)
-    >>> settle(decompose(levels, weights, m=1, normalisations=["pp"])).words
-    'There is nothing to settle: the top 1 is the same under all draws, weights and choices.'
+    >>> settle(decompose(levels, weights, m=1, normalisations=["pp"])).nothing_open
+    True
     """
     outcome = settled_outcome(parts) if outcome is None else outcome
     if outcome not in parts["outcome"].values.tolist():
         raise InputError(f"{outcome!r} is not an outcome of the decomposition")
     row = parts.sel(outcome=outcome)
-    m, side = int(parts.attrs["m"]), parts.attrs["side"]
-    group = outcome in (SET, MEMBERS)
-    what = f"the {side} {m}" if group else f"whether {outcome} is in the {side} {m}"
     # of a single facility p (1 - p): two readings differ in one of two orders
-    factor = {SET: 1.0, MEMBERS: 1.0 / m}.get(outcome, 2.0)
+    factor = {SET: 1.0, MEMBERS: 1.0 / int(parts.attrs["m"])}.get(outcome, 2.0)
     posterior, total = row["first"].sel(factor=POSTERIOR), row["total"].sel(factor=POSTERIOR)
     errors = (
         float(row["first_mcse"].sel(factor=POSTERIOR)),
         float(row["total_mcse"].sel(factor=POSTERIOR)),
     )
-    result = Settled(
+    return Settled(
         outcome=outcome,
-        what=what,
         apart=factor * float(row["variance"]),
         apart_mcse=factor * float(row["variance_mcse"]),
         posterior=float(posterior),
@@ -138,52 +128,4 @@ def settle(parts: xr.Dataset, outcome: str | None = None) -> Settled:
         agreed_mcse=errors[1],
         both=float(total - posterior),
         both_mcse=sum(errors),
-    )
-    factors = parts["factor"].values.tolist()
-    others = "weights" if factors == [POSTERIOR, WEIGHTS] else "weights and choices"
-    return replace(result, words=_words(result, others, m))
-
-
-def settle_sentence(parts: xr.Dataset, outcome: str | None = None) -> str:
-    """Return the words of `settle`.
-
-    Examples
-    --------
-    >>> from pdsim.weights import decompose, weight_space
-    >>> levels = xr.DataArray(
-    ...     [[[0.1, 0.9]], [[0.1, 0.2]]], dims=("facility", "indicator", "period")
-    ... )
-    >>> weights = weight_space.flat(["a"], size=2, seed=0)
-    >>> settle_sentence(decompose(levels, weights, m=1, normalisations=["pp"]))
-    'There is nothing to settle: the top 1 is the same under all draws, weights and choices.'
-    """
-    return settle(parts, outcome).words
-
-
-def _words(result: Settled, others: str, m: int) -> str:
-    what = result.what
-    if result.nothing_open:
-        return (
-            f"There is nothing to settle: {what} is the same under all draws, weights and choices."
-        )
-    error = f"(MCSE {result.apart_mcse:.3f})"
-    apart = {
-        SET: f"choose different sets with probability {result.apart:.2f} {error}",
-        MEMBERS: f"have {m * (1.0 - result.apart):.2f} of the {m} in common on average "
-        f"(MCSE {m * result.apart_mcse:.3f})",
-    }.get(result.outcome, f"differ about it with probability {result.apart:.2f} {error}")
-    readings = f"two readings (draw, {others}) {apart}"
-    if result.little_open:
-        return f"{what[0].upper()}{what[1:]} is all but settled: {readings}."
-    if result.by_data:
-        verdict, degree, also = "would", " for the most part", ""
-    else:
-        verdict, degree = "would not", ""
-        also = f"; agreement on {others} alone would{'' if result.by_agreement else ' not either'}"
-    return (
-        f"More data {verdict} settle {what}{degree}{' (a close call)' if result.close_call else ''}"
-        f", because {100 * result.posterior:.0f} % (MCSE {100 * result.posterior_mcse:.1f}) of the "
-        f"variance comes from the posterior alone, {100 * result.agreed:.0f} % (MCSE "
-        f"{100 * result.agreed_mcse:.1f}) from {others} alone and {100 * result.both:.0f} % from "
-        f"both together{also}. As it is, {readings}."
     )

@@ -223,7 +223,7 @@ class Table:
                     return (number,)
                 error = self.number(row, column.keys[1])
                 return fill("{p} ({se})", {"p": number, "se": error})
-            case _:
+            case "number":
                 return (self.number(row, key),)
 
     def grid(self) -> tuple[tuple[Text, ...], list[tuple[Text, ...]]]:

@@ -4,10 +4,13 @@ from pdsim.reports.formats.document import (
     Column,
     Document,
     Element,
+    Explorer,
+    Front,
     Items,
     Name,
     Number,
     Paragraph,
+    Picture,
     Table,
     Text,
     flat,
@@ -63,8 +66,10 @@ def _block(block: Element) -> str:
             items = "\n".join(f"\\item {{{latex_text(item)}}}" for item in block.items)
             kind = "enumerate" if block.ordered else "itemize"
             return f"\\begin{{{kind}}}\n{items}\n\\end{{{kind}}}"
-        case _:
-            return ""
+        case Paragraph(style="code" | "folded") | Picture() | Explorer() | Front():
+            return ""  # `flat` takes page one apart; the others have files of their own
+        case Paragraph():
+            raise ValueError(f"unknown style {block.style!r}")
 
 
 def latex_table(table: Table) -> str:

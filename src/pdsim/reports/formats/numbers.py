@@ -79,7 +79,7 @@ def write(value: float, kind: NumberKind, *, mcse: float = math.nan) -> str:
             return short_probability(value)
         case "d0" | "d1" | "d2" | "d3" | "d4":
             text = f"{value:,.{kind[1]}f}"
-        case _:
+        case "figure":
             text = f"{value:.4g}"
     # a value that rounds to zero has no sign
     if text.startswith("-"):
