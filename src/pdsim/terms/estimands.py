@@ -242,20 +242,6 @@ ESTIMANDS: Final = Registry(
             ),
         ),
         Estimand(
-            name="odds_ratio",
-            symbols="exp(logit P_i1 - logit P_i0)",
-            formula=lambda first, last: np.exp(logit(last) - logit(first)),
-            proportion=True,
-            units="odds ratio",
-            null=1.0,
-            wording=_improved(
-                "odds ratio of endline to baseline",
-                "Odds ratio",
-                "the odds ratio of the composite at endline to that at baseline",
-                " by the odds ratio",
-            ),
-        ),
-        Estimand(
             name="level",
             symbols="P_i",
             beware="one period only",
