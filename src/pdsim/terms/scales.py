@@ -150,13 +150,6 @@ SCALES: Final = Registry(
         ),
         Scale(name="rank", apply=mid_ranks, label="ranks", never_negative=True),
         Scale(name="logit", apply=_logit, label="log odds", proportion=True),
-        Scale(
-            name="arcsine",
-            apply=lambda values, pool: np.arcsin(np.sqrt(values)),
-            label="arcsines of square roots",
-            never_negative=True,
-            proportion=True,
-        ),
     ),
 )
 """The normalisations by name, the level itself first."""
