@@ -58,8 +58,6 @@ def renamed(table: pd.DataFrame, options: StudyOptions, found: Findings) -> pd.D
         table = table.assign(
             **{dim: text.replace({old.strip(): new for old, new in names.items()})}
         )
-    if options.capitals and "facility" in table:
-        table = table.assign(facility=text_column(table["facility"]).str.upper())
     return table
 
 

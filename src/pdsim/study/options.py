@@ -254,7 +254,6 @@ class StudyOptions:
     decimal: Decimal | None = None
     thousands: str | None = None
     encoding: str | None = None
-    capitals: bool = flag(False, "Write the names of facilities in capitals.")
     sheet: str | None = flag(None, "Sheet of a workbook.")
     indicators_sheet: str | None = None
     allow_outside: bool = flag(False, "Let a study.toml name files outside its folder.")
