@@ -21,7 +21,7 @@ from pdsim.analysis.weight_tables import weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
 from pdsim.model.composites import resolve_weights
-from pdsim.ranking import improvement_probability, observed_of
+from pdsim.ranking import criteria, improvement_probability, naming_costs, observed_of
 from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_levels, observed_sources
 from pdsim.study import Study, study_to_dataset
@@ -50,7 +50,8 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         Groups ``study``, ``improvement``, ``levels``, ``domains`` (two or more), ``ranking``,
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
         ``hyper``, ``predictive``, ``draws`` and, with two or more indicators, the groups of
-        `pdsim.weights.weight_tables`; every probability with its ``_mcse``. The attributes
+        `pdsim.weights.weight_tables`; ``criteria``, ``costs_top`` and ``costs_bottom`` where the
+        study asks for them; every probability with its ``_mcse``. The attributes
         say how it was made.
     """
     same = identical_facilities(study)
@@ -85,6 +86,12 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
             sources=observed_sources(study),
             trials=observed,
         )
+    if study.options.criteria:
+        groups["criteria"] = criteria(fit, study.options.criteria, m=study.m)
+    if study.options.missed_cost is not None:
+        for side in SIDES:
+            cost = study.options.missed_cost
+            groups[f"costs_{side}"] = naming_costs(main, m=study.m, side=side, missed=cost)
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, study, main, delta)

@@ -11,6 +11,7 @@ from pdsim.model.composites import (
     variance_share,
 )
 from pdsim.model.fit import fit
+from pdsim.model.named_scores import named_score
 from pdsim.model.next_round import next_round
 from pdsim.model.predictive import posterior_predictive, prior_predictive
 
@@ -24,6 +25,7 @@ __all__ = [
     "fit_many",
     "levels",
     "model_checks",
+    "named_score",
     "next_round",
     "observed_change",
     "posterior_predictive",

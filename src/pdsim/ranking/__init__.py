@@ -11,6 +11,7 @@ from pdsim.ranking.contrast import disagreement
 from pdsim.ranking.correlated import correlated_scores
 from pdsim.ranking.grading import grades
 from pdsim.ranking.intervals import joint_rank_region, rank_interval
+from pdsim.ranking.joint import criteria, undominated_probability
 from pdsim.ranking.marginals import (
     Marginals,
     Score,
@@ -18,6 +19,7 @@ from pdsim.ranking.marginals import (
     gridded_scores,
     normal_scores,
 )
+from pdsim.ranking.naming_costs import naming_costs, naming_threshold
 from pdsim.ranking.observed import observed_of
 from pdsim.ranking.percentiles import pcer, r_values, rankability, sucra, triple_goal
 from pdsim.ranking.probability import expected_rank, rank_probability, top_probability
@@ -50,6 +52,7 @@ __all__ = [
     "beta_scores",
     "between",
     "correlated_scores",
+    "criteria",
     "disagreement",
     "expected_rank",
     "grades",
@@ -59,6 +62,8 @@ __all__ = [
     "in_top",
     "joint_rank_region",
     "likely_sets",
+    "naming_costs",
+    "naming_threshold",
     "normal_scores",
     "observed_of",
     "over_rounds",
@@ -83,5 +88,6 @@ __all__ = [
     "superset",
     "top_probability",
     "triple_goal",
+    "undominated_probability",
     "winners_curse",
 ]

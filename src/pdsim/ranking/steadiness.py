@@ -58,7 +58,7 @@ def steadiness(scores: xr.DataArray, *, m: int = DEFAULT_M, side: Side = "top") 
         raise InputError(Problem(rule="steadiness has no further dimension than round"))
     values = draws.values if side == "top" else -draws.values
     inside = membership(*places(values), m)
-    counts = _at_least(inside)
+    counts = at_least(inside)
     overlap = (inside[1:] * inside[:-1]).sum(axis=-1, keepdims=True) / m
     found: dict[str, tuple[tuple[str, ...], Floats]] = {}
     for name, dims, series in (
@@ -89,7 +89,7 @@ def _labels(scores: xr.DataArray) -> list[str]:
     return [str(number + 1) for number in range(scores.sizes["round"])]
 
 
-def _at_least(inside: Floats) -> Floats:
+def at_least(inside: Floats) -> Floats:
     """Return P(at the end in at least 1, 2, ... rounds) of each draw; ties are settled by lot."""
     rounds = len(inside)
     chance = np.zeros((rounds + 1, *inside.shape[1:]))

@@ -10,12 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.conventions import DEFAULT_M
+from pdsim.errors import InputError, Problem
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.frames import frame_of
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
 from pdsim.study.problems import PLURAL, Findings, listed
 from pdsim.study.validity import data_findings, items_findings
+from pdsim.terms.criteria import parse_criterion, score_names
 from pdsim.terms.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ class Study:
         found.take(option_problems(self.options, facilities=facilities))
         data_findings(self.data, self.period_labels, found)
         items_findings(self.data, self.options, found)
+        if not found:
+            found.take(_criteria_problems(self))
         found.refuse()
 
     @classmethod
@@ -295,6 +299,25 @@ def _truncated(whole: CaseCorrelation, options: StudyOptions, found: Findings) -
             f"({low:.3f} to {high:.3f}); the stated one is used."
         )
     return within
+
+
+def _criteria_problems(study: Study) -> list[Problem]:
+    """Return what is wrong with the criteria of a study, which speak of its parts by name."""
+    named = (
+        study.data["period"],
+        study.data["indicator"],
+        study.data["domain"],
+    )
+    labels = ([str(name) for name in part.to_numpy()] for part in named)
+    names, problems = score_names(study.kind, *labels), []
+    for text in study.options.criteria:
+        try:
+            criterion = parse_criterion(text, names)
+            if criterion.sign in ("top", "bottom"):
+                criterion.count(study.data.sizes["facility"])
+        except InputError as error:
+            problems += error.problems
+    return problems
 
 
 def _inflation(study: Study) -> float:

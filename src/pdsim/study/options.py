@@ -199,6 +199,12 @@ class StudyOptions:
         items.
     suppress_below : int or None
         Counts above 0 and under this number are not printed in reports.
+    criteria : tuple of str
+        What a facility shall meet at once, such as ``["top(change, 3)", "endline >= 60"]``; the
+        report then says who does, and how surely. See `pdsim.criteria`.
+    missed_cost : float or None
+        What leaving out one of the true m costs, where naming a wrong one costs 1; the report
+        then says how many to name. See `pdsim.naming_costs`.
     notes : tuple of str
         Sentences to print with every result.
     priors : Priors or None
@@ -247,6 +253,10 @@ class StudyOptions:
     trials: int | None = flag(None, "Assumed number of cases behind percentages.")
     items: int | None = flag(None, "Items scored on every case, for composites.")
     suppress_below: int | None = flag(None, "Do not print counts above 0 and below this number.")
+    criteria: tuple[str, ...] = ()
+    missed_cost: float | None = flag(
+        None, "What leaving out one of the true m costs, where naming a wrong one costs 1."
+    )
     notes: tuple[str, ...] = ()
     priors: Priors | None = None
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
@@ -285,6 +295,8 @@ _APART: Final = frozenset(
         "case_correlation",
         "design_effect",
         "suppress_below",
+        "criteria",
+        "missed_cost",
         "notes",
         "priors",
         "sampler",
@@ -378,6 +390,14 @@ def option_problems(
                 rule="suppress_below must be a whole number of 1 or more "
                 f"(received {options.suppress_below!r:.60})",
                 cure="leave it out to print all counts",
+            )
+        )
+    cost = options.missed_cost
+    if cost is not None and not (_is_real(cost) and 0 < cost < math.inf):
+        problems.append(
+            Problem(
+                rule=f"missed_cost must be a positive number (received {cost!r:.60})",
+                cure="state 1 where a wrong name and a left-out facility cost the same",
             )
         )
     for key, kind in (("priors", Priors), ("sampler", SamplerSettings)):

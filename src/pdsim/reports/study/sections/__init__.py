@@ -1,4 +1,4 @@
-"""Page one and at most eight sections, in order; each is there only when its data are."""
+"""Page one and at most nine sections, in order; each is there only when its data are."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,6 +7,7 @@ from pdsim.reports.formats.document import Document, Name, Section, Table
 from pdsim.reports.study.changes import changes_table
 from pdsim.reports.study.facts import facts_table
 from pdsim.reports.study.front import answer_table, front, headings
+from pdsim.reports.study.sections.asked import asked_section
 from pdsim.reports.study.sections.behind import behind_section
 from pdsim.reports.study.sections.caution import caution_section
 from pdsim.reports.study.sections.fit_check import check_section
@@ -61,6 +62,7 @@ def base_tables(results: Results) -> dict[str, Table]:
 _SECTIONS: Final[tuple[Builder, ...]] = (
     selection_section,
     improvement_section,
+    asked_section,
     changes_section,
     weights_section,
     behind_section,

@@ -1,0 +1,57 @@
+"""What study.toml asks besides: criteria and costs, refused or answered in the report."""
+
+import pytest
+
+import pdsim
+from pdsim.errors import InputError
+from pdsim.simulation import Scenario
+
+
+@pytest.fixture(scope="module")
+def study():
+    scenario = Scenario(facilities=8, indicators=4, domains=2, trials=40)
+    return pdsim.simulate(scenario, seed=2)[1]
+
+
+def asking(study, **asked):
+    return pdsim.Study(data=study.data, options=pdsim.StudyOptions(m=2, **asked))
+
+
+def test_the_report_answers_what_is_asked(study, tmp_path):
+    domain = str(study.data["domain"].values[0])
+    wanted = ("top(change, 2)", "not bottom(endline, 25 %)", f"change[{domain}] > 0")
+    asked = asking(study, criteria=wanted, missed_cost=2.0)
+    result = pdsim.analyse(
+        asked, out=tmp_path / "out", engine="laplace", seed=1, formats=("md", "html", "tex", "docx")
+    )
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "What the study asks besides" in text
+    assert "the cost of naming a wrong one" in text
+    found = result.tree["criteria"].to_dataset()
+    assert found.sizes["criterion"] == 3
+    for name in found["facility"].values[found["selected"].values]:
+        assert str(name) in text.split("are expected among")[1].split("\n")[0]
+    costs = result.tree["costs_top"].to_dataset()
+    line = text.split("it pays to name as top")[1].split("\n")[0]
+    assert f"{costs.expected_cost.values[costs.attrs['cheapest']]:.2f}" in line
+    for name in costs["facility"].values[costs["flagged"].values]:
+        assert str(name) in line.split("expected to cost")[0]
+
+
+def test_nothing_is_said_where_nothing_is_asked(study, tmp_path):
+    pdsim.analyse(asking(study), out=tmp_path / "out", engine="laplace", seed=1, formats=("md",))
+    assert "asks besides" not in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"criteria": ("top(chang, 2)",)}, "perhaps 'change' was meant"),
+        ({"criteria": ("top(change, 8)",)}, "asks for 8 of 8 facilities"),
+        ({"criteria": ("change",)}, "is no criterion"),
+        ({"missed_cost": 0.0}, "missed_cost must be a positive number"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_when_it_is_read(study, asked, what):
+    with pytest.raises(InputError, match=what):
+        asking(study, **asked)
