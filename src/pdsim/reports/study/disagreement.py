@@ -13,7 +13,7 @@ from pdsim.reports.study.view import Results, labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Criterion:
+class RuleCriterion:
     """What a rule looks at.
 
     Attributes
@@ -32,13 +32,13 @@ class Criterion:
     smaller: bool
 
 
-def criteria(results: Results, side: Side) -> list[Criterion]:
+def criteria(results: Results, side: Side) -> list[RuleCriterion]:
     """Return the criteria of the rules in the results, and P(first) or P(last).
 
     Rules that read observed values are left out where small counts must not be printed.
     """
     end = "first" if side == "top" else "last"
-    found = [Criterion(key="p_end", label=f"P({end})", kind="probability", smaller=False)]
+    found = [RuleCriterion(key="p_end", label=f"P({end})", kind="probability", smaller=False)]
     hidden = not bool(observed_shown(results).all())
     for name in labels(results.group("rules")["rule"]):
         rule = RULES[name]
@@ -47,7 +47,7 @@ def criteria(results: Results, side: Side) -> list[Criterion]:
         kind = results.value_kind if rule.unit == "value" else rule.unit
         smaller = rule.smaller_is_better(side)
         label = rule.heading(side, results.m)
-        found.append(Criterion(key=name, label=label, kind=kind, smaller=smaller))
+        found.append(RuleCriterion(key=name, label=label, kind=kind, smaller=smaller))
     return found
 
 
