@@ -16,6 +16,7 @@ import pdsim
 from pdsim.analysis import gather
 from pdsim.interviews import groups_of, roles, theme_table
 from pdsim.planning import PlanSettings, run_plan
+from pdsim.ranking import steadiness
 from pdsim.reports import plots
 from pdsim.reports.formats.svg import inline_svg
 from pdsim.reports.study.figures import mean_ranks
@@ -129,6 +130,14 @@ def _ranking() -> xr.Dataset:
     return _study().group("ranking")
 
 
+def _rounds() -> xr.Dataset:
+    generator = np.random.default_rng(4)
+    centre = generator.normal(size=8) + 0.4 * generator.normal(size=(5, 1, 8)).cumsum(axis=0)
+    draws = centre + 0.5 * generator.normal(size=(5, 1000, 8))
+    names = {"round": list("12345"), "facility": [f"facility {i + 1}" for i in range(8)]}
+    return steadiness(xr.DataArray(draws, dims=("round", "sample", "facility"), coords=names))
+
+
 def _funnel() -> tuple[Any, Any]:
     generator = np.random.default_rng(2)
     se = generator.uniform(2.0, 9.0, 40)
@@ -180,6 +189,8 @@ FIGURES = (
           lambda: plots.forest(_study().improvement, _ranking())),
     Entry("rank_heatmap", "Probability of every rank for every facility.",
           lambda: plots.rank_heatmap(_ranking(), m=3)),
+    Entry("round_heatmap", "P(top m) in every round, each fitted by itself (simulated draws).",
+          lambda: plots.round_heatmap(_rounds())),
     Entry("acceptability_bars", "The same as stacked bars.",
           lambda: plots.acceptability_bars(_ranking(), m=3)),
     Entry("membership_dots", "P(top m) and P(bottom m), with three Monte Carlo standard errors.",

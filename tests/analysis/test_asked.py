@@ -20,7 +20,7 @@ def asking(study, **asked):
 def test_the_report_answers_what_is_asked(study, tmp_path):
     domain = str(study.data["domain"].values[0])
     wanted = ("top(change, 2)", "not bottom(endline, 25 %)", f"change[{domain}] > 0")
-    asked = asking(study, criteria=wanted, missed_cost=2.0)
+    asked = asking(study, criteria=wanted, missed_cost=2.0, drift=0.5)
     result = pdsim.analyse(
         asked, out=tmp_path / "out", engine="laplace", seed=1, formats=("md", "html", "tex", "docx")
     )
@@ -31,6 +31,11 @@ def test_the_report_answers_what_is_asked(study, tmp_path):
     assert found.sizes["criterion"] == 3
     for name in found["facility"].values[found["selected"].values]:
         assert str(name) in text.split("are expected among")[1].split("\n")[0]
+    ahead = result.tree["next_round"].to_dataset()
+    # new cases and drift can only make an extreme facility less sure
+    assert float(ahead.next_top.max()) < float(ahead.now_top.max())
+    assert float(ahead.next_top.sum()) == pytest.approx(2)
+    assert "is no forecast" in text
     costs = result.tree["costs_top"].to_dataset()
     line = text.split("it pays to name as top")[1].split("\n")[0]
     assert f"{costs.expected_cost.values[costs.attrs['cheapest']]:.2f}" in line
@@ -49,6 +54,7 @@ def test_nothing_is_said_where_nothing_is_asked(study, tmp_path):
         ({"criteria": ("top(chang, 2)",)}, "perhaps 'change' was meant"),
         ({"criteria": ("top(change, 8)",)}, "asks for 8 of 8 facilities"),
         ({"criteria": ("change",)}, "is no criterion"),
+        ({"drift": -1.0}, "drift must be a standard deviation"),
         ({"missed_cost": 0.0}, "missed_cost must be a positive number"),
     ],
 )

@@ -16,12 +16,26 @@ from pdsim.analysis.rank_groups import (
     superset_group,
 )
 from pdsim.analysis.refits import compare_selections, fitted_estimands
+from pdsim.analysis.round_fits import round_tables
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
 from pdsim.analysis.weight_tables import weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
-from pdsim.model import composite, levels, observed_change, posterior_predictive, variance_share
+from pdsim.model import (
+    composite,
+    levels,
+    next_round,
+    observed_change,
+    posterior_predictive,
+    variance_share,
+)
 from pdsim.model.composites import resolve_weights
-from pdsim.ranking import criteria, improvement_probability, naming_costs, observed_of
+from pdsim.ranking import (
+    criteria,
+    improvement_probability,
+    naming_costs,
+    observed_of,
+    top_probability,
+)
 from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_levels, observed_sources
 from pdsim.study import Study, study_to_dataset
@@ -49,10 +63,10 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     xarray.DataTree
         Groups ``study``, ``improvement``, ``levels``, ``domains`` (two or more), ``ranking``,
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
-        ``hyper``, ``predictive``, ``draws`` and, with two or more indicators, the groups of
-        `pdsim.weights.weight_tables`; ``criteria``, ``costs_top`` and ``costs_bottom`` where the
-        study asks for them; every probability with its ``_mcse``. The attributes
-        say how it was made.
+        ``hyper``, ``predictive``, ``draws``; with two or more indicators, the groups of
+        `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
+        ``next_round`` where the study asks for them; with more than two rounds, those of
+        `round_tables`. Every probability has its ``_mcse``. The attributes say how it was made.
     """
     same = identical_facilities(study)
     level = exchanged(levels(fit), same)
@@ -92,6 +106,9 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         for side in SIDES:
             cost = study.options.missed_cost
             groups[f"costs_{side}"] = naming_costs(main, m=study.m, side=side, missed=cost)
+    if study.options.drift is not None:
+        groups["next_round"] = _next_round(fit, study, study.options.drift)
+    groups |= round_tables(study, seed=int(fit.attrs["seed"]))
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, study, main, delta)
@@ -148,6 +165,19 @@ def _rules(score: xr.DataArray, study: Study) -> xr.Dataset:
     observed = observed_of(study)
     whole = bool(observed["estimate"].notnull().all())
     return rules_group(score, m=study.m, observed=observed if whole else None)
+
+
+def _next_round(fit: xr.DataTree, study: Study, drift: float) -> xr.Dataset:
+    """Return P(at an end by the level now) beside P(observed there in a next round)."""
+    now = composite(fit, estimand="level" if study.data.sizes["period"] == 1 else "endline")
+    ahead = next_round(fit, drift=drift, seed=int(fit.attrs["seed"]))
+    parts = {}
+    for name, score in (("now", now), ("next", ahead)):
+        for side in SIDES:
+            found = top_probability(score, m=study.m, side=side)
+            for end in ("", "_mcse"):
+                parts[f"{name}_{side}{end}"] = found[f"top_probability{end}"]
+    return xr.Dataset(parts, attrs={"drift": drift}).drop_vars("sample", errors="ignore")
 
 
 def _hyper(posterior: xr.Dataset) -> xr.Dataset:

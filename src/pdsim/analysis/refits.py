@@ -125,7 +125,7 @@ def _refitted(
     scores: dict[Any, xr.DataArray] = {}
     refused: dict[str, str] = {}
     for label, (study, priors) in variants.items():
-        score = _refit(study, engine=engine, priors=priors, seed=seed)
+        score = refit(study, engine=engine, priors=priors, seed=seed)
         if score.attrs["convergence"] == "passed":
             scores[label] = score
         else:
@@ -144,7 +144,7 @@ def _refitted(
     return table.assign_attrs(refused=json.dumps(refused))
 
 
-def _refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
+def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
     """Return the score of one more fit, with what failed in its label."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

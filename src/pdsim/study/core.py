@@ -17,7 +17,7 @@ from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
 from pdsim.study.problems import PLURAL, Findings, listed
 from pdsim.study.validity import data_findings, items_findings
-from pdsim.terms.criteria import parse_criterion, score_names
+from pdsim.terms.criteria import parse_criterion, score_names, share_of
 from pdsim.terms.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Study:
         Sentences on what was assumed when it was read, part of `assumptions`.
     period_labels : tuple of str
         The labels of the periods in the source, such as ("2021", "2023").
+    rounds : xr.Dataset (facility, indicator, round) or None
+        All rounds as they were observed, where there are more than two.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Study:
     estimated: CaseCorrelation | None = None
     read_notes: tuple[str, ...] = ()
     period_labels: tuple[str, ...] = ()
+    rounds: xr.Dataset | None = None
 
     def __post_init__(self) -> None:
         if not self.period_labels and "period" in self.data.coords:
@@ -157,6 +160,8 @@ class Study:
     def m(self) -> int:
         """Facilities to name at each end; at most half of them."""
         half = max(1, self.data.sizes["facility"] // 2)
+        if self.options.m_share is not None:
+            return min(half, share_of(self.options.m_share, self.data.sizes["facility"]))
         return min(DEFAULT_M, half) if self.options.m is None else self.options.m
 
     @property
@@ -280,6 +285,7 @@ def study_of(
         estimated=estimated,
         read_notes=tuple(found.notes),
         period_labels=observed.period_labels,
+        rounds=observed.rounds,
     )
 
 

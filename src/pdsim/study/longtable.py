@@ -28,6 +28,7 @@ from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Columns, StudyOptions, whole_from_1
 from pdsim.study.periods import period_positions, stated_periods
 from pdsim.study.problems import LISTED, Findings, listed
+from pdsim.study.rounds import windowed
 from pdsim.terms.kinds import COUNTS, SCORES
 
 COMPOSITE: Final = "composite"
@@ -47,6 +48,8 @@ class TableContent:
     facilities : int
         0 where the number is not known.
     period_labels : tuple of str
+    rounds : xr.Dataset (facility, indicator, round) or None
+        Where there are more than two.
     estimated : CaseCorrelation or None
         From cases, not truncated.
     """
@@ -54,6 +57,7 @@ class TableContent:
     data: xr.Dataset | None = None
     facilities: int = 0
     period_labels: tuple[str, ...] = ()
+    rounds: xr.Dataset | None = None
     estimated: CaseCorrelation | None = None
 
 
@@ -114,13 +118,23 @@ def observed_from_long(
     if source == "percent":
         values = {name: column * (options.items or 1) for name, column in values.items()}
         _rebuilt(options, found)
-    data = _dataset(values, facility, indicator, position, meta, periods=len(labels), tier=tier)
+    data = _dataset(values, facility, indicator, position, meta, labels, tier=tier)
+    rounds = data.rename(period="round") if len(labels) > 2 else None
+    if rounds is not None:
+        data, labels = windowed(rounds, options, found)
+    elif options.windows:
+        found.add("windows choose among more than two periods", "list them in periods, in order")
     data = _without_empty(data, found)
+    if rounds is not None:
+        rounds = rounds.sel(facility=data["facility"], indicator=data["indicator"])
+        rounds = rounds.assign_coords(weight=data["weight"])
     for dim in ("facility", "indicator"):
         found.size(dim, data.sizes[dim], file=file)
     if found.count > before:
         return TableContent(facilities=data.sizes["facility"])
-    return TableContent(data=data, facilities=data.sizes["facility"], period_labels=labels)
+    return TableContent(
+        data=data, facilities=data.sizes["facility"], period_labels=labels, rounds=rounds
+    )
 
 
 def _purpose(source: Source | None, options: StudyOptions, found: Findings) -> None:
@@ -195,14 +209,14 @@ def _dataset(
     indicator: Coded,
     position: Ints,
     meta: Indicators,
+    labels: tuple[str, ...],
     *,
-    periods: int,
     tier: NDArray[np.str_] | None,
 ) -> xr.Dataset:
     """Lay the rows out as arrays."""
     place = {name: k for k, name in enumerate(meta.names)}
     order = np.array([place[name] for name in indicator.names], dtype=np.int64)
-    shape = (len(facility.names), len(meta.names), periods)
+    shape = (len(facility.names), len(meta.names), len(labels))
     at = (facility.codes, order[indicator.codes], position)
     kind = COUNTS if "successes" in values else SCORES
     blank = dict(zip(kind.values, kind.blank, strict=True))
@@ -214,7 +228,7 @@ def _dataset(
     coords = {
         "facility": np.array(facility.names, dtype=str),
         "indicator": np.array(meta.names, dtype=str),
-        "period": np.array(PERIODS[2 - periods :], dtype=str),
+        "period": np.array(labels if len(labels) > 2 else PERIODS[-len(labels) :], dtype=str),
         **meta.coords(),
     }
     if tier is not None:

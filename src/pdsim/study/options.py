@@ -179,11 +179,17 @@ class StudyOptions:
         ``baseline = ["2021-01-01", "2021-06-30"]``. Rows outside are left out.
     periods : tuple of str or None
         Labels of baseline and endline in the data, in this order; one label for a study of
-        one period. Default: "baseline" and "endline".
+        one period. Default: "baseline" and "endline". More than two are rounds, in order: all
+        are kept, and `windows` of them are compared.
+    windows : dict of str to tuple of str
+        ``[windows]``: which rounds make ``baseline`` and ``endline``, their counts summed. Default:
+        the first and the last.
     name : str or None
         Name of the study; default: that of the folder or of the table.
     m : int or None
         Facilities to name at each end; default 3, or half of them when there are fewer than 6.
+    m_share : float or None
+        Instead of `m`: the percentage of facilities to name at each end, rounded, at least one.
     weights : dict of indicator to float or None
         Instead of a column ``weight``; divided by their sum. Default: equal weights.
     case_correlation : float or None
@@ -205,6 +211,10 @@ class StudyOptions:
     missed_cost : float or None
         What leaving out one of the true m costs, where naming a wrong one costs 1; the report
         then says how many to name. See `pdsim.naming_costs`.
+    drift : float or None
+        Standard deviation, in logits (of scale scores: of the score), by which levels are thought
+        to move until a next round, 0 or more; the report then says who would be observed at the
+        ends there. See `pdsim.model.next_round`.
     notes : tuple of str
         Sentences to print with every result.
     priors : Priors or None
@@ -243,8 +253,10 @@ class StudyOptions:
     join: Join | None = None
     dates: dict[str, tuple[str, str]] = field(default_factory=dict)
     periods: tuple[str | int, ...] | None = None
+    windows: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     name: str | None = None
     m: int | None = flag(None, "Facilities to name at each end.")
+    m_share: float | None = flag(None, "Percent of facilities to name at each end, 1 to 50.")
     weights: dict[str, float] | None = None
     case_correlation: float | None = flag(
         None, "Within-case correlation that you assume, 0 to 0.9."
@@ -257,6 +269,7 @@ class StudyOptions:
     missed_cost: float | None = flag(
         None, "What leaving out one of the true m costs, where naming a wrong one costs 1."
     )
+    drift: float | None = None
     notes: tuple[str, ...] = ()
     priors: Priors | None = None
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
@@ -291,12 +304,14 @@ _APART: Final = frozenset(
     {
         "name",
         "m",
+        "m_share",
         "weights",
         "case_correlation",
         "design_effect",
         "suppress_below",
         "criteria",
         "missed_cost",
+        "drift",
         "notes",
         "priors",
         "sampler",
@@ -367,6 +382,15 @@ def option_problems(
                 cure=f"state an m of at most {facilities // 2}",
             )
         )
+    share = options.m_share
+    if share is not None and not (_is_real(share) and 0 < share <= 50 and m is None):
+        received = f"m_share = {share!r:.60}" + ("" if m is None else f" beside m = {m!r:.60}")
+        problems.append(
+            Problem(
+                rule=f"m_share must be a percentage above 0 and up to 50 (received {received})",
+                cure="state a percentage such as 20, or m alone",
+            )
+        )
     if r is not None and not (_is_real(r) and 0 <= r <= MAX_CASE_CORRELATION):
         problems.append(
             Problem(
@@ -398,6 +422,14 @@ def option_problems(
             Problem(
                 rule=f"missed_cost must be a positive number (received {cost!r:.60})",
                 cure="state 1 where a wrong name and a left-out facility cost the same",
+            )
+        )
+    drift = options.drift
+    if drift is not None and not (_is_real(drift) and 0 <= drift < math.inf):
+        problems.append(
+            Problem(
+                rule=f"drift must be a standard deviation of 0 or more (received {drift!r:.60})",
+                cure="state 0 where levels are thought to stay as they are",
             )
         )
     for key, kind in (("priors", Priors), ("sampler", SamplerSettings)):

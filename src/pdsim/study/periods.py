@@ -18,17 +18,17 @@ def stated_periods(options: StudyOptions, found: Findings) -> tuple[str, ...] | 
     given: Any = options.periods or tuple(options.dates) or None
     if given is None:
         return None
-    cure = 'state the labels of baseline and endline, such as periods = ["2021", "2023"]'
+    cure = 'state the labels in order, baseline first, such as periods = ["2021", "2023"]'
     if isinstance(given, str):
         found.add("periods must be a list of labels", cure)
         return None
     labels = tuple(str(label).strip() for label in given)
-    if len(labels) not in (1, 2) or "" in labels:
+    if not labels or "" in labels:
         shown = listed(labels) or "none"
-        found.add(f"periods must be one or two labels (received {shown})", cure)
+        found.add(f"periods must be one or more labels (received {shown})", cure)
         return None
     if len({label.casefold() for label in labels}) < len(labels):
-        found.add(f"the two periods must differ (received {listed(labels)})", cure)
+        found.add(f"the periods must differ (received {listed(labels)})", cure)
         return None
     return labels
 
@@ -49,19 +49,19 @@ def period_positions(
     Returns
     -------
     tuple of str
-        One label (levels at one period) or two.
+        One label (levels at one period), two, or those of all rounds.
     ndarray of int (rows,)
         -1 where the period is blank or unknown.
     """
     file = file_of(table)
     if "period" not in table:
-        if periods is not None and len(periods) == 2:
+        if periods is not None and len(periods) > 1:
             found.add(
-                f"there is no column 'period', but two periods are stated: {listed(periods)}",
+                f"there is no column 'period', but periods are stated: {listed(periods)}",
                 "add the column, or state one label for a study of one period",
                 file=file,
             )
-        return periods or (PERIODS[1],), np.zeros(len(table), dtype=np.int64)
+        return (periods or PERIODS)[-1:], np.zeros(len(table), dtype=np.int64)
     labels = coded(table, "period", found)
     periods = periods or _implied(labels, file, found)
     if not periods:
@@ -104,7 +104,7 @@ def _implied(labels: Coded, file: str | None, found: Findings) -> tuple[str, ...
     if set(by_fold) == set(PERIODS):
         return tuple(by_fold[name] for name in PERIODS)
     wanted = ", ".join(f'"{name}"' for name in sorted(labels.names)[:2])
-    rest = ", and remove the rows of the others" if len(labels.names) > 2 else ""
+    rest = ", or list all rounds in order" if len(labels.names) > 2 else ""
     found.add(
         f"the periods are called {listed(labels.names)}, not 'baseline' and 'endline'",
         f"state which is which, baseline first: periods = [{wanted}]{rest}",

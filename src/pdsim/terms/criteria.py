@@ -58,7 +58,7 @@ class Criterion:
         InputError
             Unless some facilities are at the end and some are not.
         """
-        m = max(1, int(self.value * facilities / 100 + 0.5)) if self.share else int(self.value)
+        m = share_of(self.value, facilities) if self.share else int(self.value)
         if not 1 <= m < facilities:
             rule = f"criterion {self.text!r} asks for {m} of {facilities} facilities"
             raise InputError(Problem(rule=rule, cure=f"ask for 1 to {facilities - 1}"))
@@ -75,6 +75,17 @@ class Criterion:
             turned = values if self.sign == "top" else -values
             found = membership(*places(turned), self.count(values.shape[-1]))
         return 1.0 - found if self.negated else found
+
+
+def share_of(percent: float, facilities: int) -> int:
+    """Return how many facilities a percentage of them is: rounded, at least one.
+
+    Examples
+    --------
+    >>> share_of(20, 12), share_of(1, 12)
+    (2, 1)
+    """
+    return max(1, int(percent * facilities / 100 + 0.5))
 
 
 def parse_criterion(text: str, names: Iterable[str]) -> Criterion:

@@ -5,7 +5,7 @@ from pdsim.reports.plots.forest import forest
 from pdsim.reports.plots.interview_figures import roles_forest, theme_contrasts, theme_rounds
 from pdsim.reports.plots.moves import bump, domain_profile, predictive, sides_by_name, slope
 from pdsim.reports.plots.plan_curves import plan_curve, plan_frontier, plan_tornado
-from pdsim.reports.plots.ranks import membership_dots, rank_heatmap
+from pdsim.reports.plots.ranks import membership_dots, rank_heatmap, round_heatmap
 from pdsim.reports.plots.simulated import calibration_ecdf, pcs_curves, pcs_heatmap
 from pdsim.reports.plots.weights import decomposition_bars, domain_strip, flip_density, tornado
 
@@ -29,6 +29,7 @@ __all__ = [
     "predictive",
     "rank_heatmap",
     "roles_forest",
+    "round_heatmap",
     "sides_by_name",
     "slope",
     "theme_contrasts",

@@ -18,6 +18,7 @@ from pdsim.reports.plots.style import (
     name_rows,
     new_figure,
     row_height,
+    short,
     stamp_failed,
     styled,
     width_for,
@@ -67,6 +68,40 @@ def rank_heatmap(
         ticks = np.arange(0, size, step)
         axes.set_xticks(ticks, [str(tick + 1) for tick in ticks])
         axes.set_xlabel("Rank (1 = first)")
+        name_rows(axes, data.index.tolist())
+        figure.colorbar(image, ax=axes, label="Probability", fraction=0.045, pad=0.02)
+        stamp_failed(figure, failed)
+    return figure, data
+
+
+def round_heatmap(steady: xr.Dataset, *, failed: str = "") -> tuple[Figure, pd.DataFrame]:
+    """Draw the probability of being at an end in every round.
+
+    Parameters
+    ----------
+    steady : xr.Dataset
+        ``end_probability`` (round, facility), see `pdsim.ranking.steadiness`, in the order drawn.
+    failed : str
+        What failed of the convergence gates.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    pandas.DataFrame
+        Probabilities, one row per facility, one column per round.
+    """
+    data = pd.DataFrame(
+        steady["end_probability"].transpose("facility", "round").to_numpy(),
+        index=pd.Index(labels(steady["facility"]), name="facility"),
+        columns=pd.Index(labels(steady["round"]), name="round"),
+    )
+    with styled():
+        figure, axes = new_figure(row_height(len(data)) + 0.4, width=width_for(data.index))
+        image = axes.imshow(data.to_numpy(), cmap=HEAT, vmin=0, vmax=1, aspect="auto")
+        if data.shape[1] <= 16:
+            _write_cells(axes, data.to_numpy())
+        axes.set_xticks(np.arange(data.shape[1]), [short(name) for name in data.columns])
+        axes.set_xlabel("Round")
         name_rows(axes, data.index.tolist())
         figure.colorbar(image, ax=axes, label="Probability", fraction=0.045, pad=0.02)
         stamp_failed(figure, failed)

@@ -1,4 +1,4 @@
-"""Page one and at most nine sections, in order; each is there only when its data are."""
+"""Page one and at most ten sections, in order; each is there only when its data are."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +12,7 @@ from pdsim.reports.study.sections.behind import behind_section
 from pdsim.reports.study.sections.caution import caution_section
 from pdsim.reports.study.sections.fit_check import check_section
 from pdsim.reports.study.sections.made import made_section
+from pdsim.reports.study.sections.over_rounds import rounds_section
 from pdsim.reports.study.sections.survives import changes_section
 from pdsim.reports.study.sections.weights_section import weights_section
 from pdsim.reports.study.sections.whole_answer import improvement_section, selection_section
@@ -63,6 +64,7 @@ _SECTIONS: Final[tuple[Builder, ...]] = (
     selection_section,
     improvement_section,
     asked_section,
+    rounds_section,
     changes_section,
     weights_section,
     behind_section,

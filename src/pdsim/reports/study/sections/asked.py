@@ -14,6 +14,7 @@ from pdsim.reports.formats.document import (
     fill,
     listing,
 )
+from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.view import SIDES, Results, labels
 
 
@@ -27,6 +28,9 @@ def asked_section(results: Results, tables: dict[str, Table]) -> Section:
         if results.has(f"costs_{side}"):
             table = _costs_table(results, side)
             blocks += [Paragraph(text=_costs_words(results, side, table)), table]
+    if results.has("next_round"):
+        table = _next_table(results)
+        blocks += [Paragraph(text=_next_words(results, table)), table]
     title = "What the study asks besides"
     return Section(key="asked", title=title, blocks=tuple(blocks))
 
@@ -44,7 +48,7 @@ def _criteria_table(results: Results) -> Table:
         },
         index=names,
     )
-    kinds = {"all": "probability", "all_mcse": "mcse"}
+    kinds: dict[str, NumberKind] = {"all": "probability", "all_mcse": "mcse"}
     columns = [
         Column(header="Facility", keys=("facility",), layout="name"),
         Column(header="P(meets all) (MCSE)", keys=("all", "all_mcse"), layout="probability"),
@@ -81,6 +85,49 @@ def _criteria_words(results: Results, table: Table) -> list[Text]:
         text = "The most facilities that meet all of it are expected among {names}."
         said.append(fill(text, {"names": listing(each)}))
     return said
+
+
+def _next_table(results: Results) -> Table:
+    group = results.group("next_round").sel(facility=results.order)
+    names = labels(group["facility"])
+    frame = pd.DataFrame({"facility": names}, index=names)
+    kinds: dict[str, NumberKind] = {"drift": "d2"}
+    columns = [Column(header="Facility", keys=("facility",), layout="name")]
+    for side in SIDES:
+        for key, words in (("now", "by the true level now"), ("next", "observed next")):
+            keys = (f"{key}_{side}", f"{key}_{side}_mcse")
+            frame[keys[0]], frame[keys[1]] = (group[name].to_numpy() for name in keys)
+            kinds |= {keys[0]: "probability", keys[1]: "mcse"}
+            header = f"{side.capitalize()} {results.m} {words} (MCSE)"
+            columns.append(Column(header=header, keys=keys, layout="probability"))
+    frame["drift"] = float(group.attrs["drift"])
+    return Table(
+        key="next_round",
+        title="Level now, and what a next round would observe",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed),
+    )
+
+
+def _next_words(results: Results, table: Table) -> Text:
+    """Say who is likeliest to be observed at the top next, beside how sure the level now is."""
+    first = max(table.rows, key=lambda row: float(table.value(row, "next_top")))
+    text = (
+        "P(top {m}) speaks of true values and is no forecast. With as many new cases as last time "
+        "and levels that move by a standard deviation of {drift} until then, {name} is the "
+        "likeliest to be observed among the top {m}: {ahead}, where its level now is among them "
+        "with {now}."
+    )
+    parts = {
+        "m": str(results.m),
+        "drift": table.number(first, "drift"),
+        "name": Name(first),
+        "ahead": table.probability(first, "next_top"),
+        "now": table.probability(first, "now_top"),
+    }
+    return fill(text, parts)
 
 
 def _costs_table(results: Results, side: Side) -> Table:

@@ -1,0 +1,84 @@
+"""Every round of a study fitted by itself: who is at an end in which, and what noise explains."""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from pdsim.analysis.refits import refit
+from pdsim.analysis.summaries import SAMPLE
+from pdsim.ranking import repeat_membership, run_charts, steadiness
+from pdsim.reports.study.view import SIDES
+from pdsim.scoring import observed_levels
+from pdsim.study import Study
+from pdsim.study.rounds import is_blank, of_round
+from pdsim.terms.kinds import KINDS
+
+_REPLICATES = 200_000
+
+
+def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
+    """Return what the rounds of a study say, none of them knowing of the others.
+
+    Returns
+    -------
+    dict of str to Dataset
+        ``steadiness_top`` and ``steadiness_bottom``, see `pdsim.ranking.steadiness`, with
+        ``by_noise`` (step): the overlap of two observed ends if nothing had changed but the cases,
+        at the rounds' reliability; and ``rounds``: the run chart of each facility
+        (`pdsim.ranking.run_charts`), its observed ``level`` and ``reliability`` (round). Empty
+        without rounds, or where one has no data.
+    """
+    if study.rounds is None or study.rounds.sizes["round"] < 3:
+        return {}
+    labels = [str(label) for label in study.rounds["round"].to_numpy()]
+    singles = [_single(study, number, label) for number, label in enumerate(labels)]
+    if any(is_blank(single.data) for single in singles):
+        return {}
+    scores = [refit(one, engine="laplace", priors=None, seed=seed) for one in singles]
+    failed = [one.attrs["convergence"] for one in scores if one.attrs["convergence"] != "passed"]
+    joined = xr.concat(scores, xr.DataArray(labels, dims="round", name="round"), coords="minimal",
+                       compat="override", combine_attrs="drop")  # fmt: skip
+    known = {"estimand": "level", "convergence": failed[0] if failed else "passed"}
+    if all("ess" in one.attrs for one in scores):
+        known["ess"] = min(one.attrs["ess"] for one in scores)
+    joined = joined.assign_attrs(known)
+    reliability = [_reliability(score) for score in scores]
+    noise = [
+        repeat_membership(
+            facilities=joined.sizes["facility"], m=study.m,
+            reliability=(reliability[k], reliability[k + 1]), replicates=_REPLICATES, seed=seed,
+        )[0]
+        for k in range(len(labels) - 1)
+    ]  # fmt: skip
+    tables = {
+        f"steadiness_{side}": steadiness(joined, m=study.m, side=side).assign(
+            by_noise=("step", np.array(noise))
+        )
+        for side in SIDES
+    }
+    level = xr.concat([_observed(one) for one in singles], joined["round"], combine_attrs="drop")
+    charts = run_charts(level).assign(level=level, reliability=("round", np.array(reliability)))
+    return tables | {"rounds": charts}
+
+
+def _single(study: Study, number: int, label: str) -> Study:
+    """Return one round as a study of its own."""
+    assert study.rounds is not None
+    options = replace(study.options, periods=(label,), windows={}, criteria=(), missed_cost=None)
+    data = of_round(study.rounds, number)
+    return replace(study, data=data, options=options, rounds=None, period_labels=(label,))
+
+
+def _reliability(score: xr.DataArray) -> float:
+    """Return the share of the variance of posterior means and errors that the means make."""
+    between, error = float(score.mean(SAMPLE).var()), float(score.var(SAMPLE).mean())
+    return between / (between + error)
+
+
+def _observed(study: Study) -> xr.DataArray:
+    """Return the observed composite (facility), NaN where a weighted cell is missing."""
+    level = observed_levels(study).isel(period=-1, drop=True)
+    whole = (level.notnull() | (level["weight"] == 0)).all("indicator")
+    overall = xr.dot(level.fillna(0.0), level["weight"], dim="indicator").where(whole)
+    return KINDS[study.kind].factor * overall

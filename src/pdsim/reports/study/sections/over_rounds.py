@@ -1,0 +1,135 @@
+"""The section on steadiness over rounds; there only for a study of more than two."""
+
+import numpy as np
+import pandas as pd
+
+from pdsim.conventions import Side
+from pdsim.reports import plots
+from pdsim.reports.formats.document import (
+    Column,
+    Element,
+    Name,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    Text,
+    fill,
+    listing,
+)
+from pdsim.reports.formats.numbers import NumberKind
+from pdsim.reports.study.view import SIDES, Results, labels
+
+
+def rounds_section(results: Results, tables: dict[str, Table]) -> Section:
+    """Return who was at the ends in which round, and what noise alone would do."""
+    blocks: list[Element] = []
+    for side in SIDES:
+        if not results.has(f"steadiness_{side}"):
+            continue
+        overlap = _overlap_table(results, side)
+        blocks += [_heat(results, side), Paragraph(text=_overlap_words(overlap, side)), overlap]
+        blocks.append(_times_table(results, side))
+    if results.has("rounds"):
+        blocks.append(Paragraph(text=_signals(results)))
+    return Section(key="rounds", title="Steady over the rounds?", blocks=tuple(blocks))
+
+
+def _heat(results: Results, side: Side) -> Picture:
+    group = results.group(f"steadiness_{side}").sel(facility=results.order)
+    figure, data = plots.round_heatmap(group, failed=results.failed)
+    return Picture(
+        key=f"rounds-{side}",
+        caption=(
+            f"P({side} {results.m}) of every facility by its level in every round, each round "
+            "fitted by itself; the darker the likelier.",
+        ),
+        alt=("Heat map of probabilities by round; they stand in its file.",),
+        figure=figure,
+        data=data,
+    )
+
+
+def _overlap_table(results: Results, side: Side) -> Table:
+    group = results.group(f"steadiness_{side}")
+    steps = labels(group["step"])
+    frame = pd.DataFrame(
+        {
+            "step": steps,
+            "overlap": group["overlap"].to_numpy(),
+            "overlap_mcse": group["overlap_mcse"].to_numpy(),
+            "noise": group["by_noise"].to_numpy(),
+        },
+        index=steps,
+    )
+    return Table(
+        key=f"overlap_{side}",
+        title=f"Share of the {side} {results.m} of a round that is in the next one's",
+        frame=frame,
+        kinds={"overlap": "probability", "overlap_mcse": "mcse", "noise": "d2"},
+        columns=(
+            Column(header="From one round to the next", keys=("step",), layout="name"),
+            Column(header="Share (MCSE)", keys=("overlap", "overlap_mcse"), layout="probability"),
+            Column(header="Of observed ones, by noise alone", keys=("noise",)),
+        ),
+        marked=bool(results.failed),
+    )
+
+
+def _overlap_words(table: Table, side: Side) -> Text:
+    first = table.rows[0]
+    text = (
+        "From {step}, {share} of the {side} are expected to stay. If no true level had changed, "
+        "{noise} of those observed at the {side} would have been observed there again: new cases "
+        "alone move the others, and fewer is no sign that anybody has faded."
+    )
+    return fill(
+        text,
+        {
+            "step": Name(first),
+            "side": side,
+            "share": table.number(first, "overlap"),
+            "noise": table.number(first, "noise"),
+        },
+    )
+
+
+def _times_table(results: Results, side: Side) -> Table:
+    group = results.group(f"steadiness_{side}").sel(facility=results.order)
+    names = labels(group["facility"])
+    frame = pd.DataFrame({"facility": names}, index=names)
+    kinds: dict[str, NumberKind] = {}
+    columns = [Column(header="Facility", keys=("facility",), layout="name")]
+    total = group.sizes["times"]
+    for times in group["times"].to_numpy().tolist():
+        key = f"times_{times}"
+        part = group.sel(times=times)
+        frame[key] = part["times_probability"].to_numpy()
+        frame[f"{key}_mcse"] = part["times_probability_mcse"].to_numpy()
+        kinds |= {key: "probability", f"{key}_mcse": "mcse"}
+        header = f"At least {times} of {total} (MCSE)"
+        columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
+    return Table(
+        key=f"times_{side}",
+        title=f"Probability of being among the {side} {results.m} in so many rounds",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed),
+    )
+
+
+def _signals(results: Results) -> Text:
+    group = results.group("rounds")
+    useful, signal = group["useful"].to_numpy(), group["signal"].to_numpy().astype(bool)
+    names = np.array(labels(group["facility"]))
+    if (group["longest_limit"].to_numpy() < 0).all():
+        most = int(useful.max())
+        return (
+            f"A run chart needs ten values off its median; no facility has more than {most}, so "
+            "that nothing can be said of shifts.",
+        )
+    if not signal.any():
+        return ("No run chart passes Anhoej's limits: the series look like noise.",)
+    who = listing([Name(str(name)) for name in names[signal]])
+    return fill("Run charts pass Anhoej's limits, a sign of a shift, for {who}.", {"who": who})

@@ -1,0 +1,58 @@
+"""The section on rounds: its probabilities are those of the rounds fitted one by one."""
+
+import numpy as np
+import pytest
+
+import pdsim
+from pdsim.analysis.round_fits import round_tables
+from pdsim.simulation import Scenario
+from pdsim.study import Study, StudyOptions
+
+
+@pytest.fixture(scope="module")
+def study():
+    rounds = {}
+    for year in ("2020", "2021", "2022"):
+        scenario = Scenario(facilities=6, trials=30, m=2, sd_baseline_facility=1.0)
+        data = pdsim.simulate(scenario, seed=3)[1].data
+        at = "baseline" if year == "2020" else "endline"
+        rounds[year] = data.sel(period=at).successes.values[:, 0]
+    rows = [
+        (f"F{f}", year, int(count), 30)
+        for year, counts in rounds.items()
+        for f, count in enumerate(counts)
+    ]
+    names = ("facility", "period", "successes", "trials")
+    table = dict(zip(names, zip(*rows, strict=True), strict=True)) | {
+        "indicator": ["a"] * len(rows)
+    }
+    options = StudyOptions(periods=("2020", "2021", "2022"), m=2)
+    return Study.from_long({k: list(v) for k, v in table.items()}, options=options)
+
+
+def test_the_report_says_how_steady(study, tmp_path):
+    result = pdsim.analyse(study, out=tmp_path / "out", engine="laplace", seed=1, formats=("md",))
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "Steady over the rounds?" in text
+    assert "From 2020 to 2021" in text
+    assert "A run chart needs ten values" in text
+    steady = result.tree["steadiness_top"].to_dataset()
+    np.testing.assert_allclose(steady.end_probability.sum("facility"), 2, atol=1e-9)
+    # the same counts in two rounds: the same probabilities, and no overlap beyond what they allow
+    same = steady.end_probability.sel(round=["2021", "2022"])
+    np.testing.assert_array_equal(same[0], same[1])
+    assert float(steady.by_noise[1]) > 2 / 6
+
+
+def test_a_round_is_fitted_as_a_study_of_its_own(study):
+    single = Study(
+        data=study.rounds.isel(round=[2]).rename(round="period").assign_coords(period=["endline"]),
+        options=StudyOptions(m=2),
+    )
+    score = pdsim.composite(pdsim.fit(single, engine="laplace", seed=5))
+    found = round_tables(study, seed=5)["steadiness_top"].end_probability.sel(round="2022")
+    np.testing.assert_array_equal(found, pdsim.top_probability(score, m=2).top_probability)
+
+
+def test_two_periods_have_no_rounds(study):
+    assert round_tables(Study(data=study.data), seed=1) == {}
