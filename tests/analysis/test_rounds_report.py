@@ -54,5 +54,14 @@ def test_a_round_is_fitted_as_a_study_of_its_own(study):
     np.testing.assert_array_equal(found, pdsim.top_probability(score, m=2).top_probability)
 
 
+def test_a_facility_without_a_round_is_left_out_and_named(study):
+    data = study.rounds.copy(deep=True)
+    data.trials[0, :, 1] = data.successes[0, :, 1] = 0
+    gap = Study(data=study.data, options=study.options, rounds=data)
+    tables = round_tables(gap, seed=1)
+    assert tables["steadiness_top"]["facility"].values.tolist() == ["F1", "F2", "F3", "F4", "F5"]
+    assert tables["rounds"].attrs["left_out"] == '["F0"]'
+
+
 def test_two_periods_have_no_rounds(study):
     assert round_tables(Study(data=study.data), seed=1) == {}

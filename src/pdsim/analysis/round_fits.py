@@ -1,5 +1,6 @@
 """Every round of a study fitted by itself: who is at an end in which, and what noise explains."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from pdsim.ranking import repeat_membership, run_charts, steadiness
 from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_levels
 from pdsim.study import Study
-from pdsim.study.rounds import is_blank, of_round
+from pdsim.study.rounds import in_every_round, of_round
 from pdsim.terms.kinds import KINDS
 
 _REPLICATES = 200_000
@@ -26,15 +27,15 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         ``steadiness_top`` and ``steadiness_bottom``, see `pdsim.ranking.steadiness`, with
         ``by_noise`` (step): the overlap of two observed ends if nothing had changed but the cases,
         at the rounds' reliability; and ``rounds``: the run chart of each facility
-        (`pdsim.ranking.run_charts`), its observed ``level`` and ``reliability`` (round). Empty
-        without rounds, or where one has no data.
+        (`pdsim.ranking.run_charts`), its observed ``level`` and ``reliability`` (round). Of the
+        facilities and indicators that every round has; the attribute ``left_out`` is JSON text
+        with the other facilities. Empty without rounds, or where too few have them all.
     """
-    if study.rounds is None or study.rounds.sizes["round"] < 3:
+    rounds = None if study.rounds is None else in_every_round(study.rounds)
+    if rounds is None or rounds.sizes["facility"] <= study.m or rounds["weight"].sum() == 0:
         return {}
-    labels = [str(label) for label in study.rounds["round"].to_numpy()]
-    singles = [_single(study, number, label) for number, label in enumerate(labels)]
-    if any(is_blank(single.data) for single in singles):
-        return {}
+    labels = [str(label) for label in rounds["round"].to_numpy()]
+    singles = [_single(study, rounds, number) for number in range(len(labels))]
     scores = [refit(one, engine="laplace", priors=None, seed=seed) for one in singles]
     failed = [one.attrs["convergence"] for one in scores if one.attrs["convergence"] != "passed"]
     joined = xr.concat(scores, xr.DataArray(labels, dims="round", name="round"), coords="minimal",
@@ -59,14 +60,24 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
     }
     level = xr.concat([_observed(one) for one in singles], joined["round"], combine_attrs="drop")
     charts = run_charts(level).assign(level=level, reliability=("round", np.array(reliability)))
+    others = set(study.data["facility"].to_numpy()) - set(rounds["facility"].to_numpy())
+    charts.attrs["left_out"] = json.dumps(sorted(map(str, others)))
     return tables | {"rounds": charts}
 
 
-def _single(study: Study, number: int, label: str) -> Study:
+def _single(study: Study, rounds: xr.Dataset, number: int) -> Study:
     """Return one round as a study of its own."""
-    assert study.rounds is not None
-    options = replace(study.options, periods=(label,), windows={}, criteria=(), missed_cost=None)
-    data = of_round(study.rounds, number)
+    label = str(rounds["round"].to_numpy()[number])
+    options = replace(
+        study.options,
+        periods=(label,),
+        windows={},
+        criteria=(),
+        missed_cost=None,
+        m_share=None,
+        m=study.m,
+    )
+    data = of_round(rounds, number)
     return replace(study, data=data, options=options, rounds=None, period_labels=(label,))
 
 

@@ -105,7 +105,11 @@ def of_round(rounds: xr.Dataset, number: int) -> xr.Dataset:
     return one.assign_coords(period=np.array(PERIODS[1:], dtype=str))
 
 
-def is_blank(data: xr.Dataset) -> bool:
-    """Whether nothing at all was observed."""
-    kind = next(kind for kind in KINDS.values() if kind.values[0] in data)
-    return bool(kind.missing(*(data[name].to_numpy() for name in kind.values)).all())
+def in_every_round(rounds: xr.Dataset) -> xr.Dataset:
+    """Return the rounds without what was not observed in one of them; weights sum to 1 again."""
+    kind = next(kind for kind in KINDS.values() if kind.values[0] in rounds)
+    seen = ~kind.missing(*(rounds[name].to_numpy() for name in kind.values))
+    facility, indicator = seen.any(axis=1).all(axis=1), seen.any(axis=0).all(axis=1)
+    kept = rounds.isel(facility=np.flatnonzero(facility), indicator=np.flatnonzero(indicator))
+    weight = kept["weight"]
+    return kept.assign_coords(weight=weight / weight.sum() if weight.sum() > 0 else weight)

@@ -1,7 +1,10 @@
 """The section on steadiness over rounds; there only for a study of more than two."""
 
+import json
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from pdsim.conventions import Side
 from pdsim.reports import plots
@@ -32,11 +35,23 @@ def rounds_section(results: Results, tables: dict[str, Table]) -> Section:
         blocks.append(_times_table(results, side))
     if results.has("rounds"):
         blocks.append(Paragraph(text=_signals(results)))
+        left = json.loads(results.group("rounds").attrs["left_out"])
+        if left:
+            who = listing([Name(name) for name in left])
+            text = "Without data in some round, and so left out here: {who}."
+            blocks.append(Paragraph(text=fill(text, {"who": who})))
     return Section(key="rounds", title="Steady over the rounds?", blocks=tuple(blocks))
 
 
+def _steady(results: Results, side: Side) -> xr.Dataset:
+    """Return the facilities that every round has, in the order of the report."""
+    group = results.group(f"steadiness_{side}")
+    known = set(labels(group["facility"]))
+    return group.sel(facility=[name for name in results.order if name in known])
+
+
 def _heat(results: Results, side: Side) -> Picture:
-    group = results.group(f"steadiness_{side}").sel(facility=results.order)
+    group = _steady(results, side)
     figure, data = plots.round_heatmap(group, failed=results.failed)
     return Picture(
         key=f"rounds-{side}",
@@ -95,7 +110,7 @@ def _overlap_words(table: Table, side: Side) -> Text:
 
 
 def _times_table(results: Results, side: Side) -> Table:
-    group = results.group(f"steadiness_{side}").sel(facility=results.order)
+    group = _steady(results, side)
     names = labels(group["facility"])
     frame = pd.DataFrame({"facility": names}, index=names)
     kinds: dict[str, NumberKind] = {}
