@@ -32,7 +32,7 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         with the other facilities. Empty without rounds, or where too few have them all.
     """
     rounds = None if study.rounds is None else in_every_round(study.rounds)
-    if rounds is None or rounds.sizes["facility"] <= study.m or rounds["weight"].sum() == 0:
+    if rounds is None or rounds.sizes["facility"] < 2 * study.m or rounds["weight"].sum() == 0:
         return {}
     labels = [str(label) for label in rounds["round"].to_numpy()]
     singles = [_single(study, rounds, number) for number in range(len(labels))]
@@ -69,13 +69,7 @@ def _single(study: Study, rounds: xr.Dataset, number: int) -> Study:
     """Return one round as a study of its own."""
     label = str(rounds["round"].to_numpy()[number])
     options = replace(
-        study.options,
-        periods=(label,),
-        windows={},
-        criteria=(),
-        missed_cost=None,
-        m_share=None,
-        m=study.m,
+        study.options, periods=(label,), windows={}, criteria=(), m=study.m, m_share=None
     )
     data = of_round(rounds, number)
     return replace(study, data=data, options=options, rounds=None, period_labels=(label,))
