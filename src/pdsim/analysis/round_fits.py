@@ -8,12 +8,15 @@ import xarray as xr
 
 from pdsim.analysis.refits import refit
 from pdsim.analysis.summaries import SAMPLE
+from pdsim.arraytypes import Floats
+from pdsim.conventions import Side
 from pdsim.ranking import repeat_membership, run_charts, steadiness
 from pdsim.reports.study.view import SIDES
 from pdsim.scoring import observed_levels
 from pdsim.study import Study
 from pdsim.study.rounds import in_every_round, of_round
 from pdsim.terms.kinds import KINDS
+from pdsim.terms.places import membership, places
 
 _REPLICATES = 200_000
 
@@ -25,8 +28,9 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
     -------
     dict of str to Dataset
         ``steadiness_top`` and ``steadiness_bottom``, see `pdsim.ranking.steadiness`, with
-        ``by_noise`` (step): the overlap of two observed ends if nothing had changed but the cases,
-        at the rounds' reliability; and ``rounds``: the run chart of each facility
+        ``observed_overlap`` (step), the share of one observed end that is in the next, NaN where
+        observed levels are missing, and ``by_noise`` (step), its expectation if nothing had changed
+        but the cases, at the rounds' reliability; and ``rounds``: the run chart of each facility
         (`pdsim.ranking.run_charts`), its observed ``level`` and ``reliability`` (round). Of the
         facilities and indicators that every round has; the attribute ``left_out`` is JSON text
         with the other facilities. Empty without rounds, or where too few have them all.
@@ -52,13 +56,14 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         )[0]
         for k in range(len(labels) - 1)
     ]  # fmt: skip
+    level = xr.concat([_observed(one) for one in singles], joined["round"], combine_attrs="drop")
     tables = {
         f"steadiness_{side}": steadiness(joined, m=study.m, side=side).assign(
-            by_noise=("step", np.array(noise))
+            by_noise=("step", np.array(noise)),
+            observed_overlap=("step", _overlap(level, study.m, side)),
         )
         for side in SIDES
     }
-    level = xr.concat([_observed(one) for one in singles], joined["round"], combine_attrs="drop")
     charts = run_charts(level).assign(level=level, reliability=("round", np.array(reliability)))
     others = set(study.data["facility"].to_numpy()) - set(rounds["facility"].to_numpy())
     charts.attrs["left_out"] = json.dumps(sorted(map(str, others)))
@@ -73,6 +78,15 @@ def _single(study: Study, rounds: xr.Dataset, number: int) -> Study:
     )
     data = of_round(rounds, number)
     return replace(study, data=data, options=options, rounds=None, period_labels=(label,))
+
+
+def _overlap(level: xr.DataArray, m: int, side: Side) -> Floats:
+    """Return the share of each round's observed end that is in the next round's."""
+    values = level.transpose("round", "facility").to_numpy()
+    inside = membership(*places(values if side == "top" else -values), m)
+    share = (inside[1:] * inside[:-1]).sum(axis=-1) / m
+    known = ~np.isnan(values).any(axis=-1)
+    return np.where(known[1:] & known[:-1], share, np.nan)
 
 
 def _reliability(score: xr.DataArray) -> float:

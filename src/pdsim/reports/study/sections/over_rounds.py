@@ -73,6 +73,7 @@ def _overlap_table(results: Results, side: Side) -> Table:
             "step": steps,
             "overlap": group["overlap"].to_numpy(),
             "overlap_mcse": group["overlap_mcse"].to_numpy(),
+            "seen": group["observed_overlap"].to_numpy(),
             "noise": group["by_noise"].to_numpy(),
         },
         index=steps,
@@ -81,11 +82,16 @@ def _overlap_table(results: Results, side: Side) -> Table:
         key=f"overlap_{side}",
         title=f"Share of the {side} {results.m} of a round that is in the next one's",
         frame=frame,
-        kinds={"overlap": "probability", "overlap_mcse": "mcse", "noise": "d2"},
+        kinds={"overlap": "probability", "overlap_mcse": "mcse", "seen": "d2", "noise": "d2"},
         columns=(
             Column(header="From one round to the next", keys=("step",), layout="name"),
-            Column(header="Share (MCSE)", keys=("overlap", "overlap_mcse"), layout="probability"),
-            Column(header="Of observed ones, by noise alone", keys=("noise",)),
+            Column(header="Observed", keys=("seen",)),
+            Column(header="By noise alone", keys=("noise",)),
+            Column(
+                header="Of true levels (MCSE)",
+                keys=("overlap", "overlap_mcse"),
+                layout="probability",
+            ),
         ),
         marked=bool(results.failed),
     )
@@ -94,15 +100,16 @@ def _overlap_table(results: Results, side: Side) -> Table:
 def _overlap_words(table: Table, side: Side) -> Text:
     first = table.rows[0]
     text = (
-        "From {step}, {share} of the {side} are expected to stay. If no true level had changed, "
-        "{noise} of those observed at the {side} would have been observed there again: new cases "
-        "alone move the others, and fewer is no sign that anybody has faded."
+        "From {step}, a share of {seen} of those observed at the {side} was observed there again. If "
+        "no true level had changed, {noise} would be expected: new cases alone move the others. Of "
+        "those whose true level was at the {side}, {share} are expected to have stayed."
     )
     return fill(
         text,
         {
             "step": Name(first),
             "side": side,
+            "seen": table.number(first, "seen"),
             "share": table.number(first, "overlap"),
             "noise": table.number(first, "noise"),
         },
