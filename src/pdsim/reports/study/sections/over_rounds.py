@@ -31,7 +31,8 @@ def rounds_section(results: Results, tables: dict[str, Table]) -> Section:
         if not results.has(f"steadiness_{side}"):
             continue
         overlap = _overlap_table(results, side)
-        blocks += [_heat(results, side), Paragraph(text=_overlap_words(overlap, side)), overlap]
+        words = _overlap_words(overlap, side)
+        blocks += [_heat(results, side), *(Paragraph(text=text) for text in words), overlap]
         blocks.append(_times_table(results, side))
     if results.has("rounds"):
         blocks.append(Paragraph(text=_signals(results)))
@@ -97,23 +98,25 @@ def _overlap_table(results: Results, side: Side) -> Table:
     )
 
 
-def _overlap_words(table: Table, side: Side) -> Text:
-    first = table.rows[0]
+def _overlap_words(table: Table, side: Side) -> list[Text]:
+    """Say how much of the first observed end stayed; nothing where none was observed whole."""
+    whole = [row for row in table.rows if not np.isnan(table.value(row, "seen"))]
+    if not whole:
+        return []
+    first = whole[0]
     text = (
-        "From {step}, a share of {seen} of those observed at the {side} was observed there again. If "
-        "no true level had changed, {noise} would be expected: new cases alone move the others. Of "
+        "From {step}, a share of {seen} of those observed at the {side} was observed there "
+        "again. If no true level had changed, {noise} would be expected: new cases alone move the others. Of "
         "those whose true level was at the {side}, {share} are expected to have stayed."
     )
-    return fill(
-        text,
-        {
-            "step": Name(first),
-            "side": side,
-            "seen": table.number(first, "seen"),
-            "share": table.number(first, "overlap"),
-            "noise": table.number(first, "noise"),
-        },
-    )
+    parts = {
+        "step": Name(first),
+        "side": side,
+        "seen": table.number(first, "seen"),
+        "share": table.number(first, "overlap"),
+        "noise": table.number(first, "noise"),
+    }
+    return [fill(text, parts)]
 
 
 def _times_table(results: Results, side: Side) -> Table:
