@@ -106,8 +106,8 @@ def _overlap_words(table: Table, side: Side) -> list[Text]:
     first = whole[0]
     text = (
         "From {step}, a share of {seen} of those observed at the {side} was observed there "
-        "again. If no true level had changed, {noise} would be expected: new cases alone move the others. Of "
-        "those whose true level was at the {side}, {share} are expected to have stayed."
+        "again. If no true level had changed, {noise} would be expected: new cases alone move the "
+        "others. Of those whose true level was at the {side}, {share} are expected to have stayed."
     )
     parts = {
         "step": Name(first),
