@@ -5,6 +5,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,24 @@ def test_one_interval_default():
         if isinstance(node, ast.Constant) and node.value in (0.89, 0.025, 0.975)
     ]
     assert not others, "interval bounds follow from CI_PROB"
+
+
+def module_of(path):
+    """Return the dotted name of a file of the package."""
+    name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def test_no_circle_between_modules():
+    """Nor through what is imported for annotations alone."""
+    modules = {module_of(path): path for path in MODULES}
+    needs = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in modules:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names} & set(modules)
+                needs[name] |= inner or {node.module}
+    TopologicalSorter({name: needs[name] - {name} for name in modules}).prepare()
 
 
 def test_no_file_name_stands_twice():
