@@ -1,6 +1,7 @@
 """`StudyOptions`: every key of a study.toml, once."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Final, Literal
@@ -364,7 +365,7 @@ def option_problems(
         Where the options were stated.
     """
     problems = []
-    name, m, r = options.name, options.m, options.case_correlation
+    name, m = options.name, options.m
     if name is not None and not (isinstance(name, str) and name.strip() and not broken_name(name)):
         problems.append(
             Problem(
@@ -391,47 +392,7 @@ def option_problems(
                 cure="state a percentage such as 20, or m alone",
             )
         )
-    if r is not None and not (_is_real(r) and 0 <= r <= MAX_CASE_CORRELATION):
-        problems.append(
-            Problem(
-                rule=f"case_correlation must be between 0 and {MAX_CASE_CORRELATION} "
-                f"(received {r!r:.60})",
-                cure="state a value in this range, or leave it out",
-            )
-        )
-    effect = options.design_effect
-    if not (_is_real(effect) and math.isfinite(effect) and effect >= 1):
-        problems.append(
-            Problem(
-                rule="design_effect must be a finite number of 1 or more "
-                f"(received {effect!r:.60})",
-                cure="leave it out where cases are not clustered",
-            )
-        )
-    if options.suppress_below is not None and not whole_from_1(options.suppress_below):
-        problems.append(
-            Problem(
-                rule="suppress_below must be a whole number of 1 or more "
-                f"(received {options.suppress_below!r:.60})",
-                cure="leave it out to print all counts",
-            )
-        )
-    cost = options.missed_cost
-    if cost is not None and not (_is_real(cost) and 0 < cost < math.inf):
-        problems.append(
-            Problem(
-                rule=f"missed_cost must be a positive number (received {cost!r:.60})",
-                cure="state 1 where a wrong name and a left-out facility cost the same",
-            )
-        )
-    drift = options.drift
-    if drift is not None and not (_is_real(drift) and 0 <= drift < math.inf):
-        problems.append(
-            Problem(
-                rule=f"drift must be a standard deviation of 0 or more (received {drift!r:.60})",
-                cure="state 0 where levels are thought to stay as they are",
-            )
-        )
+    problems += _number_problems(options)
     for key, kind in (("priors", Priors), ("sampler", SamplerSettings)):
         value = getattr(options, key)
         if value is not None and not isinstance(value, kind):
@@ -441,6 +402,43 @@ def option_problems(
     if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
         problems.append(Problem(rule="notes must be a list of sentences"))
     return [replace(problem, file=file) for problem in problems]
+
+
+def _number_problems(options: StudyOptions) -> Iterator[Problem]:
+    """Yield the numbers that are out of their ranges."""
+    most = MAX_CASE_CORRELATION
+    ranges: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+        "case_correlation": (
+            f"be between 0 and {most}",
+            lambda x: _is_real(x) and 0 <= x <= most,
+            "state a value in this range, or leave it out",
+        ),
+        "design_effect": (
+            "be a finite number of 1 or more",
+            lambda x: _is_real(x) and 1 <= x < math.inf,
+            "leave it out where cases are not clustered",
+        ),
+        "suppress_below": (
+            "be a whole number of 1 or more",
+            whole_from_1,
+            "leave it out to print all counts",
+        ),
+        "missed_cost": (
+            "be a positive number",
+            lambda x: _is_real(x) and 0 < x < math.inf,
+            "state 1 where a wrong name and a left-out facility cost the same",
+        ),
+        "drift": (
+            "be a standard deviation of 0 or more",
+            lambda x: _is_real(x) and 0 <= x < math.inf,
+            "state 0 where levels are thought to stay as they are",
+        ),
+    }
+    for name, (words, fits, cure) in ranges.items():
+        value = getattr(options, name)
+        stated = value is not None or name == "design_effect"
+        if stated and not fits(value):
+            yield Problem(rule=f"{name} must {words} (received {value!r:.60})", cure=cure)
 
 
 def whole_from_1(value: Any) -> bool:
