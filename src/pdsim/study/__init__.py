@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pdsim.study.netcdf import study_from_dataset, study_to_dataset
     from pdsim.study.options import Columns, SamplerSettings, StudyOptions
     from pdsim.study.read import read_study
-    from pdsim.study.recognising import Recognised, recognise
+    from pdsim.study.recognised import Recognised
+    from pdsim.study.recognising import recognise
     from pdsim.study.starting import Start, start_study
 
 _HOME = {
@@ -24,7 +25,7 @@ _HOME = {
     "StudyOptions": "options",
     "example_files": "bundled",
     "load_example": "bundled",
-    "Recognised": "recognising",
+    "Recognised": "recognised",
     "Start": "starting",
     "read_study": "read",
     "recognise": "recognising",

@@ -12,22 +12,28 @@ ROLES: Final = {
     "|organisationunitname|ou|provider|provider name|redcap_data_access_group|structure"
     "|formation sanitaire|etablissement|hopital|centre de sante|centro|centro de salud|unidad"
     "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik|krankenhaus"
-    "|einrichtung|state|district|ward|school|practice|trust|institution",
+    "|einrichtung|state|district|ward|school|practice|trust|institution|unit|unite|health unit"
+    "|hospitais|service|department",
     "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
-    "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator",
+    "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator"
+    "|kennzahl|question|criterion|critere|standard",
     "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|pe|year|periode"
     "|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date|date of surgery"
     "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month",
     "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
-    "|numerateur|numerador|zahler|number met|numer",
+    "|numerateur|numerador|zahler|number met|numer|n yes|count yes|achieved|compliant cases"
+    "|nombre conforme|conformes|cumplen|erfullt",
     "trials": "trials|denominator|den|denom|total|observed|cases|sample|sample size|patients"
-    "|opportunities|denominateur|denominador|nenner|number of patients|number of cases|n total",
+    "|opportunities|denominateur|denominador|nenner|number of patients|number of cases|n total"
+    "|effectif|effectifs|nombre de cas|cas|casos|numero de casos|falle|fallzahl|observations|n obs"
+    "|sample n|assessed|reviewed|total cases",
     "percent": "percent|%|pct|percentage|rate|adherence|compliance|pourcentage|porcentaje"
-    "|percentagem|prozent|score percent",
+    "|percentagem|prozent|score percent|taux|taxa|tasa|quote|rate percent|value percent|coverage",
     "mean": "mean|average|moyenne|promedio|mittelwert|mean score",
     "sd": "sd|std|stdev|std dev|standard deviation|ecart-type|desviacion|standardabweichung",
     "se": "se|sem|stderr|std err|standard error|standardfehler",
-    "value": "value|score|result|valeur|valor|thamani|wert",
+    "value": "value|score|result|valeur|valor|thamani|wert|count|counts|number|nombre|anzahl|numero"
+    "|quantity|figure|amount",
 }
 
 PAIRS: Final = (
@@ -43,8 +49,29 @@ PAIRS: Final = (
     ("base", "end"),
     ("ligne de base", "fin"),
     ("linea de base", "linea final"),
+    ("initial", "final"),
+    ("initiale", "finale"),
+    ("first", "second"),
+    ("round 1", "round 2"),
+    ("round1", "round2"),
+    ("wave 1", "wave 2"),
+    ("visit 1", "visit 2"),
+    ("t0", "t1"),
+    ("t1", "t2"),
+    ("r1", "r2"),
 )
 """Labels of two periods, the earlier first."""
+
+WITHIN: Final = {
+    "facility": "facility|hospital|clinic|health centre|health center|formation sanitaire"
+    "|etablissement|hopital|krankenhaus|klinik|hospitali|kituo|centro de salud",
+    "indicator": "indicator|indicateur|indicador|measure",
+    "period": "period|periode|periodo|round|wave|timepoint",
+    "percent": "%|percent|pct|percentage|pourcentage|porcentaje|prozent|taux",
+    "successes": "numerator|numerateur|numerador|zahler",
+    "trials": "denominator|denominateur|denominador|nenner|effectif",
+}
+"""Words that say the role of a column wherever they stand in its name."""
 
 LOWER: Final = re.compile(
     r"\blower\b[\w ]{0,40}\b(is|are) better|\bfewer\b[\w ]{0,20}\b(is|are) better"
@@ -70,10 +97,17 @@ def column_for(role: str, names: Sequence[str]) -> str | None:
     for word in words:
         if word in spaced:
             return spaced[word]
-    ends = [name for name in names if tokens(name)[-1:] == tokens(words[0])]
-    if role == "facility" and len(ends) == 1:
-        return ends[0]
+    for word in WITHIN.get(role, "").split("|"):
+        wanted = tokens(word) or [folded(word)]
+        holders = [name for name in names if wanted and _holds(tokens(name), wanted)]
+        if word and len(holders) == 1:
+            return holders[0]
     return None
+
+
+def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    size = len(wanted)
+    return any(list(words[k : k + size]) == list(wanted) for k in range(len(words)))
 
 
 def in_order(labels: Sequence[str]) -> list[str]:

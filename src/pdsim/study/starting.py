@@ -11,7 +11,8 @@ from pdsim.errors import InputError, Problem
 from pdsim.files import published, write_atomically
 from pdsim.provenance import versions
 from pdsim.study.read import bytes_of, read_study
-from pdsim.study.recognising import Recognised, recognise
+from pdsim.study.recognised import Recognised
+from pdsim.study.recognising import recognise
 
 _ABOUT: Final = {
     "sheet": "sheet of the workbook",

@@ -12,6 +12,9 @@ from pdsim.study.frames import numbered
 
 STATISTICS: Final = (".dta", ".sav", ".sas7bdat")
 
+LABELS: Final = "labels"
+"""Attribute of a raw table: what the source says that its columns mean."""
+
 
 def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -> pd.DataFrame:
     """Read a file of Stata, SPSS or SAS; rows are counted from 1.
@@ -27,7 +30,8 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
     Returns
     -------
     DataFrame
-        Raw table, typed as the file is; values with labels become their labels.
+        Raw table, typed as the file is; values with labels become their labels, and its attribute
+        ``labels`` says what the columns mean.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
                 cure = "save the columns and rows of the study only"
                 raise InputError(Problem(file=file, rule=rule, cure=cure))
             labels = {} if suffix == ".sas7bdat" else {"apply_value_formats": True}
-            frame, _ = readers[suffix](str(path), **labels)
+            frame, about = readers[suffix](str(path), **labels)
         except InputError:
             raise
         # a damaged file makes the parser fail in whatever way the damage leads to
@@ -67,4 +71,8 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
             rule = f"the file is not a readable {suffix} file ({type(error).__name__})"
             cure = "save it again, or as CSV"
             raise InputError(Problem(file=file, rule=rule, cure=cure)) from error
-    return numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
+    table = numbered(frame, file=file, rows=np.arange(1, len(frame) + 1))
+    table.attrs[LABELS] = {
+        name: label for name, label in about.column_names_to_labels.items() if label
+    }
+    return table

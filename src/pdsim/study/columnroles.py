@@ -1,0 +1,141 @@
+"""Which column of a table plays which role."""
+
+import re
+from typing import Final
+
+import pandas as pd
+
+from pdsim.study.columnwords import column_for, tokens
+from pdsim.study.frames import text_column, visible
+from pdsim.study.problems import listed
+from pdsim.study.recognised import Recognised
+from pdsim.study.statfiles import LABELS
+from pdsim.study.words import MISSING, NO, YES, folded
+
+BOOKKEEPING: Final = re.compile(
+    r"_.*|.*_complete|record.?id|id|uuid|case.?(no|number|id)?|redcap_.*|instance.?id|device.?id"
+    r"|start|end|start.?time|end.?time|deviceid|today|username|row|index|no\.?|nr\.?|#",
+    re.IGNORECASE,
+)
+
+
+_NAMES: Final = ("facility", "indicator", "period")
+_NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
+
+
+def roles_of(table: pd.DataFrame) -> dict[str, str]:
+    """Return which column plays which role, by what it is called and by what it holds.
+
+    A column has one role; those of numbers hold more numbers than words. Where the source says
+    what its columns mean, as Stata does, that counts as their name.
+    """
+    meant = table.attrs.get(LABELS, {})
+    names = visible(table)
+    numeric = {name for name in names if _is_numeric(text_column(table[name]))}
+    roles: dict[str, str] = {}
+    for role in (*_NAMES, *_NUMBERS):
+        free = [name for name in names if name not in roles.values()]
+        if role in _NUMBERS:
+            free = [name for name in free if name in numeric]
+        spoken = {meant.get(name, name): name for name in reversed(free)}
+        name = column_for(role, free) or spoken.get(column_for(role, list(spoken)) or "")
+        if name is not None:
+            roles[role] = name
+    if "trials" not in roles and "successes" not in roles and {"n", "N"} <= set(names):
+        roles |= {"successes": "n", "trials": "N"}
+    elif "trials" not in roles and "n" in [folded(name) for name in names]:
+        roles["trials" if "mean" not in roles else "n"] = next(n for n in names if folded(n) == "n")
+    return roles
+
+
+def _is_numeric(text: "pd.Series[str]") -> bool:
+    given = text[~text.map(folded).isin(MISSING)]
+    return bool(len(given)) and bool(given.str.match(r"[<+-]?\s*[\d.,]").mean() > 0.5)
+
+
+def part_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:
+    """Return the column that says of every row whether it is a numerator or a denominator."""
+    for name in visible(table):
+        words = {folded(word) for word in text_column(table[name]).unique().tolist() if word}
+        sorts = {part_of(word) for word in words}
+        if name not in roles.values() and sorts == {"successes", "trials"}:
+            return name
+    return None
+
+
+def part_of(name: str) -> str | None:
+    """Return whether a name speaks of a numerator or of a denominator.
+
+    Examples
+    --------
+    >>> part_of("ANC 4 (numerator)"), part_of("Dénominateur"), part_of("visits")
+    ('successes', 'trials', None)
+    """
+    word = folded(name)
+    above = re.search(r"\bnum\b|numerat|numerad|zahler", word)
+    below = re.search(r"\bden(om)?\b|denomin|nenner", word)
+    if above and not below:
+        return "successes"
+    return "trials" if below and not above else None
+
+
+def take_shares(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Take a column of scores for percentages where the labels say so; drop an idle period."""
+    if not {"facility", "indicator"} <= set(roles):
+        return
+    keys = [text_column(table[roles[role]]) for role in ("facility", "indicator")]
+    if "period" in roles and not pd.DataFrame(dict(enumerate(keys))).duplicated().any():
+        found.taken.append(
+            f"One period, since no cell stands twice; {roles['period']!r} is not used."
+        )
+        del roles["period"]
+    if "value" not in roles or "percent" in roles or "successes" in roles:
+        return
+    labels = [name for name in visible(table) if {"name", "label"} & set(tokens(name))]
+    label = next((name for name in labels if name not in roles.values()), roles["indicator"])
+    text = text_column(table[label]).map(folded)
+    said = text.str.contains("percent|proportion|share|pourcentage|prozent|porcent")
+    values = pd.to_numeric(text_column(table[roles["value"]]), errors="coerce")
+    outside = (values > 100) | (values < 0)
+    names = keys[1]
+    no_share = set(names[outside]) | set(names[~said])
+    if not said.any() or no_share >= set(names):
+        return
+    roles["percent"] = roles.pop("value")
+    if no_share:
+        found.keys["exclude"] = {roles["indicator"]: sorted(no_share)}
+        found.unsure.append(f"Left out, since no percentages: {listed(sorted(no_share))}")
+
+
+def repeating_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:
+    """Return the first column of words that repeat and are not yes and no."""
+    for name in visible(table):
+        if name in roles.values() or BOOKKEEPING.fullmatch(name):
+            continue
+        text = text_column(table[name])
+        given = text[text != ""]
+        count = given.nunique()
+        words = given.str.contains(r"[^\W\d_]", regex=True).mean() if len(given) else 0.0
+        if 2 <= count <= max(2, len(given)) and words > 0.9 and not _codes(given):
+            return name
+    return None
+
+
+def _codes(text: "pd.Series[str]") -> bool:
+    known = YES | NO | MISSING
+    return all(folded(word) in known for word in text.unique().tolist())
+
+
+def yes_no_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
+    """Return the columns of yes and no."""
+    found = []
+    for name in visible(table):
+        if name in roles.values() or BOOKKEEPING.fullmatch(name):
+            continue
+        text = text_column(table[name])
+        words = {folded(word) for word in text.unique().tolist()} - MISSING
+        known = words & (YES | NO)
+        share = text.map(folded).isin(known | MISSING).mean() if len(text) else 0.0
+        if known and share > 0.8 and len(words - known) <= 3:
+            found.append(name)
+    return found

@@ -1,0 +1,380 @@
+"""How the rows and columns of a table are to be read, written as keys of a study.toml."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from pdsim.study.columnroles import BOOKKEEPING, part_of
+from pdsim.study.columnwords import PAIRS, column_for, in_order, tokens
+from pdsim.study.describing import describe, take_periods
+from pdsim.study.frames import text_column, visible
+from pdsim.study.options import Columns
+from pdsim.study.placing import first_cells
+from pdsim.study.problems import listed
+from pdsim.study.quality import likeness
+from pdsim.study.recognised import Recognised
+from pdsim.study.sources import Sheet
+from pdsim.study.statfiles import LABELS
+from pdsim.study.widetable import wide_columns
+from pdsim.study.words import MISSING, NO, YES, folded
+
+_MOST_CODES: Final = 12
+_PART: Final = (
+    r"(?:[TQS][1-4]|jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
+    r"|d[eé][cz])"
+)
+_YEARED: Final = re.compile(
+    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?)?(?:19|20)\d\d(?:[ .-]?[TQS][1-4])?(?![^\W_])",
+    re.IGNORECASE,
+)
+"""A year, with its quarter, half or month."""
+
+_ABOVE: Final = (
+    "numerator", "num", "numer", "numerateur", "numerador", "zahler", "met", "yes", "oui", "si",
+    "done", "achieved", "compliant", "conforme", "correct", "passed", "x", "n",
+)  # fmt: skip
+_BELOW: Final = (
+    "denominator", "den", "denom", "denominateur", "denominador", "nenner", "total", "n", "cases",
+    "trials", "observed", "patients", "effectif", "cas", "casos", "sample", "assessed",
+)  # fmt: skip
+_SHARES: Final = ("%", "pct", "percent", "percentage", "rate", "taux", "tasa", "taxa", "prozent")
+
+
+def take_columns(roles: dict[str, str], wanted: Sequence[str], found: Recognised) -> None:
+    """Write down what the columns of some roles are called."""
+    mapped = {role: roles[role] for role in wanted if role in roles and folded(roles[role]) != role}
+    if mapped:
+        found.keys["columns"] = found.keys.get("columns", {}) | mapped
+    shown = ", ".join(f"{role} from {roles[role]!r}" for role in wanted if role in roles)
+    found.taken.append(f"Taken: {shown}.")
+
+
+def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Read one row per facility, indicator and period."""
+    found.layout = "long"
+    values = ("mean", "sd", "n", "se") if "mean" in roles else ("successes", "trials")
+    if "mean" not in roles and not {"successes", "trials"} <= set(roles):
+        values = ("percent", "trials")
+        if "trials" not in roles:
+            found.unsure.append(
+                "The number of cases behind the percentages is not in the table: state the one "
+                "that you assume"
+            )
+            found.keys["trials"] = None
+    take_columns(roles, ("facility", "indicator", "period", *values), found)
+    if "indicator" not in roles and values[0] != "percent":
+        found.unsure.append(
+            "No column names the indicator: add one, or map it in [columns] indicator"
+        )
+    if "period" in roles:
+        take_periods(table[roles["period"]], found)
+    if "indicator" in roles:
+        out = found.keys.get("exclude", {}).get(roles["indicator"], [])
+        given = dict.fromkeys(text_column(table[roles["indicator"]]))
+        names = [name for name in given if name and name not in out]
+        titles = [n for n in visible(table) if {"name", "label"} & set(tokens(n))]
+        label = next((n for n in titles if n not in roles.values()), None)
+        labels = {}
+        if label is not None:
+            labels = dict(zip(text_column(table[roles["indicator"]]), text_column(table[label]),
+                              strict=True))  # fmt: skip
+        describe(names, labels, found)
+
+
+def take_ratios(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Pair rows of numerators with rows of denominators by their names."""
+    found.layout = "ratios"
+    take_columns(roles, ("facility", "indicator", "period", "value"), found)
+    names = [name for name in dict.fromkeys(text_column(table[roles["indicator"]])) if name]
+    value = to_numbers(table[roles["value"]])
+    given = text_column(table[roles["indicator"]])
+    keys = [text_column(table[roles[role]]) for role in ("facility", "period") if role in roles]
+    cells = pd.DataFrame(dict(enumerate(keys))).apply(tuple, axis=1)
+    pair_elements(
+        {name: value[given == name].set_axis(cells[given == name]) for name in names}, found
+    )
+    if "period" in roles:
+        take_periods(table[roles["period"]], found)
+
+
+def to_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
+    """Return the numbers of a column, NaN where a cell is none; only to compare them."""
+    return pd.to_numeric(text_column(column).str.replace(",", ".", regex=False), errors="coerce")
+
+
+def pair_elements(values: "dict[str, pd.Series[float]]", found: Recognised) -> None:
+    """Pair numerators with the denominators that are called most like them.
+
+    Of two elements whose names do not say it, the one that never exceeds the other is the
+    numerator.
+    """
+    names = list(values)
+    below = [name for name in names if part_of(name) == "trials"]
+    ratios: dict[str, list[str]] = {}
+    for name in (name for name in names if below and part_of(name) == "successes"):
+        other = max(below, key=lambda item: _stem_likeness(name, item))
+        ratios[_stem(name)] = [name, other]
+        if _stem_likeness(name, other) < 100:
+            found.unsure.append(f"{name!r} is taken over {other!r}: check [ratios]")
+    if ratios:
+        found.keys["ratios"] = ratios
+        describe(list(ratios), {}, found)
+        return
+    for one, other in (names, names[::-1]) if len(names) == 2 else ():
+        first, second = values[one].align(values[other], join="inner")
+        if len(first) and not (first > second).any() and (first < second).any():
+            found.keys["ratios"] = {one: [one, other]}
+            found.unsure.append(
+                f"{one!r} is taken over {other!r}, since it never exceeds it: check [ratios]"
+            )
+            return
+    found.unsure.append(
+        "Which of these are numerators and which denominators is not in their names: state "
+        f'[ratios], such as "x" = ["numerator", "denominator"]; there are {listed(names)}'
+    )
+
+
+def take_parts(table: pd.DataFrame, roles: dict[str, str], part: str, found: Recognised) -> None:
+    """Put rows of numerators and denominators side by side; a column says which they are."""
+    keys = [role for role in ("facility", "indicator", "period") if role in roles]
+    cells = pd.DataFrame({role: text_column(table[roles[role]]) for role in (*keys, "value")})
+    cells["part"] = [part_of(word) for word in text_column(table[part])]
+    known = cells[cells["part"].notna()]
+    again = known.duplicated([*keys, "part"])
+    wide = known[~again].pivot(index=keys, columns="part", values="value")
+    order = known[keys].drop_duplicates()
+    found.layout = "long"
+    found.converted = wide.loc[pd.MultiIndex.from_frame(order)].fillna("").reset_index()
+    found.taken.append(
+        f"Rows of numerators and of denominators, told apart by {part!r}, were put side by side."
+    )
+    found.receipt["dropped"] = [
+        {"why": why, "rows": rows}
+        for why, rows in (
+            ("neither numerator nor denominator", len(cells) - len(known)),
+            ("given a second time", int(again.sum())),
+        )
+        if rows
+    ]
+    if again.any():
+        found.unsure.append(f"{again.sum():,} values are given a second time; the first was kept")
+    if "period" in roles:
+        take_periods(cells["period"], found)
+        found.keys.get("columns", {}).pop("period", None)
+    describe([name for name in dict.fromkeys(cells["indicator"]) if name], {}, found)
+
+
+def _stem(name: str) -> str:
+    bare = " ".join(word for word in re.split(r"[\s_]+", name) if part_of(word) is None)
+    return " ".join(bare.split()).strip(" -_:") or name
+
+
+def _stem_likeness(one: str, other: str) -> float:
+    plain = [re.sub(r"\d+", "", _stem(name)) for name in (one, other)]
+    return 100.0 if _stem(one) == _stem(other) else min(99.0, likeness(*plain))
+
+
+def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> bool:
+    """Recognise columns that are named by value and period, or by element and period."""
+    names = [name for name in visible(table) if name != roles.get("facility")]
+    labels = period_labels(names)
+    if len(labels) < 2:
+        return False
+    shown = [labels[0], labels[-1]]
+    left = [name for name in names if any(_holds(name, label) for label in labels[1:-1])]
+    kept = [name for name in names if name not in left]
+    count, words = max(
+        ((_values_in(kept, words, shown), words) for words in _value_words(kept)),
+        key=lambda item: item[0],
+    )
+    if count < 2:
+        return _elements(table[kept], shown, left, roles, found)
+    take_columns(roles, ("facility",), found)
+    _two_periods(shown, left, found)
+    if words:
+        found.keys["columns"] = found.keys.get("columns", {}) | words
+    found.taken.append(f"{count} columns hold a value of one of the periods {listed(shown)}.")
+    parsed = wide_columns(kept, Columns(**words), shown)
+    describe(list(dict.fromkeys(item.indicator for item in parsed if item.indicator)), {}, found)
+    if {item.value for item in parsed} == {"percent"}:
+        found.keys["trials"] = None
+        found.unsure.append("State the number of cases that you assume behind the percentages")
+    found.layout = "wide"
+    return True
+
+
+def _values_in(names: Sequence[str], words: dict[str, str], periods: Sequence[str]) -> int:
+    """Return how many columns hold a value, if words for the values are these."""
+    parsed = wide_columns(names, Columns(**words), periods)
+    return len({(item.indicator, item.period, item.value) for item in parsed})
+
+
+def _two_periods(shown: Sequence[str], left: Sequence[str], found: Recognised) -> None:
+    if [folded(label) for label in shown] != ["baseline", "endline"]:
+        found.keys["periods"] = list(shown)
+    if left:
+        found.keys["ignore"] = list(left)
+        found.unsure.append(f"The first and the last period are compared; left out: {listed(left)}")
+
+
+def _elements(
+    table: pd.DataFrame,
+    shown: Sequence[str],
+    left: Sequence[str],
+    roles: dict[str, str],
+    found: Recognised,
+) -> bool:
+    """Recognise the pivot of a DHIS2: a column for every element and period, without a value."""
+    ends = [
+        {_without(name, label): name for name in table if _holds(str(name), label)}
+        for label in shown
+    ]
+    both = [name for name in ends[0] if name and name in ends[1]]
+    if "facility" not in roles or len(both) < 2:
+        return False
+    take_columns(roles, ("facility",), found)
+    _two_periods(shown, left, found)
+    found.taken.append(f"Columns by element and period ({listed(shown)}): {listed(both)}.")
+    values = {
+        name: pd.concat([to_numbers(table[end[name]]) for end in ends], keys=shown) for name in both
+    }
+    pair_elements(values, found)
+    found.layout = "ratios"
+    return True
+
+
+def period_labels(names: Sequence[str]) -> list[str]:
+    """Return the labels of periods in the names of columns, as written there, earliest first.
+
+    Examples
+    --------
+    >>> period_labels(["met T4 2023", "met T1 2022"]), period_labels(["n before", "n After"])
+    (['T1 2022', 'T4 2023'], ['before', 'After'])
+    """
+    for pair in PAIRS:
+        written = [
+            next((match[0] for name in names if (match := _word(label).search(name))), None)
+            for label in pair
+        ]
+        if all(written):
+            return [str(label) for label in written]
+    found = dict.fromkeys(match[0] for name in names if (match := _YEARED.search(name)))
+    return in_order(list(found))
+
+
+def _word(label: str) -> "re.Pattern[str]":
+    letters = re.escape(label).replace("e", "[eéè]").replace("u", "[uú]").replace("i", "[ií]")
+    return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])", re.IGNORECASE)
+
+
+def _holds(name: str, label: str) -> bool:
+    return bool(_word(label).search(name))
+
+
+def _without(name: str, label: str) -> str:
+    return _word(label).sub("", name, count=1).strip(" _.-:/|")
+
+
+def _value_words(names: Sequence[str]) -> list[dict[str, str]]:
+    """Return ways to read the last or first words of columns as values."""
+    raw = [word for name in names for word in re.split(r"[\s_.\-:/|()]+", name) if word]
+    written = {folded(word): word for word in reversed(raw)} | {"%": "%"}
+    options: list[dict[str, str]] = [{}]
+    if {"n", "N"} <= set(raw):
+        options.append({"successes": "n", "trials": "N"})
+    above = [written[word] for word in _ABOVE if word in written]
+    below = [written[word] for word in _BELOW if word in written]
+    options += [
+        {"successes": one, "trials": other} for one in above for other in below if one != other
+    ]
+    for share in (written[word] for word in _SHARES if word in written):
+        options += [{"percent": share}, *({"percent": share, "trials": n} for n in below)]
+        if "N" in raw:
+            options.append({"percent": share, "trials": "N"})
+    return options
+
+
+def take_cases(
+    table: pd.DataFrame, roles: dict[str, str], binary: Sequence[str], found: Recognised
+) -> None:
+    """Read one row per case, with a column of yes and no for each indicator."""
+    found.layout = "cases"
+    found.keys["format"] = "cases"
+    take_columns(roles, ("facility", "period"), found)
+    if "period" in roles:
+        take_periods(table[roles["period"]], found)
+    groups = {name.split("/")[0] for name in visible(table) if "/" in name}
+    options = [name for name in binary if "/" in name and name.split("/")[0] in groups]
+    kept = [name for name in binary if name not in options or "_parent_index" not in table]
+    beside = [n for n in found.receipt.pop("beside", []) if n not in table]
+    everything = [*visible(table), *beside]
+    others = [n for n in everything if n not in kept and n not in roles.values()]
+    if others:
+        found.keys["ignore"] = others
+        found.taken.append(f"No indicators: {listed(others)}.")
+    found.taken.append(f"Indicators: {listed(kept) or 'none found'}.")
+    codes: dict[str, int] = {}
+    for name in kept:
+        text = text_column(table[name])
+        for word in text.unique().tolist():
+            if folded(word) not in YES | NO | MISSING:
+                codes[str(word)] = codes.get(str(word), 0) + int((text == word).sum())
+    if codes:
+        found.keys["missing"] = list(codes)
+        shown = ", ".join(f"{word!r} ({n})" for word, n in codes.items())
+        found.unsure.append(f"Read as missing, since neither yes nor no: {shown}")
+    if not kept:
+        _coded(table, roles, found)
+    labels = table.attrs.get(LABELS, {})
+    describe(list(kept), {name: labels[name] for name in kept if name in labels}, found)
+
+
+def _coded(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Say what a column of codes is needed for."""
+    for name in visible(table):
+        text = text_column(table[name])
+        words = [word for word in text.unique().tolist() if word]
+        few = 2 <= len(words) <= _MOST_CODES and len(words) < 0.7 * len(text)
+        if name in roles.values() or BOOKKEEPING.fullmatch(name) or "/" in name or not few:
+            continue
+        found.unsure.append(
+            f"Each row is an opportunity; which codes of {name!r} are an action that met it? State "
+            f"met = {{{json.dumps(name)} = [...]}} with some of {listed(words)}, and take the "
+            "column out of ignore"
+        )
+
+
+def take_join(
+    table: pd.DataFrame,
+    found: Recognised,
+    sheets: Sequence[Sheet],
+    sheet: Sheet,
+    roles: dict[str, str],
+) -> None:
+    """Join the sheet that the rows belong to, and look there for what is missing here."""
+    stated = text_column(table["_parent_table_name"]) if "_parent_table_name" in table else None
+    name = str(stated.iloc[0]) if stated is not None and len(stated) else ""
+    parents = [other for other in sheets if other is not sheet and "_index" in first_cells(other)]
+    parent = next(
+        (other for other in parents if other.name == name), parents[0] if parents else None
+    )
+    if parent is None:
+        found.unsure.append("The sheet that _parent_index points to is not in the file")
+        return
+    found.keys["join"] = {"sheet": parent.name}
+    found.taken.append(f"Each row belongs to a row of the sheet {parent.name!r} by _parent_index.")
+    above = parent.table(file="", header=None)
+    found.receipt["beside"] = visible(above)
+    for role in ("facility", "period"):
+        column = column_for(role, visible(above))
+        if column is not None and (role == "facility" or "period" not in roles):
+            roles[role] = column
+            table[column] = _from_parent(table, above, column)
+
+
+def _from_parent(table: pd.DataFrame, above: pd.DataFrame, column: str) -> Any:
+    cells = dict(zip(text_column(above["_index"]), text_column(above[column]), strict=True))
+    return text_column(table["_parent_index"]).map(cells).fillna("").to_numpy()
