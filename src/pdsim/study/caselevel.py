@@ -11,7 +11,7 @@ import pandas as pd
 from pdsim.arraytypes import Floats
 from pdsim.errors import suggestion
 from pdsim.study.cells import note_missing
-from pdsim.study.correlation import estimate_case_correlation
+from pdsim.study.correlation import estimate_case_correlation, shared_cases
 from pdsim.study.frames import METADATA, file_of, named, text_column, visible
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
@@ -233,6 +233,11 @@ def _with_correlation(
     facility = pd.factorize(rows["facility"])[0]
     period = (
         pd.factorize(rows["period"])[0] if "period" in rows else np.zeros(len(rows), dtype=np.int64)
+    )
+    share, part = shared_cases(scores, facility, period, pairs)
+    found.notes.append(
+        f"Counted in the cases: two indicators share {100 * share:.1f} % of the cases of the one "
+        f"that has fewer, and {part:.3f} of sqrt(n n')."
     )
     result = estimate_case_correlation(scores, facility, period, pairs)
     if not np.isfinite([result.estimate, *result.limits]).all():

@@ -429,8 +429,10 @@ def _unequal(study: Study) -> str:
         largest = max(largest, float(np.max(most / least, where=most > 0, initial=1.0)))
     if largest == 1.0:
         return ""
+    counted = study.options.format == "cases"
+    shared = "" if counted else ", and how many cases they share is not known"
     return (
         "Indicators taken as scored on the same cases have unequal trials (up to "
-        f"{largest:,.3g} to 1), and how many cases they share is not known: the covariance of two "
-        "proportions is taken at its upper limit, r sqrt(p q p' q' / (n n'))."
+        f"{largest:,.3g} to 1){shared}: the covariance of two proportions is taken at its upper "
+        "limit, r sqrt(p q p' q' / (n n'))."
     )

@@ -81,7 +81,8 @@ def estimate_case_correlation(
     shared = np.zeros((periods, size, size))
     squares = np.zeros((facilities, periods, size))
     freedom = np.zeros((facilities, periods, size))
-    for i, t, sums, degrees in _blocks(scores, facility, period):
+    for i, t, sums, cases in _blocks(scores, facility, period):
+        degrees = np.maximum(cases - 1.0, 0.0)
         products[i] += (sums * upper).sum()
         shared[t] += degrees * upper
         squares[i, t], freedom[i, t] = np.diagonal(sums), np.diagonal(degrees)
@@ -91,7 +92,8 @@ def estimate_case_correlation(
     # leave one facility out: its products, its degrees of freedom, its share of the variances
     scale_without = _scale(total_squares - squares, total_freedom - freedom)
     below = np.einsum("tkl,itk,itl->i", shared, scale_without, scale_without)
-    for i, t, _, degrees in _blocks(scores, facility, period):
+    for i, t, _, cases in _blocks(scores, facility, period):
+        degrees = np.maximum(cases - 1.0, 0.0)
         below[i] -= scale_without[i, t] @ (degrees * upper) @ scale_without[i, t]
     without = np.array([_ratio(products.sum() - products[i], below[i]) for i in range(facilities)])
     spread = np.sqrt((facilities - 1) / facilities * ((without - without.mean()) ** 2).sum())
@@ -99,10 +101,43 @@ def estimate_case_correlation(
     return CaseCorrelation(estimate=estimate, limits=(estimate - reach, estimate + reach))
 
 
+def shared_cases(scores: Floats, facility: Ints, period: Ints, pairs: Bools) -> tuple[float, float]:
+    """Return how many of their cases two indicators share, over all cells and pairs.
+
+    Parameters
+    ----------
+    scores, facility, period, pairs : ndarray
+        As for `estimate_case_correlation`.
+
+    Returns
+    -------
+    float
+        Shared cases over those of the indicator that has fewer.
+    float
+        Shared cases over sqrt(n n'), on which the covariance of two proportions depends: it is
+        r sqrt(p q p' q' / (n n')) times this.
+
+    Examples
+    --------
+    >>> scores = np.array([[1.0, 0.0], [1.0, np.nan], [0.0, 1.0], [0.0, 1.0]])
+    >>> codes, pairs = np.zeros(4, dtype=int), ~np.eye(2, dtype=bool)
+    >>> shared_cases(scores, codes, codes, pairs)
+    (1.0, 0.8660254037844387)
+    """
+    upper = np.triu(pairs, 1)
+    both = fewer = limit = 0.0
+    for _, _, _, cases in _blocks(scores, facility, period):
+        own = np.diagonal(cases)
+        both += cases[upper].sum()
+        fewer += np.minimum.outer(own, own)[upper].sum()
+        limit += np.sqrt(np.multiply.outer(own, own))[upper].sum()
+    return _ratio(both, fewer), _ratio(both, limit)
+
+
 def _blocks(
     scores: Floats, facility: Ints, period: Ints
 ) -> Iterator[tuple[int, int, Floats, Floats]]:
-    """Yield facility, period, centred cross products and their degrees of freedom."""
+    """Yield facility, period, centred cross products and the cases that indicators share."""
     order = np.lexsort((period, facility))
     key = np.stack([facility[order], period[order]])
     starts = np.flatnonzero(np.r_[True, (np.diff(key, axis=1) != 0).any(axis=0)])
@@ -114,7 +149,7 @@ def _blocks(
         # sums of one indicator over the cases that both share
         sums = met.T @ scored
         products = met.T @ met - sums * sums.T / np.maximum(cases, 1.0)
-        yield int(key[0, start]), int(key[1, start]), products, np.maximum(cases - 1.0, 0.0)
+        yield int(key[0, start]), int(key[1, start]), products, cases
 
 
 def _scale(squares: Floats, freedom: Floats) -> Floats:

@@ -83,6 +83,9 @@ def describe(names: Sequence[str], labels: dict[str, str], found: Recognised) ->
         found.unsure.append(f"Is lower better for {listed(adverse)}? State it in indicators.csv")
     if domains or adverse or any(row["direction"] == "lower" for row in rows) or labels:
         found.indicators = rows
+        higher = [row["indicator"] for row in rows if row["direction"] == "higher"]
+        if higher:
+            found.taken.append(f"Higher is taken as better for {listed(higher)}: indicators.csv.")
 
 
 def note_totals(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
