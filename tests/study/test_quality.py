@@ -48,12 +48,26 @@ def test_spellings_that_differ_between_rounds_are_to_be_renamed(tmp_path: Path) 
     assert not [doubt for doubt in doubts(mended) if "may be one" in doubt.what]
 
 
+def test_a_misspelling_in_a_few_rows_is_doubted_and_two_places_are_not() -> None:
+    table = made()
+    wrong = table.replace({"facility": {"Unit C": "Mbagala Hospital", "Unit D": "Tumbi Hospital"}})
+    assert "may be one" not in said(wrong)
+    at = (wrong["facility"] == "Mbagala Hospital") & (wrong["period"] == "endline")
+    at &= wrong["indicator"] == "K1"
+    wrong.loc[at, "facility"] = "Mbagala Hosptial"
+    assert '"Mbagala Hosptial" = "Mbagala Hospital"' in said(wrong)
+    # the same name but for an abbreviation, whatever was seen
+    twice = table.replace({"facility": {"Unit C": "Moshi HC", "Unit D": "Moshi Health Centre"}})
+    assert "'Moshi HC' and 'Moshi Health Centre'" in said(twice)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "alike"),
     [
         ("St. Mary's Hospital", "St Marys Hospital", True),
         ("Hôpital Évry", "Hopital Evry", True),
         ("Site 1", "Site 2", False),
+        ("Hospital A", "Hospital B", False),
         ("Mlandizi HC", "Tumbi HC", False),
         ("North Clinic", "Clinic, North", True),
     ],

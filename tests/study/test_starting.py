@@ -1,6 +1,7 @@
 """`init`: from the file on the disk to a study that `check` accepts, or what is left to decide."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pdsim import cli
 from pdsim.errors import InputError
 from pdsim.study import Study, read_study, recognise, start_study
+from pdsim.study.quality import doubts
 
 CASES = Path(__file__).parents[1] / "cases"
 EXPORTS = Path(__file__).parent / "exports"
@@ -156,6 +159,76 @@ def test_twelve_layouts_need_no_edit(layout: Callable[[Path], Path], tmp_path: P
     assert receipt["sha256"][:16] in " ".join(study.assumptions)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+# small studies may fail a gate, which labels the numbers
+@pytest.mark.filterwarnings("ignore::pdsim.errors.PdsimWarning")
+@pytest.mark.filterwarnings("ignore:The recursion limit")
+def test_twelve_layouts_go_from_file_to_report(
+    layout: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, begun, results = layout(tmp_path), tmp_path / "begun", tmp_path / "results"
+    monkeypatch.setattr("warnings.showwarning", lambda *_: None)
+    for command in (
+        ("init", source, "--out", begun),
+        ("check", begun),
+        ("analyse", begun, "--out", results, "--engine", "laplace"),
+        ("report", results, "--format", "md"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["pdsim", *map(str, command)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        # 3: a gate failed, and the numbers are marked
+        assert stop.value.code in (None, 0, 3), command
+    study = read_study(begun)
+    selection = pd.read_csv(results / "selection.csv", keep_default_na=False)
+    assert sorted(selection["facility"]) == sorted(study.data["facility"].to_numpy())
+    for side in ("top", "bottom"):
+        assert selection[f"p_{side}"].sum() == pytest.approx(study.m, abs=1e-6)
+    assert (results / "report.html").is_file()
+    assert (results / "report.md").is_file()
+
+
+def operations(folder: Path) -> Path:
+    """Write the workbook of a new user: one row per operation, two facilities spelled twice."""
+    rng = np.random.default_rng(11)
+    size = 480
+    names = [f"{name} Hospital" for name in (
+        "Amana", "Temeke", "Mwananyamala", "St. Mary's", "Kibaha District", "Bagamoyo", "Tumbi",
+        "Mkuranga", "Kisarawe", "Rufiji", "Mafia", "Utete")]  # fmt: skip
+    table = pd.DataFrame({"Facility": [names[k % 12] for k in range(size)]})
+    late = np.arange(size) >= size // 2
+    table.loc[late & (table["Facility"] == names[3]), "Facility"] = "St Marys Hospital"
+    table.loc[late & (table["Facility"] == names[4]), "Facility"] = "Kibaha Dist. Hospital"
+    days = pd.to_datetime("2021-03-01") + pd.to_timedelta(np.arange(size) % 90, unit="D")
+    table["Date of surgery"] = days.where(~late, days + pd.Timedelta(days=730))
+    words = np.array(["Yes", "No", "NA", ""])
+    for item in ("Sign in done", "Time out done", "Antibiotic on time", "Count complete"):
+        table[item] = words[rng.choice(4, size, p=[0.5, 0.38, 0.07, 0.05])]
+    table["Comments"] = [f"note {k}" if k % 3 == 0 else "" for k in range(size)]
+    with pd.ExcelWriter(folder / "ops.xlsx") as book:
+        pd.DataFrame({"Theatre log": ["Made by the audit team", "Version 2"]}).to_excel(
+            book, sheet_name="Cover", index=False
+        )
+        table.to_excel(book, sheet_name="Log", index=False)
+    return folder / "ops.xlsx"
+
+
+def test_the_workbook_of_a_new_user_needs_the_renaming_that_check_proposes(tmp_path: Path) -> None:
+    start = start_study(operations(tmp_path), out=tmp_path / "begun")
+    assert start.problems == ()
+    study = read_study(tmp_path / "begun")
+    assert study.data.sizes["facility"] == 14
+    (cure,) = [doubt.cure for doubt in doubts(study) if "may be one" in doubt.what]
+    assert '"St. Mary\'s Hospital" = "St Marys Hospital"' in cure
+    text = (tmp_path / "begun" / "study.toml").read_text()
+    (tmp_path / "begun" / "study.toml").write_text(f"{text}\n{cure}\n")
+    mended = read_study(tmp_path / "begun")
+    assert dict(mended.data.sizes) == {"facility": 12, "indicator": 4, "period": 2}
+    assert doubts(mended) == ()
+    assert float(mended.data["trials"].sum()) < 4 * 480
+
+
 def test_counts_are_those_of_the_file(tmp_path: Path) -> None:
     expected = counts()
     for layout in (long_counts, long_percent, wide_one_line, titled):
@@ -174,6 +247,7 @@ def test_dates_are_divided_at_the_longest_gap_and_said_so(tmp_path: Path) -> Non
     assert found.keys["dates"]["endline"][0] == "2022-06-01"
     assert any("divided at the longest gap" in text for text in found.unsure)
     assert found.keys["sheet"] == "Data"
+    assert found.taken[0].startswith("The sheet 'Data' holds the data")
     assert set(found.keys["ignore"]) == {"case no", "remarks"}
 
 

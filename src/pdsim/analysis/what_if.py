@@ -15,6 +15,7 @@ _REFITS: Final = {
     "case_correlation": "case_correlation",
     "priors_scaled": "prior_factor",
     "design_effect": "design_effect",
+    "suppressed": "suppressed",
 }
 _FACTORS: Final = ("normalisation", "aggregation", "left_out")
 _LARGEST_SHARE: Final = 0.1
@@ -119,6 +120,7 @@ def _table(
         "prior_factor": 1.0,
         "case_correlation": tree.attrs.get("case_correlation"),
         "design_effect": json.loads(tree.attrs.get("design_effect", "1.0")),
+        "suppressed": "missing",
     }[dim]
     rows = []
     for value in group[dim].to_numpy().tolist():

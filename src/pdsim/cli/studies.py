@@ -37,14 +37,25 @@ def init(
     ask: Annotated[
         bool, typer.Option("--ask", help="Ask what the file does not say, on a terminal.")
     ] = False,
+    keep_exclusions: Annotated[
+        bool,
+        typer.Option(
+            "--keep-exclusions", help="FHIR: the reports have subtracted exclusions already."
+        ),
+    ] = False,
 ) -> None:
     """Look at a file and write a study.toml for it, with what was taken for what."""
     from pdsim.study import recognise, start_study
 
-    answers = {}
-    if ask and sys.stdin.isatty() and "trials" in recognise(file).keys:
-        answers["trials"] = typer.prompt("Cases behind every percentage", type=int)
-    start = start_study(file, out=out, answers=answers)
+    answers, exclusions = {}, not keep_exclusions
+    if ask and sys.stdin.isatty():
+        seen = recognise(file)
+        if "trials" in seen.keys:
+            answers["trials"] = typer.prompt("Cases behind every percentage", type=int)
+        if "counts_with_exclusions" in seen.receipt:
+            question = "Are exclusions still to be subtracted from the denominators?"
+            exclusions = typer.confirm(question, default=exclusions)
+    start = start_study(file, out=out, answers=answers, exclusions=exclusions)
     for text in start.found.taken:
         say(text)
     for text in start.found.unsure:

@@ -9,16 +9,17 @@ from pdsim.study.words import folded
 ROLES: Final = {
     "facility": "facility|facility name|health facility|hospital|hospital name|site|site name"
     "|clinic|health centre|health center|orgunit|org unit|organisation unit|organisation unit name"
-    "|organisationunitname|ou|provider|provider name|redcap_data_access_group|structure"
-    "|formation sanitaire|etablissement|hopital|centre de sante|centro|centro de salud|unidad"
-    "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik|krankenhaus"
+    "|organisationunitname|ou|provider|provider name|redcap_data_access_group|data access group"
+    "|structure|formation sanitaire|etablissement|hopital|centre de sante|centro|unidad"
+    "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik"
     "|einrichtung|state|district|ward|school|practice|trust|institution|unit|unite|health unit"
-    "|hospitais|service|department",
+    "|hospitais|service|department|krankenhaus|centro de salud",
     "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
     "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator"
     "|kennzahl|question|criterion|critere|standard",
-    "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|pe|year|periode"
-    "|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date|date of surgery"
+    "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|event name|pe"
+    "|year|periode|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date"
+    "|date of surgery"
     "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month",
     "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
     "|numerateur|numerador|zahler|number met|numer|n yes|count yes|achieved|compliant cases"
@@ -51,7 +52,6 @@ PAIRS: Final = (
     ("linea de base", "linea final"),
     ("initial", "final"),
     ("initiale", "finale"),
-    ("first", "second"),
     ("round 1", "round 2"),
     ("round1", "round2"),
     ("wave 1", "wave 2"),

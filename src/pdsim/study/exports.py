@@ -22,6 +22,8 @@ class Export:
     rows_read : int
     dropped : list of dict
         Why, and how many.
+    excluded : int
+        Counts with exclusions or exceptions.
     """
 
     table: pd.DataFrame
@@ -29,10 +31,19 @@ class Export:
     unsure: list[str] = field(default_factory=list)
     rows_read: int
     dropped: list[dict[str, Any]] = field(default_factory=list)
+    excluded: int = 0
 
 
-def export_of(content: bytes, file: str) -> Export:
+def export_of(content: bytes, file: str, *, exclusions: bool = True) -> Export:
     """Return the counts of a JSON export.
+
+    Parameters
+    ----------
+    content : bytes
+    file : str
+    exclusions : bool
+        Whether exclusions and exceptions of FHIR reports are subtracted from the denominators,
+        and those of numerators from the numerators.
 
     Raises
     ------
@@ -49,7 +60,7 @@ def export_of(content: bytes, file: str) -> Export:
             return _dhis2(document, file)
         reports = _reports(document)
         if reports:
-            return _measure_reports(reports, file)
+            return _measure_reports(reports, file, exclusions=exclusions)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         if isinstance(error, InputError):
             raise
@@ -163,7 +174,7 @@ def _reports(document: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _measure_reports(reports: list[dict[str, Any]], file: str) -> Export:
+def _measure_reports(reports: list[dict[str, Any]], file: str, *, exclusions: bool) -> Export:
     rows: list[dict[str, Any]] = []
     dropped: dict[str, int] = {}
     excluded = 0
@@ -189,8 +200,9 @@ def _measure_reports(reports: list[dict[str, Any]], file: str) -> Export:
                 float(counts.get(name) or 0)
                 for name in ("denominator-exclusion", "denominator-exception")
             )
-            excluded += out > 0
-            above = float(above) - float(counts.get("numerator-exclusion") or 0)
+            over = float(counts.get("numerator-exclusion") or 0)
+            excluded += out + over > 0
+            above = float(above) - exclusions * over
             name = measure if len(groups) == 1 else f"{measure} {_code(group) or number}"
             rows.append(
                 {
@@ -198,7 +210,7 @@ def _measure_reports(reports: list[dict[str, Any]], file: str) -> Export:
                     "indicator": name,
                     "period": label,
                     "successes": above,
-                    "trials": float(below) - out,
+                    "trials": float(below) - exclusions * out,
                 }
             )
     if not rows:
@@ -208,7 +220,9 @@ def _measure_reports(reports: list[dict[str, Any]], file: str) -> Export:
     if excluded:
         unsure.append(
             "Exclusions and exceptions are subtracted from the denominators; where the reports "
-            "have done so already, add them again in data.csv"
+            "have done so already, begin again with --keep-exclusions"
+            if exclusions
+            else "Exclusions and exceptions are not subtracted from the denominators, as stated"
         )
     return Export(
         table=_whole(pd.DataFrame(rows)),
@@ -216,6 +230,7 @@ def _measure_reports(reports: list[dict[str, Any]], file: str) -> Export:
         unsure=unsure,
         rows_read=len(reports),
         dropped=[{"why": why, "rows": count} for why, count in dropped.items()],
+        excluded=excluded,
     )
 
 

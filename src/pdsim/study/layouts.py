@@ -249,20 +249,31 @@ def _elements(
 def period_labels(names: Sequence[str]) -> list[str]:
     """Return the labels of periods in the names of columns, as written there, earliest first.
 
+    Of several ways to read the names, the one by which most of them stand in both periods.
+
     Examples
     --------
     >>> period_labels(["met T4 2023", "met T1 2022"]), period_labels(["n before", "n After"])
     (['T1 2022', 'T4 2023'], ['before', 'After'])
     """
+    ways = [in_order(list(dict.fromkeys(m[0] for name in names if (m := _YEARED.search(name)))))]
     for pair in PAIRS:
         written = [
-            next((match[0] for name in names if (match := _word(label).search(name))), None)
+            next((match[0] for name in names if (match := _word(label).search(name))), "")
             for label in pair
         ]
-        if all(written):
-            return [str(label) for label in written]
-    found = dict.fromkeys(match[0] for name in names if (match := _YEARED.search(name)))
-    return in_order(list(found))
+        ways += [written] if all(written) else []
+    return max(ways, key=lambda labels: _in_both(names, labels))
+
+
+def _in_both(names: Sequence[str], labels: Sequence[str]) -> int:
+    if len(labels) < 2:
+        return 0
+    first, last = (
+        {_without(name, label) for name in names if _holds(name, label)}
+        for label in (labels[0], labels[-1])
+    )
+    return len(first & last)
 
 
 def _word(label: str) -> "re.Pattern[str]":

@@ -19,7 +19,13 @@ from pdsim.terms.kinds import KINDS
 ALIKE: Final = 87.0
 """Similarity of two names, in percent, from which they may be one."""
 
+NEARLY: Final = 92.0
+"""Similarity from which two names may be one although both are seen in a round."""
+
 FEW_CASES: Final = 5
+
+_MARKS: Final = re.compile(r"\d+|\b\w\b")
+"""Numbers and initials, by which names differ that are otherwise alike."""
 
 _ABBREVIATIONS: Final = {
     "hc": "health centre",
@@ -57,7 +63,7 @@ class Doubt:
 def doubts(study: Study) -> tuple[Doubt, ...]:
     """Return what is doubtful in the data of a study, the gravest first.
 
-    Names that are alike and seen in one round each; sums of the other facilities; indicators with
+    Names that may be one; sums of the other facilities; indicators with
     the same numbers; cells that did not change; facilities and indicators seen in one round; very
     few cases; domains that pull apart.
 
@@ -88,19 +94,22 @@ def doubts(study: Study) -> tuple[Doubt, ...]:
 
 
 def likeness(one: str, other: str) -> float:
-    """Return how alike two names are, in percent; names with other numbers are not.
+    """Return how alike two names are, in percent; with other numbers or initials they are not.
 
     Examples
     --------
     >>> likeness("Kibaha HC", "Kibaha Health Centre"), likeness("Site 1", "Site 2")
     (100.0, 0.0)
     """
+    return _likeness(_plain(one), _plain(other))
+
+
+def _likeness(one: str, other: str) -> float:
     from rapidfuzz import fuzz
 
-    plain = [_plain(name) for name in (one, other)]
-    if re.findall(r"\d+", plain[0]) != re.findall(r"\d+", plain[1]):
+    if _MARKS.findall(one) != _MARKS.findall(other):
         return 0.0
-    return float(max(fuzz.ratio(*plain), fuzz.token_sort_ratio(*plain)))
+    return float(max(fuzz.ratio(one, other), fuzz.token_sort_ratio(one, other)))
 
 
 def _plain(name: str) -> str:
@@ -110,24 +119,48 @@ def _plain(name: str) -> str:
 
 
 def _alike(data: xr.Dataset, seen: Bools, dim: str) -> list[tuple[str, str]]:
-    """Return pairs of names that are alike and of which each has rounds that the other lacks."""
+    """Return pairs of names that may be one: the one to be given up, and the one to be kept.
+
+    Names that are alike and never seen in one round; nearly the same where one of them is seen in
+    one round only; the same but for signs and abbreviations in any case.
+    """
     axis = 1 if dim == "facility" else 0
     rounds = seen.any(axis=axis)
-    if rounds.shape[1] < 2:
-        return []
+    counted = seen.sum(axis=(1, 2) if dim == "facility" else (0, 2))
     names = data[dim].to_numpy().tolist()
-    first = [k for k in range(len(names)) if rounds[k, 0] and not rounds[k, 1]]
-    last = [k for k in range(len(names)) if rounds[k, 1] and not rounds[k, 0]]
-    scored = sorted(
-        ((likeness(names[a], names[b]), a, b) for a in first for b in last), reverse=True
-    )
+    scored: list[tuple[float, int, int]] = []
+    for a, b, score in _near([_plain(name) for name in names]):
+        apart = not (rounds[a] & rounds[b]).any()
+        whole = rounds[a].all() and rounds[b].all()
+        if score < (ALIKE if apart else 100.0 if whole else NEARLY):
+            continue
+        later = rounds[a, -1] if apart else counted[a] > counted[b]
+        scored.append((score, b, a) if later else (score, a, b))
     pairs: list[tuple[str, str]] = []
     taken: set[int] = set()
-    for score, a, b in scored:
-        if score >= ALIKE and not {a, b} & taken:
+    for _, a, b in sorted(scored, reverse=True):
+        if not {a, b} & taken:
             pairs.append((names[a], names[b]))
             taken |= {a, b}
     return pairs
+
+
+def _near(plain: Sequence[str]) -> Iterator[tuple[int, int, float]]:
+    """Yield the positions of names that are alike, and how alike they are."""
+    from rapidfuzz import fuzz, process
+
+    # row by row, since a table of all pairs of 10,000 names would fill the memory
+    for a, name in enumerate(plain):
+        rest = plain[a + 1 :]
+        hits = {
+            hit[2]
+            for scorer in (fuzz.ratio, fuzz.token_sort_ratio)
+            for hit in process.extract(name, rest, scorer=scorer, score_cutoff=ALIKE, limit=None)
+        }
+        for position in sorted(hits):
+            score = _likeness(name, rest[position])
+            if score >= ALIKE:
+                yield a, a + 1 + position, score
 
 
 def _rename(dim: str, pairs: Sequence[tuple[str, str]]) -> Doubt:
@@ -138,8 +171,7 @@ def _rename(dim: str, pairs: Sequence[tuple[str, str]]) -> Doubt:
         for one, other in pairs
     ]
     return Doubt(
-        what=f"These {dim} names may be one each, the first of them seen in the first round only "
-        f"and the second in the second: {shown}{rest}",
+        what=f"These {dim} names are alike and may be one each: {shown}{rest}",
         cure="\n".join([f"[rename.{dim}]", *lines]),
     )
 

@@ -33,7 +33,7 @@ from pdsim.study.sources import Reading, Sheet, read_sheets
 from pdsim.study.words import folded
 
 
-def recognise(path: str | Path) -> Recognised:
+def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     r"""Look at a file and say how it can be read as a study; nothing is written.
 
     Parameters
@@ -41,6 +41,9 @@ def recognise(path: str | Path) -> Recognised:
     path : str or Path
         CSV, Excel, Parquet, a file of Stata, SPSS or SAS; an export of KoboToolbox, ODK, REDCap or
         DHIS2; DHIS2 analytics or a FHIR MeasureReport as JSON.
+
+    exclusions : bool
+        Whether exclusions in FHIR MeasureReports are subtracted from the denominators.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def recognise(path: str | Path) -> Recognised:
     content = bytes_of(source)
     found = Recognised(receipt={"source": source.name, "sha256": _sha256(content)})
     if source.suffix.lower() == ".json":
-        _take_export(found, export_of(content, source.name))
+        _take_export(found, export_of(content, source.name, exclusions=exclusions))
         return found
     notes: list[str] = []
     sheets = read_sheets(source.name, lambda _: content, Reading(), notes)
@@ -115,6 +118,8 @@ def _take_export(found: Recognised, export: Export) -> None:
     found.taken += export.taken
     found.unsure += export.unsure
     found.receipt |= {"rows_read": export.rows_read, "dropped": export.dropped}
+    if export.excluded:
+        found.receipt["counts_with_exclusions"] = export.excluded
     take_periods(text_column(export.table["period"]), found)
     describe(list(dict.fromkeys(text_column(export.table["indicator"]))), {}, found)
 

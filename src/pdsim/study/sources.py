@@ -161,8 +161,8 @@ def _refuse_kind(file: str, suffix: str, packed: bool) -> None:
             rule=f"files with the ending {kind} are not read",
             cure="save the sheet as .xlsx or .csv"
             if old
-            else "give a .csv, .tsv, .txt (also .gz), .xlsx, .parquet, .dta, .sav or .sas7bdat "
-            "file",
+            else "give a .csv, .tsv, .txt (also .gz), .xlsx, .parquet, .dta, .sav, "
+            ".sas7bdat or .xpt file",
         )
     )
 

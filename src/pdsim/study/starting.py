@@ -45,7 +45,11 @@ class Start:
 
 
 def start_study(
-    path: str | Path, *, out: str | Path | None = None, answers: dict[str, Any] | None = None
+    path: str | Path,
+    *,
+    out: str | Path | None = None,
+    answers: dict[str, Any] | None = None,
+    exclusions: bool = True,
 ) -> Start:
     """Recognise a file and write a study.toml for it, with what goes along.
 
@@ -57,6 +61,8 @@ def start_study(
         is there is overwritten.
     answers : dict, optional
         Keys of the study.toml that the user states.
+    exclusions : bool
+        See `recognise`.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def start_study(
     ((), ('2021', '2023'))
     """
     source = Path(path)
-    found = recognise(source)
+    found = recognise(source, exclusions=exclusions)
     found.keys |= answers or {}
     files = _files(found, source)
     if out is not None:

@@ -10,7 +10,7 @@ import pandas as pd
 from pdsim.errors import InputError, Problem
 from pdsim.study.frames import numbered
 
-STATISTICS: Final = (".dta", ".sav", ".sas7bdat")
+STATISTICS: Final = (".dta", ".sav", ".sas7bdat", ".xpt")
 
 LABELS: Final = "labels"
 """Attribute of a raw table: what the source says that its columns mean."""
@@ -24,7 +24,7 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
     content : bytes
     file : str
         Named in messages.
-    suffix : {".dta", ".sav", ".sas7bdat"}
+    suffix : {".dta", ".sav", ".sas7bdat", ".xpt"}
     max_cells : int
 
     Returns
@@ -51,6 +51,7 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
         ".dta": pyreadstat.read_dta,
         ".sav": pyreadstat.read_sav,
         ".sas7bdat": pyreadstat.read_sas7bdat,
+        ".xpt": pyreadstat.read_xport,
     }
     # its readers take paths only
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +63,8 @@ def read_statistics(content: bytes, *, file: str, suffix: str, max_cells: int) -
                 rule = f"the file has more than {max_cells:,} cells"
                 cure = "save the columns and rows of the study only"
                 raise InputError(Problem(file=file, rule=rule, cure=cure))
-            labels = {} if suffix == ".sas7bdat" else {"apply_value_formats": True}
+            labelled = suffix in (".dta", ".sav")
+            labels = {"apply_value_formats": True} if labelled else {}
             frame, about = readers[suffix](str(path), **labels)
         except InputError:
             raise

@@ -44,9 +44,12 @@ MISSING: Final = _all(
 
 YES: Final = _all(
     "1|1.0|1,0|yes|y|true|t|oui|o|vrai|v|sí|s|verdadero|sim|verdadeiro|ndiyo|ndio|kweli|ja|j|wahr",
+    "checked|ticked|met|done|pass|passed|compliant|conforme|cumple|cumpre|erfüllt",
 )
 NO: Final = _all(
     "0|0.0|0,0|no|n|false|f|non|faux|falso|não|hapana|sivyo|nein|falsch",
+    "unchecked|not ticked|not met|not done|fail|failed|not compliant|non-compliant|non compliant",
+    "non conforme|non-conforme|no cumple|não cumpre|nicht erfüllt",
 )
 
 TOTALS: Final = _all(

@@ -70,6 +70,9 @@ CAUSES: Final[dict[str, Cause]] = {
         name="a correlation within cases", one=_plain("with a within-case correlation of {value}")
     ),
     "design_effect": Cause(name="clustered cases", one=_plain("with a design effect of {value}")),
+    "suppressed": Cause(
+        name="the suppressed counts", one=_plain("with the suppressed counts at their {value} end")
+    ),
     "priors_scaled": Cause(
         name="other priors",
         one=lambda results, value: (f"with {_PRIORS.get(value, f'priors {value} times as wide')}",),

@@ -358,7 +358,8 @@ def what_to_do(results: Results, facts: Table) -> Text:
         fill(f"{{n}} to hold the true {side} {m}", {"n": facts.number(ROW, f"takes_{side}")})
         for side in wide
     )
-    text = fill("It takes {takes}: more cases would narrow that.", {"takes": takes})
+    more = "more data" if results.foreign else "more cases"
+    text = fill(f"It takes {{takes}}: {more} would narrow that.", {"takes": takes})
     return (*said, *((" ",) if said else ()), *text)
 
 
@@ -413,7 +414,7 @@ def _picture(results: Results, tables: dict[str, Table]) -> Picture:
             f"{results.words.column} of every facility with its {results.interval_percent} "
             "interval. Triangles pointing up and down are named for the top and the bottom.",
         ),
-        alt=(f"{results.words.column} of every facility with its interval, the highest first; "
+        alt=(f"{results.words.column} of every facility with its interval, the best first; "
              "the values are in the table of all facilities.",),
         figure=figure,
         data=drawn,

@@ -53,10 +53,7 @@ def journal_table(results: Results) -> Table:
         columns=tuple(columns),
         marked=bool(results.failed),
         notes=(
-            (
-                "CrI: credible interval. Levels and changes are posterior means under the "
-                "hierarchical model; every indicator is turned so that higher is better.",
-            ),
+            (f"CrI: credible interval. {results.summary_words}",),
             (
                 f"P(top {m}), P(bottom {m}): posterior probability of a rank among the first or "
                 f"the last {m}. Rank 1 {results.words.best}.",

@@ -35,7 +35,9 @@ def _data(results: Results, tables: dict[str, Table]) -> Text:
     facts = tables["facts"]
     parts: dict[str, Piece | Text] = {
         "n": facts.number(ROW, "facilities"),
-        "measure": results.words.measured,
+        "measure": results.words.measured
+        if results.attr("engine", "") != "estimates"
+        else "estimates with their standard errors",
     }
     text = "{n} facilities were compared by {measure}"
     if results.has("study"):

@@ -25,6 +25,7 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     """
     data = results.varied(group, dim)
     values = data[dim].to_numpy().tolist()
+    written = [value if isinstance(value, str) else f"{value:g}" for value in values]
     names = [name for name in results.order if name in labels(data["facility"])]
     data = data.sel(facility=names)
     chosen = data[f"selected_{side}"].transpose(dim, "facility").to_numpy().astype(bool)
@@ -34,20 +35,20 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     frame = pd.DataFrame({"facility": kept}, index=kept)
     kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
-    for value in values:
-        key = f"p_{value:g}"
+    for value, shown in zip(values, written, strict=True):
+        key = f"p_{shown}"
         row = data.sel({dim: value})
         frame[key] = row[f"p_{side}"].to_numpy()
         frame[f"{key}_mcse"] = row[f"p_{side}_mcse"].to_numpy()
-        frame[f"selected_{value:g}"] = row[f"selected_{side}"].to_numpy().astype(bool)
+        frame[f"selected_{shown}"] = row[f"selected_{side}"].to_numpy().astype(bool)
         kinds |= {key: "probability", f"{key}_mcse": "mcse"}
-        header = f"P({side} {results.m}), {symbol.format(value=f'{value:g}')} (MCSE)"
+        header = f"P({side} {results.m}), {symbol.format(value=shown)} (MCSE)"
         columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
     frame["selected"] = [
         "always"
-        if all(frame.at[name, f"selected_{value:g}"] for value in values)
+        if all(frame.at[name, f"selected_{shown}"] for shown in written)
         else "only at "
-        + ", ".join(f"{value:g}" for value in values if frame.at[name, f"selected_{value:g}"])
+        + ", ".join(shown for shown in written if frame.at[name, f"selected_{shown}"])
         for name in kept
     ]
     columns.append(Column(header="Selected", keys=("selected",), layout="text"))
@@ -66,6 +67,7 @@ _WHAT = {
     "case_correlation": "within-case correlation",
     "priors_scaled": "priors' scales",
     "design_effect": "design effect",
+    "suppressed": "suppressed counts",
 }
 
 

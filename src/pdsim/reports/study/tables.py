@@ -160,10 +160,7 @@ def with_unit(text: str, units: str) -> str:
 
 
 def _improvement_notes(results: Results, frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
-    notes = [
-        f"Posterior mean and equal-tailed {results.interval_percent} credible interval under the "
-        "model; every indicator is turned so that higher is better."
-    ]
+    notes = [results.summary_words]
     if "observed" in frame:
         notes.append(
             "Observed values describe the data; posterior means are drawn towards the other "

@@ -97,6 +97,26 @@ class Results:
         return None if term is SCORE or term.net or lowest else term.null
 
     @property
+    def foreign(self) -> bool:
+        """Whether the scores were made elsewhere, so that nothing is known of data and model."""
+        return self.attr("engine", "") in ("draws", "estimates")
+
+    @property
+    def summary_words(self) -> str:
+        """What the figures of a facility are: of the model, of draws given, or of estimates."""
+        interval = f"equal-tailed {self.interval_percent}"
+        if self.attr("engine", "") == "estimates":
+            return (
+                f"Estimate as given, and {interval} interval of a normal with its standard error."
+            )
+        if self.foreign:
+            return f"Mean and {interval} interval of the draws as given."
+        return (
+            f"Posterior mean and {interval} credible interval under the model; every indicator is "
+            "turned so that higher is better."
+        )
+
+    @property
     def words(self) -> Wording:
         """The words for the main estimand."""
         return _LOWEST if self.attr("lower_is_better", 0) else words(self.estimand)
@@ -166,6 +186,9 @@ class Results:
     def varied(self, group: str, dim: str) -> xr.Dataset:
         """Return refits under other assumptions, with the analysis itself in its own place."""
         data = self.group(group)
+        if dim == "suppressed":
+            # in the analysis itself they are missing, which is neither end
+            return data
         main = 1.0 if dim == "prior_factor" else float(self.attr("case_correlation", float("nan")))
         ranking = self.group("ranking").sel(facility=labels(data["facility"]))
         shared = [

@@ -11,6 +11,7 @@ _REFITS = (
     ("case_correlation", "case_correlation", "r = {value}"),
     ("priors_scaled", "prior_factor", "scales times {value}"),
     ("design_effect", "design_effect", "design effect {value}"),
+    ("suppressed", "suppressed", "suppressed counts {value}"),
 )
 
 
