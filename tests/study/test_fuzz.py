@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import pyreadstat
 import pytest
 
 from pdsim.analysis.score_columns import ScoreOptions
@@ -39,6 +40,26 @@ WORDS = [
     b"\t", b"5%", b"1,204", b"0x1", b"2021-13-45", b"null", b"{}", b"[]", b"\xef\xbb\xbf", b"\r",
     b"99999999999999999999", b"\xe2\x80\xae", b"true", b"'", b"#", b"  ", b"n/a", b"*",
 ]  # fmt: skip
+
+
+def binary_seeds(folder: Path) -> list[Path]:
+    """Write files of Stata, SPSS and SAS, Parquet and a pivot, as seeds."""
+    table = pd.DataFrame(
+        {"facility": ["A", "A", "B", "B"] * 3, "round": ["before", "after"] * 6,
+         "x": [1.0, 0.0, 1.0] * 4, "y": [0.0, 1.0, 0.0] * 4}
+    )  # fmt: skip
+    pyreadstat.write_dta(table, str(folder / "cases.dta"))
+    pyreadstat.write_sav(table, str(folder / "cases.sav"))
+    pyreadstat.write_xport(table, str(folder / "cases.xpt"))
+    table.to_parquet(folder / "cases.parquet")
+    (folder / "pivot.csv").write_text(
+        "orgunit,ANC1 2021,ANC1 2022,ANC4 2021,ANC4 2022\nA,9,8,4,5\nB,7,9,3,4\n"
+    )
+    (folder / "parts.csv").write_text(
+        "Unit,Period,Element,Type,Count\nA,2021,BP,Numerator,4\nA,2021,BP,Denominator,9\n"
+        "B,2021,BP,Numerator,3\nB,2021,BP,Denominator,8\nA,2023,BP,Numerator,5\n"
+    )
+    return sorted(folder.iterdir())
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
@@ -82,11 +103,14 @@ def attempts(path: Path, rng: random.Random) -> list[Callable[[], object]]:
 
 
 @pytest.mark.filterwarnings("error")
-def test_mutated_inputs_give_a_message_or_a_result(tmp_path: Path) -> None:
+def test_mutated_inputs_give_a_message_or_a_result(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     rng = random.Random(20)
     done, accepted = 0, 0
+    seeds = [*SEEDS, *binary_seeds(tmp_path_factory.mktemp("seeds"))]
     while done < ROUNDS:
-        seed = rng.choice(SEEDS)
+        seed = rng.choice(seeds)
         path = tmp_path / seed.name
         path.write_bytes(mutated(seed.read_bytes(), rng))
         if path.suffix == ".toml":
