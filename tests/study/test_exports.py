@@ -178,7 +178,7 @@ def test_rows_of_numerators_and_denominators_with_a_column_that_says_which(tmp_p
     study = begun(source)
     assert cell(study, "South", "BP", "endline") == (5, 20)
     receipt = json.loads((tmp_path / "begun" / "receipt.json").read_text())
-    assert receipt["dropped"] == []
+    assert receipt["dropped"] == [{"why": "neither numerator nor denominator", "rows": 1}]
 
 
 def test_a_pivot_of_elements_by_periods(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def _is_numeric(text: "pd.Series[str]") -> bool:
 def part_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:
     """Return the column that says of every row whether it is a numerator or a denominator."""
     for name in visible(table):
-        words = {folded(word) for word in text_column(table[name]).unique().tolist() if word}
-        sorts = {part_of(word) for word in words}
-        if name not in roles.values() and sorts == {"successes", "trials"}:
+        sorts = text_column(table[name]).map(part_of)
+        both = {"successes", "trials"} <= set(sorts.unique())
+        if name not in roles.values() and both and sorts.notna().mean() > 0.5:
             return name
     return None
 
