@@ -17,7 +17,6 @@ from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
 from pdsim.study.problems import PLURAL, Findings, listed
 from pdsim.study.validity import data_findings, items_findings
-from pdsim.terms.criteria import parse_criterion, score_names, share_of
 from pdsim.terms.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -161,6 +160,8 @@ class Study:
         """Facilities to name at each end; at most half of them."""
         half = max(1, self.data.sizes["facility"] // 2)
         if self.options.m_share is not None:
+            from pdsim.terms.criteria import share_of
+
             return min(half, share_of(self.options.m_share, self.data.sizes["facility"]))
         return min(DEFAULT_M, half) if self.options.m is None else self.options.m
 
@@ -309,6 +310,11 @@ def _truncated(whole: CaseCorrelation, options: StudyOptions, found: Findings) -
 
 def _criteria_problems(study: Study) -> list[Problem]:
     """Return what is wrong with the criteria of a study, which speak of its parts by name."""
+    if not study.options.criteria:
+        return []
+    # they take SciPy along, which is half of the time of a check
+    from pdsim.terms.criteria import parse_criterion, score_names
+
     named = (
         study.data["period"],
         study.data["indicator"],
