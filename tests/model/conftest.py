@@ -21,6 +21,7 @@ def make_data():
         priors=None,
         missing=0.0,
         visit_sd=0.0,
+        facility_df=None,
         seed=0,
     ):
         rng = np.random.default_rng(seed)
@@ -45,6 +46,7 @@ def make_data():
             center=np.zeros(k),
             scale=np.ones(k),
             priors=priors or Priors(),
+            facility_df=facility_df,
             visits=Visits(inflation=1.0 + 0.5 / number, variance=visit_sd**2 / number)
             if visit_sd
             else None,

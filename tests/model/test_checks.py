@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pdsim
-from pdsim.model.adequacy import _statistics, model_checks
+from pdsim.model.adequacy import _adjusted, _statistics, model_checks
 
 
 def test_statistics_written_out(make_data):
@@ -47,6 +47,14 @@ def test_one_spread_for_unequal_indicators_is_seen(unequal):
         flagged[spread] = rows["of"].to_numpy().tolist()
     assert "k5" in flagged["shared"]
     assert flagged["own"] == []
+
+
+def test_p_values_allow_for_looking_at_all():
+    """Of rows that are alike each is the most extreme as often: uniform p for the smallest."""
+    rng = np.random.default_rng(6)
+    smallest = [_adjusted(rng.standard_normal((100, 30))).min() for _ in range(400)]
+    # a share of 400 at 5 %: 4 standard errors
+    assert abs(np.mean(np.array(smallest) <= 0.05) - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def test_one_period_has_no_checks():

@@ -94,3 +94,15 @@ def test_scores_are_standardised_turned_and_weighted_by_precision(with_sd):
     assert data.center[0] == pytest.approx(baseline.mean())
     np.testing.assert_allclose(data.observed[:, 0, 0], (baseline - baseline.mean()) / scale)
     np.testing.assert_allclose(data.size, (scale / 2.5) ** 2)
+
+
+def test_a_stated_shift_by_visit_is_a_variance_that_all_share():
+    made, _ = study(visit_sd=0.4, visits=2)
+    data = model_data(made)
+    assert data.visits is not None
+    np.testing.assert_allclose(data.visits.variance, 0.08)
+    np.testing.assert_allclose(data.visits.inflation, 1.0)
+    # the indicator that shares no cases has visits of its own
+    assert sorted(set(data.case_group.tolist())) == [0, 1]
+    assert data.shocked
+    assert not model_data(study()[0]).shocked

@@ -57,7 +57,11 @@ def written_out(data, point, family):
         joint = np.exp(given + stats.norm(p.mean, p.mean_sd).logpdf(mus))
         total += np.log(np.trapezoid(joint, dx=gaps))
     mean, change = point["alpha"][None, :], point.get("beta", np.zeros(indicators))[None, :]
-    expected = change
+    expected, root = change, 1.0
+    if data.facility_df is not None:
+        half_df, gamma = data.facility_df / 2, point["tail_facility"]
+        total += stats.gamma(half_df, scale=1 / half_df).logpdf(gamma).sum()
+        root = np.sqrt(gamma)[:, None]
     for level in data.levels:
         s = point[f"sd_baseline_{level}"]
         kind = "half_normal" if family == "pooled" and level != "indicator" else family
@@ -67,14 +71,20 @@ def written_out(data, point, family):
             rho = 2 * half - 1
             total += np.sum(scale_logpdf(kind, t)) + np.sum(stats.beta(2, 2).logpdf(half))
         if level == data.levels[-1]:
+            tail = root if level == "facility" else 1.0
+            s = s / tail
+            t = t / tail if periods == 2 else None
             break
         index = columns[level]
         zb = point[f"z_baseline_{level}"].reshape(facilities, -1)
         total += stats.norm.logpdf(zb).sum()
+        tail = root if level == "facility" else 1.0
+        zb = zb / tail
         mean = mean + s * zb[:, index]
         if periods == 2:
             zc = point[f"z_change_{level}"].reshape(facilities, -1)
             total += stats.norm.logpdf(zc).sum()
+            zc = zc / tail
             change = change + t * (rho * zb + np.sqrt(1 - rho**2) * zc)[:, index]
             expected = expected + t * rho * zb[:, index]
     share, offset = centring_and_offset(data)
@@ -100,14 +110,16 @@ def written_out(data, point, family):
     if data.kind == "scores":
         total -= 0.5 * (data.size * (data.observed - eta) ** 2).sum()
         return total, eta
-    r = data.case_correlation
+    r, added = data.case_correlation, 0.0
+    if data.visits is not None:
+        r, added = r / data.visits.inflation, data.visits.variance
     share = r / np.maximum(data.size, 1)
     linear = eta
-    if r:
+    if data.shocked:
         z = point["z_case"]
         total += stats.norm.logpdf(z).sum()
         p = expit(eta)
-        squared = np.log1p(share / (1 - share) ** 4 / (p * (1 - p)))
+        squared = np.log1p(share / (1 - share) ** 4 / (p * (1 - p))) + added
         linear = eta + np.sqrt(squared) * z[:, data.case_group, :] - squared * (1 - 2 * p) / 2
     y, n = (value * (1 - share) / (1 - r) for value in (data.observed, data.size))
     q = expit(linear)
@@ -119,6 +131,9 @@ def written_out(data, point, family):
     [
         ("half_normal", {"domains": (0, 0, 1, 1), "correlation": 0.3, "missing": 0.2}),
         ("half_t", {"domains": (0, 0, 0)}),
+        ("half_normal", {"domains": (0, 0, 0), "correlation": 0.2, "visit_sd": 0.4}),
+        ("half_t", {"domains": (0, 0, 1), "facility_df": 4.0}),
+        ("half_t", {"domains": (0,), "facility_df": 4.0}),
         ("exponential", {"domains": (0, 1, 2)}),
         ("half_cauchy", {"domains": (0,)}),
         ("inverse_gamma_variance", {"domains": (0,), "periods": 1}),
@@ -151,7 +166,7 @@ def test_density_is_the_one_written_down(make_data, shape, family):
             for d in model.named_vars_to_dims.get(variable.name, ())
         )
         value = rng.normal(size=size)
-        if variable.name.startswith("sd_"):
+        if variable.name.startswith(("sd_", "tail_")):
             value = np.abs(value) + 0.1
         if variable.name.endswith("_half"):
             value = rng.uniform(0.2, 0.8, size=size)

@@ -98,6 +98,51 @@ def test_priors_matter_only_where_they_change_a_name(make_results) -> None:
     assert "with wider priors" in text
 
 
+def test_a_design_effect_that_is_not_known_is_said_where_it_changes_a_name(make_results) -> None:
+    tree = make_results(facilities=8, draws=200, spread=20.0, with_draws=False)
+    data = tree["priors_scaled"].to_dataset().rename(prior_factor="design_effect")
+    data = data.assign_coords(design_effect=[1.0, 2.0, 3.0])
+    for side in ("top", "bottom"):
+        own = tree["ranking"][f"selected_{side}"]
+        data[f"selected_{side}"] = xr.ones_like(data[f"selected_{side}"]) & own
+    tree.attrs["design_effect_source"] = "unset"
+    tree["design_effect"] = xr.DataTree(data)
+    tree["changes"] = xr.DataTree(changes_group(tree))
+    assert "design effect is not known" not in said(tree)
+    assert "no design effect is stated" in words_of(
+        front(Results(tree), base_tables(Results(tree))).foot[0]
+    )
+    swapped = data["selected_top"].transpose("design_effect", "facility").to_numpy().copy()
+    inside, outside = int(swapped[-1].argmax()), int((~swapped[-1]).argmax())
+    swapped[-1, [inside, outside]] = False, True
+    tree["design_effect"] = data.assign(selected_top=(("design_effect", "facility"), swapped))
+    tree["changes"] = xr.DataTree(changes_group(tree))
+    assert "The design effect is not known and is taken as one" in said(tree)
+    assert "with a design effect of 3" in answer(tree, "What would change it?")
+
+
+def test_what_the_model_does_not_reproduce_is_said_on_page_one(make_results) -> None:
+    tree = make_results(facilities=8, draws=200, spread=20.0, with_draws=False)
+    checks = xr.Dataset(
+        {
+            "statistic": ("check", ["spread", "facility"]),
+            "of": ("check", ["i01", "Hospital 2"]),
+            "observed": ("check", [12.04, 1.0]),
+            "expected": ("check", [5.0, 0.9]),
+            "p_value": ("check", [0.001, 0.7]),
+            "flagged": ("check", [True, False]),
+            "advice": ("check", ["state own spreads", ""]),
+        },
+        attrs={"false_alarms": 0.05},
+    )
+    tree["model_checks"] = xr.DataTree(checks)
+    text = answer(tree, "How sure?")
+    assert "how much Indicator 1 varies in its change (SD 12.0, expected 5.0): state own" in text
+    assert "Hospital 2 are" not in text
+    tree["model_checks"] = xr.DataTree(checks.assign(flagged=("check", [False, False])))
+    assert "does not reproduce" not in answer(tree, "How sure?")
+
+
 @pytest.mark.parametrize("side", ["top", "bottom"])
 def test_borderline_cut(calm: xr.DataTree, side: str) -> None:
     ranking = calm["ranking"].to_dataset()

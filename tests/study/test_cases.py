@@ -8,8 +8,14 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from pdsim.study import Study, StudyOptions, read_study
+from pdsim.study import Columns, Study, StudyOptions, read_study
+from pdsim.study.caselevel import observed_from_cases
+from pdsim.study.clustering import estimate_clustering
+from pdsim.study.core import study_of
 from pdsim.study.correlation import estimate_case_correlation
+from pdsim.study.frames import frame_of
+from pdsim.study.netcdf import study_from_dataset, study_to_dataset
+from pdsim.study.problems import Findings
 
 
 def simulated(
@@ -223,3 +229,102 @@ def test_one_period_of_cases(tmp_path: Path) -> None:
     study = read_study(path, options=StudyOptions(format="cases"))
     assert study.data.sizes["period"] == 1
     assert study.case_correlation is not None
+
+
+def visited(
+    rng: np.random.Generator, *, own: float, shift: float, facilities: int = 60
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draw cases of four visits of five: beta-distributed by visit and indicator, and shifted."""
+    place = np.indices((facilities, 2, 4, 5)).reshape(4, -1)
+    base = rng.normal(0.3, 0.5, (facilities, 2, 1, 6)) + rng.normal(0, 0.6, 6)
+    moved = base + shift * rng.standard_normal((facilities, 2, 4, 1))
+    chance = np.broadcast_to(1 / (1 + np.exp(-moved)), (facilities, 2, 4, 6))
+    if own > 0:
+        size = 1 / own - 1
+        chance = rng.beta(chance * size, (1 - chance) * size)
+    scores = rng.random((len(place[0]), 6)) < chance[place[0], place[1], place[2]]
+    return scores.astype(float), place[0], place[1], place[2]
+
+
+@pytest.mark.parametrize(("own", "shift"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.4), (0.1, 0.4)])
+def test_visits_give_back_what_they_were_made_of(own: float, shift: float) -> None:
+    rng = np.random.default_rng(4)
+    sets = [visited(rng, own=own, shift=shift) for _ in range(12)]
+    found = [estimate_clustering(*one, all_pairs(6)) for one in sets]
+    rho = np.array([one.correlation for one in found if one])
+    variance = np.array([(one.shift_sd or 0.0) ** 2 for one in found if one])
+    # 4 standard errors of a mean of 12; estimates are cut off at 0, and the shift is turned from
+    # the scale of proportions by a series that is right to a few in a hundred
+    error = 4 * rho.std(ddof=1) / np.sqrt(12)
+    assert abs(rho.mean() - own) < error + 0.003
+    error = 4 * variance.std(ddof=1) / np.sqrt(12)
+    assert abs(variance.mean() - shift**2) < error + 0.1 * shift**2 + 0.003
+
+
+def test_between_and_within_by_hand() -> None:
+    """One indicator, two visits of two cases: all met on the first, none on the second."""
+    scores = np.array([[1.0], [1.0], [0.0], [0.0]] * 2)
+    facility, visit = np.repeat([0, 1], 4), np.array([0, 0, 1, 1] * 2)
+    found = estimate_clustering(scores, facility, 0 * facility, visit, np.eye(1) > 1)
+    # between 1, within 0; weight 4 - 8 / 4 = 2; spread 1 / 3: 1 / (2 / 3) = 1.5, cut off at 0.9
+    assert found is not None
+    assert found.correlation == 0.9
+    assert found.shift_sd is None
+
+
+def test_one_visit_tells_nothing() -> None:
+    scores, facility, period, visit = visited(np.random.default_rng(1), own=0.1, shift=0.0)
+    assert estimate_clustering(scores, facility, period, 0 * visit, all_pairs(6)) is None
+    alone = np.arange(len(visit))
+    assert estimate_clustering(scores, facility, period, alone, all_pairs(6)) is None
+
+
+def visit_table(name: str = "visit", **options: object) -> Study:
+    scores, facility, period, visit = visited(np.random.default_rng(2), own=0.1, shift=0.4)
+    table = pd.DataFrame(scores.astype(int), columns=[f"i{k}" for k in range(6)])
+    table["hospital"] = [f"f{i}" for i in facility]
+    table["period"] = np.array(["baseline", "endline"])[period]
+    table[name] = [f"2021-0{v + 1}-01" for v in visit]
+    given = StudyOptions(format="cases", columns=Columns(facility="hospital"), **options)
+    found = Findings()
+    return study_of(observed_from_cases(frame_of(table), None, given, found), given, found)
+
+
+@pytest.mark.parametrize("name", ["visit", "day"])
+def test_visits_enter_a_study(name: str) -> None:
+    study = visit_table(name)
+    assert study.data["indicator"].to_numpy().tolist() == [f"i{k}" for k in range(6)]
+    assert (study.data["visits"] == 4.0).all()
+    assert study.clustering is not None
+    assert study.design_effect_source == "estimated"
+    # visits of five
+    inflation = 1 + 4 * study.clustering.correlation
+    expected = study.data["trials"] / inflation
+    np.testing.assert_allclose(study.effective_data()["trials"], expected)
+    assert 1.2 < study.average_design_effect < 2.2
+    assert f"{study.clustering.correlation:.3f}" in " ".join(study.assumptions)
+    assert study_from_dataset(study_to_dataset(study)).clustering == study.clustering
+
+
+def test_a_stated_design_effect_stands_for_all_clustering() -> None:
+    study = visit_table(design_effect=1.5)
+    assert (study.visit_sd, study.average_design_effect) == (0.0, 1.5)
+    assert "a design effect is stated" in " ".join(study.assumptions)
+    shifted = visit_table(visit_sd=0.2)
+    assert shifted.visit_sd == 0.2
+
+
+def test_unequal_visits_average_less() -> None:
+    table = pd.DataFrame(
+        {
+            "facility": ["A"] * 10 + ["B"] * 10,
+            "period": "endline",
+            "visit": [1] * 6 + [2] * 2 + [""] * 2 + [1] * 5 + [2] * 5,
+            "one": [1, 0] * 10,
+        }
+    )
+    options, found = StudyOptions(format="cases", periods=("endline",)), Findings()
+    study = study_of(observed_from_cases(frame_of(table), None, options, found), options, found)
+    # 10^2 / (36 + 4 + 1 + 1) and 10^2 / 50
+    assert study.data["visits"].to_numpy().ravel() == pytest.approx([100 / 42, 2.0])
+    assert "2 of 20 cases have no visit" in " ".join(study.notes)

@@ -26,6 +26,7 @@ def test_columns_can_all_be_renamed() -> None:
     assert {item.name for item in dataclasses.fields(Columns)} == {
         *KEYS,
         "tier",
+        "visit",
         "value",
         *VALUES,
         *METADATA,
@@ -43,7 +44,7 @@ def test_harmless_wrong_keys_do_not_hide_the_table() -> None:
 
 def test_options_that_are_stated_are_those_that_are_not_their_defaults() -> None:
     assert StudyOptions().stated() == {}
-    assert StudyOptions(m=2, design_effect=1.0).stated() == {"m": 2}
+    assert StudyOptions(m=2, design_effect=None).stated() == {"m": 2}
 
 
 def test_findings_count_what_they_do_not_list() -> None:

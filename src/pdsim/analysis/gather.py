@@ -23,6 +23,7 @@ from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import (
     composite,
     levels,
+    model_checks,
     next_round,
     observed_change,
     posterior_predictive,
@@ -63,7 +64,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     xarray.DataTree
         Groups ``study``, ``improvement``, ``levels``, ``domains`` (two or more), ``ranking``,
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
-        ``hyper``, ``predictive``, ``draws``; with two or more indicators, the groups of
+        ``hyper``, ``predictive``, ``model_checks``, ``draws``; with two or more indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
         ``next_round`` where the study asks for them; with more than two rounds, those of
         `round_tables`. Every probability has its ``_mcse``. The attributes say how it was made.
@@ -87,6 +88,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         "variance_share": variance_share(level),
         "hyper": _hyper(fit["posterior"].to_dataset()),
         "predictive": _predictive(fit),
+        "model_checks": _model_checks(fit),
         "domains": _domains(level),
         "draws": _explorer(level),
     }
@@ -212,6 +214,11 @@ def _predictive(fit: xr.DataTree) -> xr.Dataset:
     )
 
 
+def _model_checks(fit: xr.DataTree) -> xr.Dataset | None:
+    found = model_checks(fit, seed=int(fit.attrs["seed"]))
+    return found if found.sizes["check"] else None
+
+
 def _domains(level: xr.DataArray) -> xr.Dataset | None:
     """Return each facility's change (or level) by domain that has a weight, with its covariance."""
     weighted = level["domain"].to_numpy()[level["weight"].to_numpy() > 0]
@@ -263,6 +270,17 @@ def _facts(
         "period_labels": json.dumps(study.period_labels),
         "suppress_below": study.options.suppress_below or -1,
     }
+    if study.kind == "scores":
+        # one unit of the priors in the units of each score
+        facts["score_scales"] = json.dumps(
+            dict(
+                zip(
+                    study.data["indicator"].to_numpy().tolist(),
+                    fit["constant_data"]["scale"].to_numpy().tolist(),
+                    strict=True,
+                )
+            )
+        )
     names = (
         "engine",
         "seed",
@@ -274,6 +292,9 @@ def _facts(
         "sampler",
         "ess",
     )
-    facts["design_effect"] = json.dumps(study.options.design_effect)
+    estimated = study.design_effect_source == "estimated"
+    effect = study.average_design_effect if estimated else study.design_effect
+    facts["design_effect"] = json.dumps(effect)
+    facts["design_effect_source"] = study.design_effect_source
     facts["identical"] = json.dumps(identical_facilities(study))
     return facts | {name: fit.attrs[name] for name in names if name in fit.attrs}

@@ -21,7 +21,7 @@ def observed_se(study: Study) -> xr.DataArray:
     data = study.data
     weight = data["weight"].to_numpy().astype(float)
     r = study.case_correlation or 0.0
-    factor = study.options.design_effect
+    factor = study.design_effect
     if "trials" in data:
         trials = data["trials"].transpose("facility", "indicator", "period").to_numpy()
         successes = data["successes"].transpose("facility", "indicator", "period").to_numpy()

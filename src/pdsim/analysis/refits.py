@@ -32,8 +32,11 @@ CASE_CORRELATIONS = (0.0, 0.1, 0.3)
 
 PRIOR_FACTORS = (0.5, 1.0, 2.0)
 
+DESIGN_EFFECTS = (1.0, 2.0, 3.0)
+"""Shown where the study does not know its design effect."""
+
 DESIGN_FACTORS = (1.5, 2.0)
-"""Times the study's own design effect."""
+"""Times a stated design effect."""
 
 _LONGEST_HAND_OVER: Final = 60.0
 """Seconds of NUTS that one refit may take."""
@@ -207,25 +210,28 @@ def case_correlation_sensitivity(
 
 
 def design_effect_sensitivity(
-    study: Study,
-    *,
-    factors: tuple[float, ...] = DESIGN_FACTORS,
-    engine: Engine = "laplace",
-    seed: int = 1,
+    study: Study, *, engine: Engine = "laplace", seed: int = 1
 ) -> xr.Dataset:
-    """Return the selection where cases are clustered more than the study says.
+    """Return the selection under other design effects.
+
+    Where none is known for `DESIGN_EFFECTS`, where one is stated for `DESIGN_FACTORS` times it,
+    where visits tell for the limits of their estimates.
 
     Returns
     -------
     xarray.Dataset (design_effect, facility)
-        See `compare_selections`.
+        See `compare_selections`; ``design_effect`` is that of an average cell.
     """
-    own = study.options.design_effect
-    variants = {
-        factor * own: (
-            replace(study, options=replace(study.options, design_effect=factor * own)),
-            None,
-        )
-        for factor in factors
-    }
+    source = study.design_effect_source
+    if source == "estimated":
+        ends = (study.with_clustering("low"), study.with_clustering("high"))
+        studies = {round(end.average_design_effect, 2): end for end in ends}
+    else:
+        own = study.design_effect
+        tried = DESIGN_EFFECTS if source == "unset" else [factor * own for factor in DESIGN_FACTORS]
+        studies = {
+            effect: replace(study, options=replace(study.options, design_effect=effect))
+            for effect in tried
+        }
+    variants = {effect: (other, None) for effect, other in studies.items()}
     return _refitted("design_effect", variants, engine=engine, seed=seed)

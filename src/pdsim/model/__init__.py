@@ -13,6 +13,7 @@ from pdsim.model.composites import (
 from pdsim.model.fit import fit
 from pdsim.model.named_scores import named_score
 from pdsim.model.next_round import next_round
+from pdsim.model.outlying import outlying
 from pdsim.model.predictive import posterior_predictive, prior_predictive
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "named_score",
     "next_round",
     "observed_change",
+    "outlying",
     "posterior_predictive",
     "prior_predictive",
     "variance_share",

@@ -56,6 +56,8 @@ class ModelData:
     priors : Priors
     visits : Visits or None
         What visits add to the error of a cell; None where nothing is known of it.
+    facility_df : float or None
+        Degrees of freedom of Student-t effects of the facilities; None: normal ones.
     """
 
     kind: Literal["counts", "scores"]
@@ -69,6 +71,7 @@ class ModelData:
     scale: Floats
     priors: Priors
     visits: Visits | None = None
+    facility_df: float | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -144,7 +147,9 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         observed = np.where(missing, 0.0, (turned - center[:, None]) / scale[:, None])
         precision = (scale[:, None] / data["se"].to_numpy()) ** 2
         size = np.where(missing, 0.0, precision)
-    case_group = _case_groups(data["case_group"].to_numpy())
+    visits = _visits(study) if study.kind == "counts" else None
+    alone = visits is not None and bool(visits.variance.any())
+    case_group = _case_groups(data["case_group"].to_numpy(), alone=alone)
     # a composite-only study has its case correlation in its effective trials already
     shock = study.kind == "counts" and study.options.items is None and (case_group >= 0).any()
     return ModelData(
@@ -158,7 +163,16 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         center=center,
         scale=scale,
         priors=priors or study.options.priors or Priors(),
+        visits=visits,
     )
+
+
+def _visits(study: Study) -> Visits | None:
+    """Return what visits do to the cells of counts, as far as it is stated or estimated."""
+    inflation = study.visit_inflation.to_numpy()
+    if study.visit_sd == 0.0 and bool((inflation == 1.0).all()):
+        return None
+    return Visits(inflation=inflation, variance=study.visit_sd**2 / study.visit_counts.to_numpy())
 
 
 def _standard(turned: Floats, sd: Floats | None) -> tuple[Floats, Floats]:
@@ -180,11 +194,17 @@ def _standard(turned: Floats, sd: Floats | None) -> tuple[Floats, Floats]:
     return center, scale
 
 
-def _case_groups(labels: NDArray[np.str_]) -> Ints:
-    """Return a number for each group of indicators scored on the same cases; -1 for the rest."""
+def _case_groups(labels: NDArray[np.str_], *, alone: bool) -> Ints:
+    """Return a number for each group of indicators scored on the same cases; -1 for the rest.
+
+    With `alone` each of the rest is a group of its own, since it has visits too.
+    """
     names = [name for name, n in Counter(labels.tolist()).items() if name and n > 1]
     numbers = {name: number for number, name in enumerate(names)}
-    return np.array([numbers.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+    codes = np.array([numbers.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+    if alone:
+        codes[codes < 0] = len(names) + np.arange((codes < 0).sum())
+    return codes
 
 
 def _codes(labels: NDArray[np.str_]) -> Ints:

@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -38,6 +39,7 @@ def fit(
     tune: int = 1000,
     chains: int = 4,
     hand_over: bool = True,
+    facility_df: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataTree:
     """Fit the hierarchical model to a study.
@@ -57,6 +59,10 @@ def fit(
         with many hundreds of facilities, where they would fill the memory.
     hand_over : bool
         False keeps the draws of the fast engine where it cannot vouch for them, with the label.
+    facility_df : float, optional
+        Degrees of freedom, above 2, of Student-t effects of the facilities, for one or two that are
+        unlike the rest; such a fit is always one of NUTS. Default: normal effects. ``change_net``
+        of such a fit still takes them as normal.
     progress : callable, optional
         Called with (draws done, draws in all) while NUTS runs, from another thread.
 
@@ -85,10 +91,14 @@ def fit(
     """
     if engine not in ("nuts", "laplace"):
         raise InputError(f"engine must be 'nuts' or 'laplace', got {engine!r}")
-    data = model_data(study, priors)
+    if facility_df is not None and not 2.0 < facility_df < np.inf:
+        raise InputError(f"facility_df must be a number above 2, got {facility_df!r}")
+    data = replace(model_data(study, priors), facility_df=facility_df)
     facts: dict[str, str | float] = {"engine": engine, "seed": seed}
     gates: tuple[Gate, ...] = ()
-    if engine == "laplace":
+    if facility_df is not None:
+        facts = {"engine": "nuts", "seed": seed, "facility_df": facility_df}
+    elif engine == "laplace":
         posterior, stats, gates, ess = _fit_laplace(data, draws=draws * chains, seed=seed)
         facts["ess"] = ess
         if hand_over and not all(gate.passed for gate in gates):

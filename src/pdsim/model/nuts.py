@@ -91,6 +91,7 @@ class _Shape:
             data.case_group.tobytes(),
             data.cell_correlation.tobytes(),
             data.visit_variance.tobytes(),
+            data.facility_df,
             data.priors,
         )
 

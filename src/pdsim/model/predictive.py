@@ -98,6 +98,9 @@ def draw_eta(
         index = columns[level]
         z = rng.standard_normal((2, facilities, index.max() + 1))
         rho, sd_change = parameters.corr[level], parameters.sd_change[level]
+        if level == "facility" and data.facility_df is not None:
+            df = data.facility_df
+            z = z / np.sqrt(rng.chisquare(df, (facilities, 1)) / df)
         first, second = z[0][:, index], z[1][:, index]
         base += parameters.sd_baseline[level] * first
         expected += sd_change * rho * first

@@ -113,12 +113,12 @@ def _outer_effects(
     def spread(effects: pt.TensorVariable) -> pt.TensorVariable:
         return effects[:, None] if level == "facility" else effects[:, data.domain]
 
-    z_baseline = pm.Normal(f"z_baseline_{level}", dims=dims)
+    z_baseline = _tailed(level, data, pm.Normal(f"z_baseline_{level}", dims=dims))
     baseline = spread(_sd("baseline", level, data) * z_baseline)
     if data.shape[2] == 1:
         return baseline, None, None
     sd_change, corr = _sd("change", level, data), _corr(level, data)
-    z_change = pm.Normal(f"z_change_{level}", dims=dims)
+    z_change = _tailed(level, data, pm.Normal(f"z_change_{level}", dims=dims))
     expected = sd_change * corr * z_baseline
     change = expected + sd_change * pt.sqrt(1 - corr**2) * z_change
     return baseline, spread(change), spread(expected)
@@ -134,7 +134,7 @@ def _cells(
     offset: pt.TensorVariable,
 ) -> list[pt.TensorVariable]:
     """Add the effects of the innermost level; return the logits (facility, indicator) by period."""
-    sd_baseline = _sd("baseline", level, data)
+    sd_baseline = _tailed(level, data, _sd("baseline", level, data))
     shape = data.shape[:2]
     mean = pt.broadcast_to(mean, shape)
     eta0 = _partly_centred(
@@ -142,7 +142,7 @@ def _cells(
     )
     if change is None:
         return [eta0]
-    sd_change, corr = _sd("change", level, data), _corr(level, data)
+    sd_change, corr = _tailed(level, data, _sd("change", level, data)), _corr(level, data)
     foreseen = sd_change * corr * (eta0 - mean) / sd_baseline
     eta1 = _partly_centred(
         "cell_endline",
@@ -173,6 +173,22 @@ def _partly_centred(
     middle = share * (mean - offset)
     u = pm.Normal(name, middle, sd**share, dims=("facility", "indicator"), initval=np.zeros(shape))
     return mean + sd ** (1 - share) * (u - middle)
+
+
+def _tailed(level: str, data: ModelData, values: pt.TensorVariable) -> pt.TensorVariable:
+    """Return the effects, or SDs, of facilities over the root of their common Gamma variable.
+
+    A bivariate normal pair over the root of one chi2 / df is bivariate Student t (Lange, Little and
+    Taylor 1989, doi:10.1080/01621459.1989.10478852).
+    """
+    df = data.facility_df
+    if df is None or level != "facility":
+        return values
+    model = pm.modelcontext(None)
+    if "tail_facility" not in model.named_vars:
+        pm.Gamma("tail_facility", df / 2.0, df / 2.0, dims="facility")
+    root = pt.sqrt(model["tail_facility"])
+    return values / (root if values.ndim == 1 else root[:, None])
 
 
 def _sd(kind: str, level: str, data: ModelData) -> pt.TensorVariable:

@@ -98,5 +98,5 @@ def cases_of(fit: xr.DataTree) -> NextCases:
         m=study.m,
         correlation=correlation,
         group=group,
-        trials=worth / study.options.design_effect,
+        trials=worth / study.average_design_effect,
     )

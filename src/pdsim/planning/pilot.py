@@ -156,8 +156,8 @@ def _weights(study: Study) -> dict[str, Any]:
 def _cases(study: Study) -> dict[str, Any]:
     """Return how many cases the pilot had in a cell, and how they depend on each other.
 
-    A design effect D becomes visits of as many cases as a cell had, b, whose cases are correlated
-    by (D - 1) / (b - 1).
+    A design effect D, stated or estimated from visits with their shifts, becomes visits of b cases
+    that are correlated by (D - 1) / (b - 1); b is that of the visits, or a whole cell's.
     """
     trials = study.data["trials"].fillna(0).to_numpy()
     seen = trials > 0
@@ -168,9 +168,10 @@ def _cases(study: Study) -> dict[str, Any]:
     spread = float(cells.std() / mean)
     found["trials_cv"] = round(spread, 2) if spread > _NOTABLE_CV else 0.0
     r = round(float(study.case_correlation or 0.0), _DIGITS)
-    effect = study.options.design_effect
+    effect = study.average_design_effect
     if effect > 1:
-        per_visit = max(2, round(mean))
+        visits = study.visit_counts.to_numpy()[seen]
+        per_visit = max(2, round(float((trials[seen] / visits).mean())))
         shared = round(min((effect - 1) / (per_visit - 1), _HIGHEST_R), _DIGITS)
         found |= {"cases_per_visit": per_visit, "visit_correlation": shared}
         r = max(r, shared)

@@ -179,7 +179,7 @@ class Scenario:
     engine, draws, priors : str, int, Priors
         How a posterior is computed, for rules that need one.
     assumed_case_correlation : float, optional
-        What the analysis takes it to be; by default the true one.
+        What the analysis takes it to be; by default the true one, with the part of the visits.
     assumed_design_effect : float, optional
         By what the analysis divides counts; by default the design effect of the visits.
     rule : str
@@ -286,9 +286,17 @@ class Scenario:
 
     @property
     def analysed_case_correlation(self) -> float:
-        """The within-case correlation that the analysis assumes."""
-        stated = self.assumed_case_correlation
-        return self.case_correlation if stated is None else stated
+        """The within-case correlation that the analysis assumes.
+
+        By default the true one; with visits the share of a cell's error, design effect D and all,
+        that its indicators have in common: (r + D - 1) / D, at most 0.9.
+        """
+        if self.assumed_case_correlation is not None:
+            return self.assumed_case_correlation
+        if self.visit_correlation == 0 or self.indicators == 1:
+            return self.case_correlation
+        effect = self.analysed_design_effect
+        return min((self.case_correlation + effect - 1.0) / effect, 0.9)
 
     @property
     def analysed_design_effect(self) -> float:

@@ -8,18 +8,21 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pdsim.arraytypes import Floats
+from pdsim.arraytypes import Floats, Ints
 from pdsim.errors import suggestion
 from pdsim.study.cells import note_missing
+from pdsim.study.clustering import estimate_clustering
 from pdsim.study.correlation import estimate_case_correlation, shared_cases
 from pdsim.study.frames import METADATA, file_of, named, text_column, visible
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Rename, StudyOptions
 from pdsim.study.problems import LISTED, Findings, listed, quote
-from pdsim.study.words import MISSING, NO, YES, folded, with_own
+from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, folded, with_own
 
 _KEYS: Final = ("facility", "period")
+
+VISIT: Final = "visit"
 
 
 def observed_from_cases(
@@ -32,6 +35,7 @@ def observed_from_cases(
     table : DataFrame
         Raw table: ``facility``, ``period`` and one column per indicator with 1, yes or true
         where it was met, 0, no or false where it was not, and blank where it was not scored.
+        ``visit`` (or a column ``day``, ``team`` or ``observer``) says whose cases are alike.
     indicators : DataFrame or None
         Raw indicator table. With it, other columns of `table` are left alone; without it,
         every column but the keys and those to ignore is an indicator.
@@ -39,7 +43,8 @@ def observed_from_cases(
     found : Findings
     """
     before = found.count
-    table = named(table, options.columns, _KEYS, found)
+    table = named(table, options.columns, (*_KEYS, VISIT), found)
+    table = _with_visit(table, indicators, options, found)
     names = _indicator_columns(table, indicators, options, found)
     if "facility" not in table:
         found.add(
@@ -67,24 +72,73 @@ def observed_from_cases(
     if blank.all():
         return TableContent()
     rows = table.loc[~blank, ["file", "row"]].assign(**texts)
-    counts = _counts(rows, keys, names, scores[~blank])
+    visit = _visits_of(table.loc[~blank], rows, keys, found)
+    counts = _counts(rows, keys, names, scores[~blank], visit)
     observed = observed_from_long(
         counts,
         indicators,
         options.columns.only("indicator", *METADATA),
         replace(options, rename=Rename(indicator=options.rename.indicator)),
         found,
+        carried=() if visit is None else ("visits",),
     )
     if found.count > before or observed.data is None:
         return observed
-    return _with_correlation(observed, rows, names, scores[~blank], found)
+    return _with_errors(observed, rows, names, scores[~blank], visit, options, found)
+
+
+def _with_visit(
+    table: pd.DataFrame, indicators: pd.DataFrame | None, options: StudyOptions, found: Findings
+) -> pd.DataFrame:
+    """Return the table with a column ``visit``, where a day, a team or an observer is one."""
+    if VISIT in table or options.design_effect is not None:
+        return table
+    marks, present = _Marks.of(options), {name.casefold(): name for name in visible(table)}
+    meant = {*options.ignore, *options.met}
+    if indicators is not None and "indicator" in indicators:
+        meant |= set(text_column(indicators["indicator"]))
+    alike = []
+    for word in VISIT_WORDS:
+        name = present.get(word)
+        if name is None or name in meant:
+            continue
+        words = [folded(str(value)) for value in text_column(table[name]).unique()]
+        if not all(word in marks.missing | marks.met | marks.unmet for word in words):
+            alike.append(name)
+    if len(alike) > 1:
+        found.notes.append(
+            f"Cases may be alike by {listed(alike)}: state which in [columns], such as "
+            f"visit = {quote(alike[0])}; neither is used."
+        )
+    if len(alike) != 1:
+        return table
+    found.notes.append(f"The column {quote(alike[0])} says which cases belong to one visit.")
+    return table.rename(columns={alike[0]: VISIT})
+
+
+def _visits_of(
+    table: pd.DataFrame, rows: pd.DataFrame, keys: list[str], found: Findings
+) -> Ints | None:
+    """Return a code for every visit of a facility and period; None without a column of them."""
+    if VISIT not in table:
+        return None
+    text = text_column(table[VISIT])
+    none = (text == "").to_numpy(dtype=bool)
+    if none.any():
+        found.notes.append(
+            f"{none.sum():,} of {len(none):,} cases have no visit: each counts as one of its own."
+        )
+    codes, _ = pd.factorize(text)
+    codes[none] = codes.max(initial=0) + 1 + np.arange(none.sum())
+    groups = rows.assign(**{VISIT: codes}).groupby([*keys, VISIT], sort=False)
+    return groups.ngroup().to_numpy()
 
 
 def _indicator_columns(
     table: pd.DataFrame, indicators: pd.DataFrame | None, options: StudyOptions, found: Findings
 ) -> tuple[str, ...]:
     """Return the columns that hold indicators."""
-    present = [name for name in visible(table) if name not in _KEYS]
+    present = [name for name in visible(table) if name not in (*_KEYS, VISIT)]
     for name in options.ignore:
         if name not in visible(table):
             found.add(
@@ -201,9 +255,16 @@ def _scores(
 
 
 def _counts(
-    rows: pd.DataFrame, keys: list[str], names: tuple[str, ...], scores: Floats
+    rows: pd.DataFrame,
+    keys: list[str],
+    names: tuple[str, ...],
+    scores: Floats,
+    visit: Ints | None,
 ) -> pd.DataFrame:
-    """Return the raw long table of counts; its rows are the first ones of their cases."""
+    """Return the raw long table of counts; its rows are the first ones of their cases.
+
+    With visits of n_v cases, ``visits`` is (sum n_v)^2 / sum n_v^2.
+    """
     groups = rows.groupby(keys, sort=False)
     group = groups.ngroup().to_numpy()
     first = groups.head(1)
@@ -213,33 +274,60 @@ def _counts(
     for k, name in enumerate(names):
         trials = np.bincount(group, weights=scored[:, k], minlength=size)
         met = np.bincount(group, weights=np.where(scored[:, k], scores[:, k], 0.0), minlength=size)
-        tables.append(first.assign(indicator=name, successes=met, trials=trials))
+        table = first.assign(indicator=name, successes=met, trials=trials)
+        if visit is not None:
+            each = np.bincount(visit, weights=scored[:, k])
+            whose = np.zeros(len(each), dtype=np.int64)
+            whose[visit] = group
+            squares = np.bincount(whose, weights=each**2, minlength=size)
+            table["visits"] = np.where(trials > 0, trials**2 / np.maximum(squares, 1.0), np.nan)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def _with_correlation(
+def _with_errors(
     observed: TableContent,
     rows: pd.DataFrame,
     names: Sequence[str],
     scores: Floats,
+    visit: Ints | None,
+    options: StudyOptions,
     found: Findings,
 ) -> TableContent:
-    """Add the within-case correlation, where two indicators share their cases."""
+    """Add what the cases of a visit, and the indicators of a case, have in common."""
     assert observed.data is not None
-    groups = observed.data["case_group"].sel(indicator=list(names)).to_numpy()
+    shown = [options.rename.indicator.get(name, name) for name in names]
+    kept = np.isin(shown, observed.data["indicator"].to_numpy())
+    names = [name for name, one in zip(shown, kept, strict=True) if one]
+    scores = scores[:, kept]
+    groups = observed.data["case_group"].sel(indicator=names).to_numpy()
     pairs = (groups[:, None] == groups) & (groups != "") & ~np.eye(len(names), dtype=bool)
-    if not pairs.any():
-        return observed
     facility = pd.factorize(rows["facility"])[0]
     period = (
         pd.factorize(rows["period"])[0] if "period" in rows else np.zeros(len(rows), dtype=np.int64)
     )
+    clustering = None
+    if visit is not None:
+        clustering = estimate_clustering(scores, facility, period, visit, pairs)
+        if clustering is None:
+            found.notes.append(
+                "The visits do not tell how far their cases are alike: that takes facilities with "
+                "two visits or more in a period, and two cases or more at one of them."
+            )
+        elif options.design_effect is not None:
+            found.notes.append(
+                "The cases have visits, but a design effect is stated: it is used in their place."
+            )
+    within = visit if clustering is not None and options.design_effect is None else None
+    observed = replace(observed, clustering=clustering)
+    if not pairs.any():
+        return observed
     share, part = shared_cases(scores, facility, period, pairs)
     found.notes.append(
         f"Counted in the cases: two indicators share {100 * share:.1f} % of the cases of the one "
         f"that has fewer, and {part:.3f} of sqrt(n n')."
     )
-    result = estimate_case_correlation(scores, facility, period, pairs)
+    result = estimate_case_correlation(scores, facility, period, pairs, within)
     if not np.isfinite([result.estimate, *result.limits]).all():
         found.notes.append(
             "The cases do not tell the within-case correlation: too few vary or are shared."

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
+from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.frames import frame_of
 from pdsim.study.longtable import TableContent, observed_from_long
@@ -22,7 +23,7 @@ from pdsim.terms.kinds import KINDS
 if TYPE_CHECKING:
     import pandas as pd
 
-type CaseCorrelationSource = Literal["stated", "estimated", "unset"]
+type ErrorSource = Literal["stated", "estimated", "unset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -37,7 +38,9 @@ class Study:
     data : xr.Dataset (facility, indicator, period)
         Counts: ``successes`` and ``trials``, raw as observed, 0 in a missing cell. Scores:
         ``mean`` and ``se`` (and ``sd`` where given), NaN in a missing cell. ``period`` is
-        ("baseline", "endline"), or ("endline",) where levels at one period are ranked.
+        ("baseline", "endline"), or ("endline",) where levels at one period are ranked. Cases with
+        a column ``visit``: ``visits``, the number of visits of equal size that would average as
+        much as those of the cell did.
         Coordinates on ``indicator``: ``direction`` ("higher" or "lower" is better), ``weight``
         (sums to 1), ``domain``, ``label``, ``case_group`` (indicators scored on the same cases
         share one; "" shares no cases). On ``facility``, optional: ``tier``, a published label.
@@ -45,6 +48,8 @@ class Study:
         How it was read and is to be analysed.
     estimated : CaseCorrelation or None
         The within-case correlation that the cases themselves give, truncated to 0 to 0.9.
+    clustering : Clustering or None
+        What the cases of one visit have in common, as the cases themselves tell.
     read_notes : tuple of str
         Sentences on what was assumed when it was read, part of `assumptions`.
     period_labels : tuple of str
@@ -77,6 +82,7 @@ class Study:
     data: xr.Dataset
     options: StudyOptions = field(default_factory=StudyOptions)
     estimated: CaseCorrelation | None = None
+    clustering: Clustering | None = None
     read_notes: tuple[str, ...] = ()
     period_labels: tuple[str, ...] = ()
     rounds: xr.Dataset | None = None
@@ -92,6 +98,8 @@ class Study:
         items_findings(self.data, self.options, found)
         if not found:
             found.take(_criteria_problems(self))
+        if self.kind == "scores" and self.options.visit_sd is not None:
+            found.add("visit_sd is for counts; the standard errors of scores hold it", "remove it")
         found.refuse()
 
     @classmethod
@@ -173,11 +181,64 @@ class Study:
         return None if self.estimated is None else self.estimated.estimate
 
     @property
-    def case_correlation_source(self) -> CaseCorrelationSource:
+    def case_correlation_source(self) -> ErrorSource:
         """Where the within-case correlation comes from."""
         if self.options.case_correlation is not None:
             return "stated"
         return "unset" if self.estimated is None else "estimated"
+
+    @property
+    def design_effect(self) -> float:
+        """Variance inflation by clustering that is stated; 1 if none is."""
+        return 1.0 if self.options.design_effect is None else self.options.design_effect
+
+    @property
+    def design_effect_source(self) -> ErrorSource:
+        """Where the inflation by clustering comes from."""
+        if self.options.design_effect is not None:
+            return "stated"
+        return "unset" if self.clustering is None else "estimated"
+
+    @property
+    def visit_sd(self) -> float:
+        """Standard deviation of the shift by visit in logits, stated or estimated; else 0.
+
+        A stated design effect stands for all clustering: the cases' own estimate is then not used.
+        """
+        if self.options.visit_sd is not None:
+            return self.options.visit_sd
+        if self.clustering is None or self.design_effect_source == "stated":
+            return 0.0
+        return self.clustering.shift_sd or 0.0
+
+    @property
+    def visit_counts(self) -> xr.DataArray:
+        """Visits behind every cell (facility, indicator, period), at least 1."""
+        if "visits" in self.data:
+            return self.data["visits"].fillna(1.0)
+        values = self.data[KINDS[self.kind].values[0]]
+        return xr.full_like(values, float(self.options.visits or 1), dtype=float)
+
+    @property
+    def visit_inflation(self) -> xr.DataArray:
+        """By what visits raise the variance of each cell, beyond their shifts."""
+        own = 0.0
+        if self.clustering is not None and self.design_effect_source == "estimated":
+            own = self.clustering.correlation
+        if own == 0.0:
+            return xr.ones_like(self.visit_counts)
+        return 1.0 + own * np.maximum(self.data["trials"] / self.visit_counts - 1.0, 0.0)
+
+    @property
+    def average_design_effect(self) -> float:
+        """By what clustering raises the variance of an average cell of counts, shifts and all."""
+        if self.kind == "scores":
+            return self.design_effect
+        trials = self.data["trials"]
+        share = (self.data["successes"] + 0.5) / (trials + 1.0)
+        shift = self.visit_sd**2 * share * (1.0 - share) * trials / self.visit_counts
+        each = self.design_effect * self.visit_inflation + shift
+        return float(each.where(trials > 0).mean())
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -203,6 +264,7 @@ class Study:
             _correlation(self),
             _composite(self),
             _clustering(self),
+            _shift(self),
             *_missing(self),
             _weightless(self.data),
             _unequal(self),
@@ -212,6 +274,15 @@ class Study:
     def with_case_correlation(self, r: float | None) -> "Study":
         """Return the study with the within-case correlation stated as `r`, or unset (None)."""
         return replace(self, options=replace(self.options, case_correlation=r), estimated=None)
+
+    def with_clustering(self, end: Literal["low", "high"]) -> "Study":
+        """Return the study with what visits do at one end of its limits."""
+        found, at = self.clustering, 0 if end == "low" else 1
+        if found is None:
+            return self
+        shift = found.shift_sd if found.shift_limits is None else found.shift_limits[at]
+        ends = replace(found, correlation=found.correlation_limits[at], shift_sd=shift)
+        return replace(self, clustering=ends)
 
     def with_suppressed(self, end: Literal["low", "high"]) -> "Study":
         """Return the study with all suppressed counts at one end of their ranges."""
@@ -225,10 +296,11 @@ class Study:
     def effective_data(self) -> xr.Dataset:
         """Return the data with trials (or precision) divided by the design effects.
 
-        Counts are divided by ``options.design_effect``, and for composite-only studies also by
-        1 + (items - 1) r, the exact variance inflation of a mean of equally likely items with
-        within-case correlation r [1]_; an unset r counts as 0. The effective counts need not
-        be whole. Standard errors of scores are multiplied by the root of the design effect.
+        Counts are divided by the design effect, stated or estimated from visits, and for
+        composite-only studies also by 1 + (items - 1) r, the exact variance inflation of a mean of
+        equally likely items with within-case correlation r [1]_; an unset r counts as 0. The
+        effective counts need not be whole. Standard errors of scores are multiplied by the root of
+        the design effect.
 
         Returns
         -------
@@ -240,7 +312,7 @@ class Study:
         .. [1] Rao JNK, Scott AJ (1992), A simple method for the analysis of clustered binary
            data, doi:10.2307/2532311
         """
-        factor = self.options.design_effect * _inflation(self)
+        factor = self.design_effect * _inflation(self) * self.visit_inflation
         if self.kind == "counts":
             return self.data.assign(
                 successes=self.data["successes"] / factor, trials=self.data["trials"] / factor
@@ -284,6 +356,7 @@ def study_of(
         data=observed.data,
         options=options,
         estimated=estimated,
+        clustering=observed.clustering,
         read_notes=tuple(found.notes),
         period_labels=observed.period_labels,
         rounds=observed.rounds,
@@ -382,13 +455,47 @@ def _composite(study: Study) -> str:
 
 
 def _clustering(study: Study) -> str:
-    effect = study.options.design_effect
-    if effect == 1.0:
-        return ""
-    divided = (
-        "Trials are divided" if study.kind == "counts" else "Squared standard errors are multiplied"
+    effect, counts = study.options.design_effect, study.kind == "counts"
+    if effect is not None and effect != 1.0:
+        divided = "Trials are divided" if counts else "Squared standard errors are multiplied"
+        return f"{divided} by a stated design effect of {effect:g}."
+    if effect is None and study.clustering is not None:
+        return _visits(study, study.clustering)
+    if effect is None and counts and not study.visit_sd:
+        return (
+            "No design effect is stated: the cases of a cell are taken as independent. Where they "
+            "share a day, a team or an observer, results should be read beside those for design "
+            "effects of 2 and 3."
+        )
+    return ""
+
+
+def _visits(study: Study, found: Clustering) -> str:
+    low, high = found.correlation_limits
+    text = (
+        f"Two cases of one visit correlate by {found.correlation:.3f} on one indicator (95 % "
+        f"jackknife limits {low:.3f} to {high:.3f})"
     )
-    return f"{divided} by a stated design effect of {effect:g}."
+    if found.shift_limits is not None and study.options.visit_sd is None:
+        low, high = found.shift_limits
+        text += (
+            f", beside a shift by visit of {study.visit_sd:.2f} logits ({low:.2f} to {high:.2f}) "
+            "that all indicators share"
+        )
+    return (
+        f"{text}: estimated from the cases, a design effect of {study.average_design_effect:.2f} "
+        "in an average cell."
+    )
+
+
+def _shift(study: Study) -> str:
+    if not study.options.visit_sd:
+        return ""
+    visits = "" if "visits" in study.data else f" of {study.options.visits or 1:,} in every cell"
+    return (
+        f"A visit{visits} shifts all indicators of a facility by a standard deviation of "
+        f"{study.options.visit_sd:g} logits, as stated."
+    )
 
 
 def _weightless(data: xr.Dataset) -> str:

@@ -33,7 +33,7 @@ class CaseCorrelation:
 
 
 def estimate_case_correlation(
-    scores: Floats, facility: Ints, period: Ints, pairs: Bools
+    scores: Floats, facility: Ints, period: Ints, pairs: Bools, visit: Ints | None = None
 ) -> CaseCorrelation:
     """Estimate the correlation of two indicators of one case by pooled moments.
 
@@ -52,6 +52,8 @@ def estimate_case_correlation(
         Codes from 0 on.
     pairs : ndarray of bool (K, K)
         Which two indicators are scored on the same cases.
+    visit : ndarray of int (cases,), optional
+        Means are then taken within visits, so that what a visit does is not counted again.
 
     Returns
     -------
@@ -81,18 +83,20 @@ def estimate_case_correlation(
     shared = np.zeros((periods, size, size))
     squares = np.zeros((facilities, periods, size))
     freedom = np.zeros((facilities, periods, size))
-    for i, t, sums, cases in _blocks(scores, facility, period):
+    visit = np.zeros_like(facility) if visit is None else visit
+    for i, t, sums, cases in _blocks(scores, facility, period, visit):
         degrees = np.maximum(cases - 1.0, 0.0)
         products[i] += (sums * upper).sum()
         shared[t] += degrees * upper
-        squares[i, t], freedom[i, t] = np.diagonal(sums), np.diagonal(degrees)
+        squares[i, t] += np.diagonal(sums)
+        freedom[i, t] += np.diagonal(degrees)
     total_squares, total_freedom = squares.sum(axis=0), freedom.sum(axis=0)
     scale = _scale(total_squares, total_freedom)
     estimate = _ratio(products.sum(), np.einsum("tkl,tk,tl->", shared, scale, scale))
     # leave one facility out: its products, its degrees of freedom, its share of the variances
     scale_without = _scale(total_squares - squares, total_freedom - freedom)
     below = np.einsum("tkl,itk,itl->i", shared, scale_without, scale_without)
-    for i, t, _, cases in _blocks(scores, facility, period):
+    for i, t, _, cases in _blocks(scores, facility, period, visit):
         degrees = np.maximum(cases - 1.0, 0.0)
         below[i] -= scale_without[i, t] @ (degrees * upper) @ scale_without[i, t]
     without = np.array([_ratio(products.sum() - products[i], below[i]) for i in range(facilities)])
@@ -126,7 +130,7 @@ def shared_cases(scores: Floats, facility: Ints, period: Ints, pairs: Bools) -> 
     """
     upper = np.triu(pairs, 1)
     both = fewer = limit = 0.0
-    for _, _, _, cases in _blocks(scores, facility, period):
+    for _, _, _, cases in _blocks(scores, facility, period, np.zeros_like(facility)):
         own = np.diagonal(cases)
         both += cases[upper].sum()
         fewer += np.minimum.outer(own, own)[upper].sum()
@@ -135,11 +139,11 @@ def shared_cases(scores: Floats, facility: Ints, period: Ints, pairs: Bools) -> 
 
 
 def _blocks(
-    scores: Floats, facility: Ints, period: Ints
+    scores: Floats, facility: Ints, period: Ints, visit: Ints
 ) -> Iterator[tuple[int, int, Floats, Floats]]:
-    """Yield facility, period, centred cross products and the cases that indicators share."""
-    order = np.lexsort((period, facility))
-    key = np.stack([facility[order], period[order]])
+    """Yield facility, period, centred cross products and the cases that indicators share, by visit."""
+    order = np.lexsort((visit, period, facility))
+    key = np.stack([facility[order], period[order], visit[order]])
     starts = np.flatnonzero(np.r_[True, (np.diff(key, axis=1) != 0).any(axis=0)])
     for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
         block = scores[order[start:stop]]

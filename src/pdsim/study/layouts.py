@@ -19,7 +19,7 @@ from pdsim.study.recognised import Recognised
 from pdsim.study.sources import Sheet
 from pdsim.study.statfiles import LABELS
 from pdsim.study.widetable import wide_columns
-from pdsim.study.words import MISSING, NO, YES, folded
+from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, folded
 
 _MOST_CODES: Final = 12
 _PART: Final = (
@@ -323,6 +323,10 @@ def take_cases(
     beside = [n for n in found.receipt.pop("beside", []) if n not in table]
     everything = [*visible(table), *beside]
     others = [n for n in everything if n not in kept and n not in roles.values()]
+    visits = [name for name in others if folded(name) in VISIT_WORDS]
+    if visits:
+        others.remove(visits[0])
+        found.taken.append(f"Cases with one value of {visits[0]!r} are of one visit.")
     if others:
         found.keys["ignore"] = others
         found.taken.append(f"No indicators: {listed(others)}.")

@@ -1,5 +1,6 @@
 """A long table, one row per facility, indicator and period, becomes a checked Dataset."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Ints
 from pdsim.conventions import PERIODS
 from pdsim.study.cells import CellValues, Source, read_values, source_of
+from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.frames import (
     KEYS,
@@ -52,6 +54,8 @@ class TableContent:
         Where there are more than two.
     estimated : CaseCorrelation or None
         From cases, not truncated.
+    clustering : Clustering or None
+        From cases with visits.
     """
 
     data: xr.Dataset | None = None
@@ -59,6 +63,7 @@ class TableContent:
     period_labels: tuple[str, ...] = ()
     rounds: xr.Dataset | None = None
     estimated: CaseCorrelation | None = None
+    clustering: Clustering | None = None
 
 
 def observed_from_long(
@@ -67,6 +72,8 @@ def observed_from_long(
     columns: Columns,
     options: StudyOptions,
     found: Findings,
+    *,
+    carried: Sequence[str] = (),
 ) -> TableContent:
     """Return what a raw long table holds.
 
@@ -80,6 +87,8 @@ def observed_from_long(
         Names of the columns in both tables, as far as they are not canonical by now.
     options : StudyOptions
     found : Findings
+    carried : sequence of str
+        Columns of numbers that become variables of the data as they are.
     """
     before, file = found.count, file_of(table)
     table = named(table, columns, (*KEYS, "tier", *VALUES), found)
@@ -96,10 +105,17 @@ def observed_from_long(
             file=file,
         )
     _purpose(source, options, found)
+    if columns.visit is not None:
+        found.add(
+            "visits are columns of cases, and this table holds values of whole cells",
+            "state visit_sd and visits, and leave [columns] visit out",
+            file=file,
+        )
     if absent:
         return TableContent()
     facility, indicator = coded(table, "facility", found), coded(table, "indicator", found)
     values = {} if source is None else read_values(table, source, options, found)
+    values |= {name: table[name].to_numpy(dtype=np.float64) for name in carried}
     stated = stated_periods(options, found)
     labels: tuple[str, ...] = PERIODS
     position = np.full(len(table), -1)

@@ -7,6 +7,7 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.settings import from_mapping, to_mapping
+from pdsim.study.clustering import Clustering
 from pdsim.study.core import Study
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.options import StudyOptions
@@ -14,7 +15,7 @@ from pdsim.study.options import StudyOptions
 ATTRIBUTE: Final = "study"
 """Attribute that holds everything but the data, as JSON text."""
 
-_VALUES: Final = ("successes", "trials", "low", "high", "of", "mean", "se", "sd")
+_VALUES: Final = ("successes", "trials", "low", "high", "of", "mean", "se", "sd", "visits")
 _TEXTS: Final = ("direction", "domain", "label", "case_group")
 
 
@@ -37,6 +38,8 @@ def study_to_dataset(study: Study) -> xr.Dataset:
     }
     if study.estimated is not None:
         about["estimated"] = to_mapping(study.estimated)
+    if study.clustering is not None:
+        about["clustering"] = to_mapping(study.clustering)
     return study.data.assign_attrs({ATTRIBUTE: json.dumps(about, sort_keys=True, allow_nan=False)})
 
 
@@ -69,11 +72,12 @@ def study_from_dataset(dataset: xr.Dataset) -> Study:
             rule="the Dataset holds no study of pdsim", cure="give one that pdsim wrote"
         )
         raise InputError(problem) from None
-    estimated = about.get("estimated")
+    estimated, clustering = about.get("estimated"), about.get("clustering")
     return Study(
         data=data,
         options=from_mapping(StudyOptions, about["options"]),
         estimated=None if estimated is None else from_mapping(CaseCorrelation, estimated),
+        clustering=None if clustering is None else from_mapping(Clustering, clustering),
         read_notes=tuple(about["read_notes"]),
         period_labels=tuple(about["period_labels"]),
     )

@@ -18,6 +18,9 @@ type Format = Literal["auto", "long", "wide", "cases"]
 MAX_CASE_CORRELATION: Final = 0.9
 """Above it the model's share of shared variance leaves nothing to the indicators."""
 
+MAX_VISIT_SD: Final = 3.0
+"""Logits: a visit that shifts a level of one half to 5 or 95 in a hundred."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerSettings:
@@ -73,6 +76,7 @@ class Columns:
     facility: str | None = None
     indicator: str | None = None
     period: str | None = None
+    visit: str | None = None
     tier: str | None = None
     successes: str | None = None
     trials: str | None = None
@@ -151,7 +155,8 @@ class StudyOptions:
         period (and indicator). ``cases``: one row per observed case with a column of 0 and 1
         per indicator; must be stated. Default: long or wide, by the names of the columns.
     columns : Columns
-        Names of the columns, where they differ: ``facility, indicator, period, tier``; the
+        Names of the columns, where they differ: ``facility, indicator, period, tier``; in cases
+        ``visit``, such as ``visit = "day"`` (or a team, an observer: whose cases are alike); the
         values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``,
         or ``value`` (with `ratios`); and those of the indicator table.
     ignore : tuple of str
@@ -196,9 +201,15 @@ class StudyOptions:
     case_correlation : float or None
         Correlation of two indicators of one case, 0 to 0.9. With cases the default is their
         own estimate; otherwise results are shown for 0, 0.1 and 0.3.
-    design_effect : float
+    design_effect : float or None
         Variance inflation by clustering of cases (day, team, observer), 1 or more; divides the
-        trials.
+        trials. With a column ``visit`` the default is the cases' own estimate, for every cell by
+        the cases of its visits; otherwise it is 1, and results are shown for 1, 2 and 3.
+    visit_sd : float or None
+        Counts only: standard deviation, in logits, of the shift that a visit gives to all
+        indicators of a facility. With a column ``visit`` the default is their own estimate.
+    visits : int or None
+        Visits behind every cell, where no column ``visit`` tells: their shifts average. Default: 1.
     trials : int or None
         Percentages only: assumed number of cases behind each, where no column states it.
     items : int or None
@@ -262,7 +273,9 @@ class StudyOptions:
     case_correlation: float | None = flag(
         None, "Within-case correlation that you assume, 0 to 0.9."
     )
-    design_effect: float = 1.0
+    design_effect: float | None = None
+    visit_sd: float | None = None
+    visits: int | None = None
     trials: int | None = flag(None, "Assumed number of cases behind percentages.")
     items: int | None = flag(None, "Items scored on every case, for composites.")
     suppress_below: int | None = flag(None, "Do not print counts above 0 and below this number.")
@@ -309,6 +322,8 @@ _APART: Final = frozenset(
         "weights",
         "case_correlation",
         "design_effect",
+        "visit_sd",
+        "visits",
         "suppress_below",
         "criteria",
         "missed_cost",
@@ -418,6 +433,16 @@ def _number_problems(options: StudyOptions) -> Iterator[Problem]:
             lambda x: _is_real(x) and 1 <= x < math.inf,
             "leave it out where cases are not clustered",
         ),
+        "visit_sd": (
+            f"be between 0 and {MAX_VISIT_SD} logits",
+            lambda x: _is_real(x) and 0 <= x <= MAX_VISIT_SD,
+            "state a value in this range, or leave it out",
+        ),
+        "visits": (
+            "be a whole number of 1 or more",
+            whole_from_1,
+            "leave it out where a cell has one visit",
+        ),
         "suppress_below": (
             "be a whole number of 1 or more",
             whole_from_1,
@@ -436,9 +461,13 @@ def _number_problems(options: StudyOptions) -> Iterator[Problem]:
     }
     for name, (words, fits, cure) in ranges.items():
         value = getattr(options, name)
-        stated = value is not None or name == "design_effect"
-        if stated and not fits(value):
+        if value is not None and not fits(value):
             yield Problem(rule=f"{name} must {words} (received {value!r:.60})", cure=cure)
+    if options.visits is not None and options.visit_sd is None:
+        yield Problem(
+            rule="visits are stated without what a visit does",
+            cure="state visit_sd, the shift by visit in logits, or leave visits out",
+        )
 
 
 def whole_from_1(value: Any) -> bool:

@@ -158,6 +158,9 @@ def study_toml(found: Recognised, *, data: str) -> str:
         lines.append(
             "# case_correlation = 0.1   # of two indicators of one case, where it is known"
         )
+        lines.append(
+            "# design_effect = 2        # of cases that share a day, a team or an observer"
+        )
     return "\n".join([*lines, *tables]) + "\n"
 
 

@@ -52,6 +52,9 @@ NO: Final = _all(
     "non conforme|non-conforme|no cumple|não cumpre|nicht erfüllt",
 )
 
+VISIT_WORDS: Final = ("visit", "day", "team", "observer")
+"""Columns of cases that say which are of one visit, where they hold neither met nor not met."""
+
 TOTALS: Final = _all(
     "total|totals|grand total|subtotal|sub-total|overall|all|all facilities",
     "all hospitals|all sites",

@@ -121,6 +121,14 @@ def _cells(study: Study) -> list[str]:
     source = study.case_correlation_source
     value = "not known" if r is None else f"{r:.3g} ({source})"
     lines.append(f"Within-case correlation: {value}")
-    if study.options.design_effect != 1.0:
-        lines.append(f"Design effect: {study.options.design_effect:g}")
+    source = study.design_effect_source
+    known = source != "unset" or study.visit_sd > 0
+    value = (
+        f"{study.average_design_effect:.3g} ({source if source != 'unset' else 'stated'})"
+        if known
+        else "not stated, taken as 1"
+    )
+    lines.append(f"Design effect of an average cell: {value}")
+    if study.visit_sd > 0:
+        lines.append(f"Shift by visit: {study.visit_sd:.3g} logits, shared by the indicators")
     return lines

@@ -97,6 +97,22 @@ def _correlation(results: Results, tables: dict[str, Table]) -> list[Text]:
     return []
 
 
+def _clustered(results: Results, tables: dict[str, Table]) -> list[Text]:
+    """Say that a design effect that is not known decides a name."""
+    changes = tables.get("changes")
+    if results.attr("design_effect_source", "") != "unset" or changes is None:
+        return []
+    if "design_effect" not in moving_causes(changes):
+        return []
+    return [
+        (
+            "The design effect is not known and is taken as one: if the cases of a cell share a "
+            "day, a team or an observer, every statement here is too sure, and another name is "
+            "chosen; the selection is shown for three values of it below.",
+        )
+    ]
+
+
 def _few(results: Results, tables: dict[str, Table]) -> list[Text]:
     """Say that the priors matter where halving or doubling their scales changes a name."""
     changes = tables.get("changes")
@@ -172,6 +188,7 @@ _RULES: Final[tuple[CaveatRule, ...]] = (
     _refits,
     _turned,
     _correlation,
+    _clustered,
     _influence,
     _few,
     _predictive,

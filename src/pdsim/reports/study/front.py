@@ -22,6 +22,7 @@ from pdsim.reports.formats.document import (
 from pdsim.reports.formats.numbers import NumberKind, in_words
 from pdsim.reports.study.changes import change_sentence
 from pdsim.reports.study.facts import ROW
+from pdsim.reports.study.misfit import misfit_sentences
 from pdsim.reports.study.tables import with_unit
 from pdsim.reports.study.view import SIDES, Results, labels
 
@@ -300,6 +301,8 @@ def how_sure(results: Results, tables: dict[str, Table]) -> Text:
                 {"p": facts.number(ROW, "set_top"), "q": facts.number(ROW, "set_bottom")},
             )
         )
+    if "model_checks" in tables:
+        texts += misfit_sentences(tables["model_checks"])
     texts += [*_orders(results), *_either(results)]
     return tuple(piece for n, text in enumerate(texts) for piece in ((" ",) if n else ()) + text)
 
@@ -428,6 +431,8 @@ def _foot(results: Results, facts: Table) -> tuple[Text, ...]:
         texts.append(("Change over the period, whatever caused it: no controls.",))
     if results.attr("case_correlation_source", "") == "unset" and results.shares_cases:
         texts.append(("The correlation within cases is unknown and taken as 0.",))
+    if results.attr("design_effect_source", "") == "unset" and results.has("design_effect"):
+        texts.append(("Cases are taken as independent: no design effect is stated.",))
     assumed = [text for text in results.loads("assumptions", []) if "assumed" in text]
     if assumed:
         texts.append((Name(assumed[0]),))

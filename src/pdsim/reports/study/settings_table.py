@@ -113,11 +113,21 @@ def priors_table(results: Results) -> Table | None:
         ),
         notes=(
             (
-                "On the logit scale (scale scores: in baseline standard deviations). Baselines "
-                "and changes of indicators share a mean, which is normal too and integrated out.",
+                f"{_unit(results)} Baselines and changes of indicators share a mean, which is "
+                "normal too and integrated out.",
             ),
         ),
     )
+
+
+def _unit(results: Results) -> str:
+    """Say what one unit of a prior is, on the scale of the scores where they have one."""
+    scales = [float(scale) for scale in results.loads("score_scales", {}).values()]
+    if not scales:
+        return "On the logit scale (scale scores: in baseline standard deviations)."
+    low, high = f"{min(scales):.3g}", f"{max(scales):.3g}"
+    span = f"{low} points" if low == high else f"{low} to {high} points, by indicator"
+    return f"In baseline standard deviations: one unit is {span}."
 
 
 def _prior(prior: dict[str, Any]) -> str:

@@ -189,7 +189,8 @@ class Results:
         if dim == "suppressed":
             # in the analysis itself they are missing, which is neither end
             return data
-        main = 1.0 if dim == "prior_factor" else float(self.attr("case_correlation", float("nan")))
+        own = {"prior_factor": 1.0, "design_effect": self.loads("design_effect", 1.0)}
+        main = float(own.get(dim, self.attr("case_correlation", float("nan"))))
         ranking = self.group("ranking").sel(facility=labels(data["facility"]))
         shared = [
             name for name in data.data_vars if name in ranking and "facility" in data[name].dims

@@ -7,6 +7,7 @@ from pdsim.reports.formats.document import Document, Name, Section, Table
 from pdsim.reports.study.changes import changes_table
 from pdsim.reports.study.facts import facts_table
 from pdsim.reports.study.front import answer_table, front, headings
+from pdsim.reports.study.misfit import misfit_table
 from pdsim.reports.study.sections.asked import asked_section
 from pdsim.reports.study.sections.behind import behind_section
 from pdsim.reports.study.sections.caution import caution_section
@@ -55,6 +56,8 @@ def base_tables(results: Results) -> dict[str, Table]:
     }
     if results.has("changes"):
         tables["changes"] = changes_table(results)
+    if results.has("model_checks"):
+        tables["model_checks"] = misfit_table(results)
     if results.has("variance_share"):
         tables["variance_share"] = influence_table(results)
     return tables

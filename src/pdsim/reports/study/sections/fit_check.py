@@ -16,6 +16,7 @@ from pdsim.reports.formats.document import (
     fill,
 )
 from pdsim.reports.formats.numbers import NumberKind
+from pdsim.reports.study.misfit import misfit_sentences
 from pdsim.reports.study.structure import predictive_table
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import bound_names
@@ -53,6 +54,10 @@ def check_section(results: Results, tables: dict[str, Table]) -> Section:
         blocks.append(opinions_table(results))
     if results.has("hyper"):
         filed.append(hyper_table(results))
+    if "model_checks" in tables:
+        blocks += [Paragraph(text=text) for text in misfit_sentences(tables["model_checks"])]
+        failed = bool(tables["model_checks"].frame["flagged"].any())
+        (blocks if failed else filed).append(tables["model_checks"])
     if results.has("predictive"):
         blocks.append(_predictive(results))
         filed.append(predictive_table(results))
