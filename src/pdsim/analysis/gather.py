@@ -64,7 +64,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     xarray.DataTree
         Groups ``study``, ``improvement``, ``levels``, ``domains`` (two or more), ``ranking``,
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
-        ``hyper``, ``predictive``, ``model_checks``, ``draws``; with two or more indicators, those of
+        ``hyper``, ``predictive``, ``model_checks``, ``draws``; with several indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
         ``next_round`` where the study asks for them; with more than two rounds, those of
         `round_tables`. Every probability has its ``_mcse``. The attributes say how it was made.

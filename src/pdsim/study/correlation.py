@@ -141,7 +141,7 @@ def shared_cases(scores: Floats, facility: Ints, period: Ints, pairs: Bools) -> 
 def _blocks(
     scores: Floats, facility: Ints, period: Ints, visit: Ints
 ) -> Iterator[tuple[int, int, Floats, Floats]]:
-    """Yield facility, period, centred cross products and the cases that indicators share, by visit."""
+    """Yield facility, period, centred cross products and shared cases of every visit."""
     order = np.lexsort((visit, period, facility))
     key = np.stack([facility[order], period[order], visit[order]])
     starts = np.flatnonzero(np.r_[True, (np.diff(key, axis=1) != 0).any(axis=0)])

@@ -95,6 +95,9 @@ def _summed(part: xr.Dataset) -> xr.Dataset:
         some = hidden.any("round")
         for name, seen in (("low", "successes"), ("high", "successes"), ("of", "trials")):
             total[name] = part[name].where(hidden, part[seen]).sum("round").where(some)
+    if "visits" in part:
+        squares = (part["trials"] ** 2 / part["visits"]).sum("round")
+        total["visits"] = total["trials"] ** 2 / squares.where(squares > 0)
     kept = {name: part[name] for name in part.coords if "round" not in part[name].dims}
     return total.assign_coords(kept)
 
