@@ -52,6 +52,18 @@ def test_headers_of_csranks_and_of_meta_analysis(tmp_path: Path) -> None:
         )
 
 
+def test_row_names_of_r_and_summaries_of_a_sampler(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text('"","treatment","TE","seTE"\n"1","A",1,1\n"2","B",3,1\n')
+    assert first_to_last(read_scores(tmp_path / "r.csv")) == ["B", "A"]
+    (tmp_path / "names.csv").write_text(",estimate,se\nA,1,1\nB,3,1\n")
+    assert first_to_last(read_scores(tmp_path / "names.csv")) == ["B", "A"]
+    (tmp_path / "summary.csv").write_text(
+        ",mean,sd,hdi_3%,hdi_97%,mcse_mean,r_hat\ntheta[A],1,0.5,0,2,0.01,1.0\n"
+        "theta[B],2,0.5,1,3,0.01,1.0\n"
+    )
+    assert first_to_last(read_scores(tmp_path / "summary.csv")) == ["theta[B]", "theta[A]"]
+
+
 def test_lower_is_better_keeps_the_users_numbers_and_words() -> None:
     notes: list[str] = []
     path = CASES / "lower_is_better" / "rank_raw.csv"

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from pdsim.errors import InputError, Problem, suggestion
-from pdsim.study.frames import text_column, visible
+from pdsim.study.frames import UNNAMED, text_column, visible
 from pdsim.study.options import Decimal
 from pdsim.study.problems import listed, quote
 
@@ -21,6 +21,7 @@ BOOKKEEPING: Final = re.compile(
     re.IGNORECASE,
 )
 _INDEXED: Final = re.compile(r"(.+?)(?:\[(.+)\]|\.(\d+))")
+_SAMPLED: Final = {"r_hat", "rhat", "ess_bulk", "mcse_mean", "n_eff", "ess"}
 CHAINS: Final = (".chain", "chain", "chain__")
 _DRAWS: Final = (".draw", "draw", ".iteration", "iteration", "sample", "iter")
 _HEADERS: Final = {
@@ -92,6 +93,11 @@ def named_columns(table: pd.DataFrame, options: ScoreOptions, file: str) -> dict
             taken.add(hits[0])
     if "estimate" not in found and "se" not in found:
         found |= _paired(names)
+    # summaries of a sampler give the standard deviation of the posterior
+    if "se" not in found and "sd" in folded and _SAMPLED & set(folded):
+        found["se"] = folded["sd"]
+    if "facility" not in found and UNNAMED in folded and "estimate" in found:
+        found["facility"] = folded[UNNAMED]
     for role, usual in (("chain", CHAINS), ("draw", _DRAWS)):
         hits = [folded[word] for word in usual if word in folded]
         if hits:

@@ -29,6 +29,9 @@ METADATA: Final = ("domain", "direction", "weight", "label", "case_group")
 
 HIDDEN: Final = ("file", "row")
 
+UNNAMED: Final = "unnamed: 0"
+"""What a first column is called that has cells but no name."""
+
 MAX_CELL: Final = 32_767
 """Characters of a cell, the limit of Excel."""
 
@@ -111,7 +114,9 @@ def tabulated(
             rule=f"the row has more cells than the header, which has {width}",
             cure="remove the extra cells, or put names that hold the delimiter in double quotes",
         )
-    for k in range(width):
+    if names and not names[0]:
+        names[0] = _row_names(body.iloc[:, 0])
+    for k in range(1, width):
         if not names[k] and filled[rows, k].any():
             found.add(
                 f"column {k + 1} has cells but no name",
@@ -124,6 +129,13 @@ def tabulated(
     kept = [k for k in range(width) if names[k]]
     body = body.iloc[:, kept].set_axis([names[k] for k in kept], axis=1)
     return numbered(body.reset_index(drop=True), file=file, rows=lines, exact=last > top)
+
+
+def _row_names(cells: "pd.Series[Any]") -> str:
+    """Return a name for a first column without one, as R and pandas write their row names."""
+    counted = [str(k) for k in range(len(cells) + 1)]
+    given = [str(cell) for cell in cells]
+    return "" if given in (counted[1:], counted[:-1]) else UNNAMED
 
 
 def _header_lines(
