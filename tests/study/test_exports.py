@@ -209,6 +209,79 @@ def test_french_words_decimal_commas_and_a_total(tmp_path: Path) -> None:
     assert study.data.sizes["facility"] == 2
 
 
+def test_names_in_merged_cells_are_filled_down(tmp_path: Path) -> None:
+    grid = [["Facility", "Indicator", "Round", "Numerator", "Denominator"]]
+    for place in ("Alpha", "Beta"):
+        for item in ("x", "y"):
+            grid.append([place if item == "x" else "", item, "Baseline", 3, 20])
+            grid.append(["", "", "Endline", 9, 20])
+    source = tmp_path / "merged.csv"
+    source.write_text("\n".join(",".join(map(str, row)) for row in grid))
+    study = begun(source)
+    assert cell(study, "Beta", "y", "endline") == (9, 20)
+    text = (tmp_path / "begun" / "study.toml").read_text()
+    assert 'fill = ["Facility", "Indicator"]' in text
+    (tmp_path / "begun" / "study.toml").write_text(text.replace('"Facility", ', '"Facilty", '))
+    with pytest.raises(InputError, match=r"no column 'Facilty' to fill.*did you mean 'Facility'"):
+        read_study(tmp_path / "begun")
+
+
+def test_a_sheet_for_every_round(tmp_path: Path) -> None:
+    source = tmp_path / "rounds.xlsx"
+    with pd.ExcelWriter(source) as book:
+        pd.DataFrame({"About": ["notes"]}).to_excel(book, sheet_name="README", index=False)
+        for sheet, marks in (("Baseline", "YNYN"), ("Endline", "YYYN")):
+            table = pd.DataFrame({"Clinic": list("AABB"), "washed": list(marks), "gloved": "Y"})
+            table.to_excel(book, sheet_name=sheet, index=False)
+    study = begun(source)
+    assert cell(study, "A", "washed", "endline") == (2, 2)
+    assert cell(study, "B", "washed", "baseline") == (1, 2)
+
+
+def test_codes_1_and_2_are_yes_and_no_and_said_so(tmp_path: Path) -> None:
+    source = tmp_path / "codes.csv"
+    rows = ["centro,ronda,p1,p2,sexo"]
+    rows += [
+        f"C{k % 3},{('antes', 'despues')[k // 30]},{1 + k % 2},1,{1 + k % 2}" for k in range(60)
+    ]
+    source.write_text("\n".join([*rows, "C0,antes,9,2,1"]))
+    study = begun(source)
+    assert study.data["indicator"].to_numpy().tolist() == ["p1", "p2"]
+    assert cell(study, "C0", "p2", "baseline") == (10, 11)
+    assert cell(study, "C0", "p1", "baseline") == (5, 10)
+    assert "1 is taken as yes and 2 as no" in (tmp_path / "begun" / "study.toml").read_text()
+
+
+def test_dots_divide_thousands_where_they_cannot_be_decimals(tmp_path: Path) -> None:
+    source = tmp_path / "german.csv"
+    rows = ["Krankenhaus;Kennzahl;Zeitraum;Zähler;Nenner"]
+    for place, met, size in (("Köln", "1.204", "1.310"), ("Ulm", "980", "1.100")):
+        rows += [f"{place};Hände;{when};{met};{size}" for when in ("vorher", "nachher")]
+    source.write_text("\n".join([*rows, "Alle Kliniken;Hände;vorher;2.184;2.410"]))
+    start = start_study(source, out=tmp_path / "begun")
+    study = read_study(tmp_path / "begun")
+    assert start.problems == ()
+    assert cell(study, "Köln", "Hände", "baseline") == (1204, 1310)
+    assert study.data.sizes["facility"] == 2
+
+
+def test_percentages_beside_their_cases_and_row_names(tmp_path: Path) -> None:
+    source = tmp_path / "wide.csv"
+    rows = [f'"{k}","H{k}",{20 * k},{10 * k},50,40' for k in range(1, 5)]
+    source.write_text("\n".join(['"","hospital","pct_pre","n_pre","pct_post","n_post"', *rows]))
+    study = begun(source)
+    assert cell(study, "H2", "composite", "baseline") == (8, 20)
+
+
+def test_a_table_of_one_indicator_needs_no_column_for_it(tmp_path: Path) -> None:
+    source = tmp_path / "means.csv"
+    rows = [f"S{k},{when},{50 + k},9,36" for k in range(3) for when in ("pre", "post")]
+    source.write_text("\n".join(["Site,Time,Mean score,SD,N", *rows]))
+    study = begun(source)
+    assert study.data["se"].to_numpy().ravel().tolist() == [1.5] * 6
+    assert "taken as one" in " ".join(study.read_notes)
+
+
 def test_two_header_lines_with_merged_cells_and_words_for_the_values(tmp_path: Path) -> None:
     grid = [
         ["Audit", "", "", "", ""],

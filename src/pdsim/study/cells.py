@@ -24,6 +24,7 @@ MAX_COUNT: Final = 1e12
 _NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _COMMA: Final = r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"
 _GROUPED: Final = r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
+_DOTTED: Final = r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+"
 _SPACED: Final = r"[+-]?[1-9][0-9]{0,2}([ '\u2019\u00a0\u202f][0-9]{3})+([.,][0-9]+)?"
 _BELOW: Final = r"(?:<|&lt;|less than|fewer than|under)\s*([0-9]+)"
 _COUNTS: Final = ("successes", "trials", "n")
@@ -160,6 +161,11 @@ def _plain(name: str, text: "pd.Series[str]", options: StudyOptions) -> "pd.Seri
     with_comma = text[text.str.contains(",", regex=False)]
     if len(with_comma) and with_comma.str.fullmatch(_GROUPED).all():
         return text.str.replace(",", "", regex=False)
+    with_dot = text[text.str.contains(".", regex=False)]
+    grouped = len(with_dot) and with_dot.str.fullmatch(_DOTTED).all()
+    # 12.000 alone may be 12 with decimals; 1.204 cannot be a count
+    if grouped and not with_dot.str.endswith(".000").all() and options.decimal is None:
+        return text.str.replace(".", "", regex=False)
     return text
 
 

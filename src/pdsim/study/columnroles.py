@@ -19,6 +19,7 @@ BOOKKEEPING: Final = re.compile(
 )
 
 
+_PERSON: Final = re.compile(r"\b(sex|sexo|sexe|gender|geschlecht|jinsia|age|edad)\b", re.IGNORECASE)
 _NAMES: Final = ("facility", "indicator", "period")
 _NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
 
@@ -51,6 +52,18 @@ def roles_of(table: pd.DataFrame) -> dict[str, str]:
 def _is_numeric(text: "pd.Series[str]") -> bool:
     given = text[~text.map(folded).isin(MISSING)]
     return bool(len(given)) and bool(given.str.match(r"[<+-]?\s*[\d.,]").mean() > 0.5)
+
+
+def one_two_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
+    """Return the columns of 1 and 2, the codes of many surveys for yes and no."""
+    found = []
+    for name in visible(table):
+        words = {folded(word) for word in text_column(table[name]).unique().tolist()}
+        known = words - MISSING - {"8", "9", "88", "98", "99"}
+        own = name in roles.values() or BOOKKEEPING.fullmatch(name) or _PERSON.search(name)
+        if known == {"1", "2"} and not own:
+            found.append(name)
+    return found
 
 
 def part_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:

@@ -19,7 +19,7 @@ ROLES: Final = {
     "|kennzahl|question|criterion|critere|standard",
     "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|event name|pe"
     "|year|periode|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date"
-    "|date of surgery"
+    "|date of surgery|ronda|ronde|rodada|runde|passage|vague|ola|awamu|mzunguko|tour|survey round"
     "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month",
     "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
     "|numerateur|numerador|zahler|number met|numer|n yes|count yes|achieved|compliant cases"
@@ -72,6 +72,16 @@ WITHIN: Final = {
     "trials": "denominator|denominateur|denominador|nenner|effectif",
 }
 """Words that say the role of a column wherever they stand in its name."""
+
+_PART: Final = (
+    r"(?:[TQS][1-4]|jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
+    r"|d[eé][cz])"
+)
+_YEARED: Final = re.compile(
+    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?)?(?:19|20)\d\d(?:[ .-]?[TQS][1-4])?(?![^\W_])",
+    re.IGNORECASE,
+)
+"""A year, with its quarter, half or month."""
 
 LOWER: Final = re.compile(
     r"\blower\b[\w ]{0,40}\b(is|are) better|\bfewer\b[\w ]{0,20}\b(is|are) better"
@@ -131,3 +141,48 @@ def in_order(labels: Sequence[str]) -> list[str]:
         return years + [number for number in numbers if number not in years], label
 
     return sorted(labels, key=key)
+
+
+def period_labels(names: Sequence[str]) -> list[str]:
+    """Return the labels of periods in the names of columns, as written there, earliest first.
+
+    Of several ways to read the names, the one by which most of them stand in both periods.
+
+    Examples
+    --------
+    >>> period_labels(["met T4 2023", "met T1 2022"]), period_labels(["n before", "n After"])
+    (['T1 2022', 'T4 2023'], ['before', 'After'])
+    """
+    ways = [in_order(list(dict.fromkeys(m[0] for name in names if (m := _YEARED.search(name)))))]
+    for pair in PAIRS:
+        written = [
+            next((match[0] for name in names if (match := _word(label).search(name))), "")
+            for label in pair
+        ]
+        ways += [written] if all(written) else []
+    return max(ways, key=lambda labels: _in_both(names, labels))
+
+
+def _in_both(names: Sequence[str], labels: Sequence[str]) -> int:
+    if len(labels) < 2:
+        return 0
+    first, last = (
+        {without_label(name, label) for name in names if is_in(label, name)}
+        for label in (labels[0], labels[-1])
+    )
+    return len(first & last)
+
+
+def _word(label: str) -> "re.Pattern[str]":
+    letters = re.escape(label).replace("e", "[eéè]").replace("u", "[uú]").replace("i", "[ií]")
+    return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])", re.IGNORECASE)
+
+
+def is_in(label: str, name: str) -> bool:
+    """Tell whether a name holds the label of a period."""
+    return bool(_word(label).search(name))
+
+
+def without_label(name: str, label: str) -> str:
+    """Return a name without the label of a period."""
+    return _word(label).sub("", name, count=1).strip(" _.-:/|")

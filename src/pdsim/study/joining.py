@@ -56,6 +56,22 @@ def with_parent(
     return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
+def filled_down(table: pd.DataFrame, options: StudyOptions, found: Findings) -> pd.DataFrame:
+    """Return the table with blanks of some columns filled by what stands above them."""
+    filled = {}
+    for name in options.fill:
+        if name not in visible(table):
+            found.add(
+                f"there is no column {quote(name)} to fill; there are {listed(visible(table))}",
+                "correct the key fill" + suggestion(name, visible(table)),
+                file=file_of(table),
+            )
+            continue
+        text = text_column(table[name])
+        filled[name] = text.mask(text == "").ffill().fillna("")
+    return table.assign(**filled)
+
+
 def in_periods(table: pd.DataFrame, options: StudyOptions, found: Findings) -> pd.DataFrame:
     """Return the rows whose dates lie in a period, with the period in place of the date."""
     bounds = {}

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from pdsim.study.columnroles import BOOKKEEPING, part_of
-from pdsim.study.columnwords import PAIRS, column_for, in_order, tokens
+from pdsim.study.columnroles import BOOKKEEPING, one_two_columns, part_of
+from pdsim.study.columnwords import column_for, is_in, period_labels, tokens, without_label
 from pdsim.study.describing import describe, take_periods
 from pdsim.study.frames import text_column, visible
 from pdsim.study.options import Columns
@@ -22,16 +22,9 @@ from pdsim.study.widetable import wide_columns
 from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, folded
 
 _MOST_CODES: Final = 12
-_PART: Final = (
-    r"(?:[TQS][1-4]|jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
-    r"|d[eé][cz])"
-)
-_YEARED: Final = re.compile(
-    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?)?(?:19|20)\d\d(?:[ .-]?[TQS][1-4])?(?![^\W_])",
-    re.IGNORECASE,
-)
-"""A year, with its quarter, half or month."""
-
+_WHOLE: Final = (
+    {"successes", "trials"}, {"percent", "trials"}, {"mean", "se"}, {"mean", "sd", "n"}
+)  # fmt: skip
 _ABOVE: Final = (
     "numerator", "num", "numer", "numerateur", "numerador", "zahler", "met", "yes", "oui", "si",
     "done", "achieved", "compliant", "conforme", "correct", "passed", "x", "n",
@@ -52,6 +45,25 @@ def take_columns(roles: dict[str, str], wanted: Sequence[str], found: Recognised
     found.taken.append(f"Taken: {shown}.")
 
 
+def take_fill(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> pd.DataFrame:
+    """Fill names down where cells are merged: one stands above many blanks."""
+    filled = {}
+    for role in ("facility", "indicator", "period"):
+        name = roles.get(role)
+        if name is None or name not in table:
+            continue
+        text = text_column(table[name])
+        blank = (text == "").to_numpy(dtype=bool)
+        if len(text) > 2 and not blank[0] and blank.mean() >= 0.3:
+            filled[name] = text.mask(text == "").ffill()
+    if filled:
+        found.keys["fill"] = list(filled)
+        found.unsure.append(
+            f"Blank cells of {listed(list(filled))} are taken to hold what is above"
+        )
+    return table.assign(**filled)
+
+
 def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
     """Read one row per facility, indicator and period."""
     found.layout = "long"
@@ -67,7 +79,8 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     take_columns(roles, ("facility", "indicator", "period", *values), found)
     if "indicator" not in roles and values[0] != "percent":
         found.unsure.append(
-            "No column names the indicator: add one, or map it in [columns] indicator"
+            "No column names the indicator: the table is taken as one, unless you map a column in "
+            "[columns] indicator"
         )
     if "period" in roles:
         take_periods(table[roles["period"]], found)
@@ -184,9 +197,9 @@ def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     if len(labels) < 2:
         return False
     shown = [labels[0], labels[-1]]
-    left = [name for name in names if any(_holds(name, label) for label in labels[1:-1])]
+    left = [name for name in names if any(is_in(label, name) for label in labels[1:-1])]
     kept = [name for name in names if name not in left]
-    count, words = max(
+    (count, _), words = max(
         ((_values_in(kept, words, shown), words) for words in _value_words(kept)),
         key=lambda item: item[0],
     )
@@ -206,10 +219,14 @@ def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     return True
 
 
-def _values_in(names: Sequence[str], words: dict[str, str], periods: Sequence[str]) -> int:
-    """Return how many columns hold a value, if words for the values are these."""
+def _values_in(
+    names: Sequence[str], words: dict[str, str], periods: Sequence[str]
+) -> tuple[int, bool]:
+    """Return how many columns hold a value by these words, and whether the values suffice."""
     parsed = wide_columns(names, Columns(**words), periods)
-    return len({(item.indicator, item.period, item.value) for item in parsed})
+    values = {item.value for item in parsed}
+    whole = any(kind <= values for kind in _WHOLE)
+    return len({(item.indicator, item.period, item.value) for item in parsed}), whole
 
 
 def _two_periods(shown: Sequence[str], left: Sequence[str], found: Recognised) -> None:
@@ -229,7 +246,7 @@ def _elements(
 ) -> bool:
     """Recognise the pivot of a DHIS2: a column for every element and period, without a value."""
     ends = [
-        {_without(name, label): name for name in table if _holds(str(name), label)}
+        {without_label(name, label): name for name in table if is_in(label, str(name))}
         for label in shown
     ]
     both = [name for name in ends[0] if name and name in ends[1]]
@@ -244,49 +261,6 @@ def _elements(
     pair_elements(values, found)
     found.layout = "ratios"
     return True
-
-
-def period_labels(names: Sequence[str]) -> list[str]:
-    """Return the labels of periods in the names of columns, as written there, earliest first.
-
-    Of several ways to read the names, the one by which most of them stand in both periods.
-
-    Examples
-    --------
-    >>> period_labels(["met T4 2023", "met T1 2022"]), period_labels(["n before", "n After"])
-    (['T1 2022', 'T4 2023'], ['before', 'After'])
-    """
-    ways = [in_order(list(dict.fromkeys(m[0] for name in names if (m := _YEARED.search(name)))))]
-    for pair in PAIRS:
-        written = [
-            next((match[0] for name in names if (match := _word(label).search(name))), "")
-            for label in pair
-        ]
-        ways += [written] if all(written) else []
-    return max(ways, key=lambda labels: _in_both(names, labels))
-
-
-def _in_both(names: Sequence[str], labels: Sequence[str]) -> int:
-    if len(labels) < 2:
-        return 0
-    first, last = (
-        {_without(name, label) for name in names if _holds(name, label)}
-        for label in (labels[0], labels[-1])
-    )
-    return len(first & last)
-
-
-def _word(label: str) -> "re.Pattern[str]":
-    letters = re.escape(label).replace("e", "[eéè]").replace("u", "[uú]").replace("i", "[ií]")
-    return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])", re.IGNORECASE)
-
-
-def _holds(name: str, label: str) -> bool:
-    return bool(_word(label).search(name))
-
-
-def _without(name: str, label: str) -> str:
-    return _word(label).sub("", name, count=1).strip(" _.-:/|")
 
 
 def _value_words(names: Sequence[str]) -> list[dict[str, str]]:
@@ -320,6 +294,14 @@ def take_cases(
     groups = {name.split("/")[0] for name in visible(table) if "/" in name}
     options = [name for name in binary if "/" in name and name.split("/")[0] in groups]
     kept = [name for name in binary if name not in options or "_parent_index" not in table]
+    coded = one_two_columns(table, roles)
+    if coded:
+        kept += coded
+        found.keys["no"] = ["2"]
+        found.unsure.append(
+            f"1 is taken as yes and 2 as no in {listed(coded)}: check no, and ignore what is no "
+            "indicator"
+        )
     beside = [n for n in found.receipt.pop("beside", []) if n not in table]
     everything = [*visible(table), *beside]
     others = [n for n in everything if n not in kept and n not in roles.values()]
@@ -335,7 +317,7 @@ def take_cases(
     for name in kept:
         text = text_column(table[name])
         for word in text.unique().tolist():
-            if folded(word) not in YES | NO | MISSING:
+            if folded(word) not in YES | NO | MISSING and not (coded and word == "2"):
                 codes[str(word)] = codes.get(str(word), 0) + int((text == word).sum())
     if codes:
         found.keys["missing"] = list(codes)

@@ -95,8 +95,10 @@ def observed_from_long(
     table = without_totals(renamed(table, options, found), options, found)
     # a column that is mapped wrongly has its own message
     source = source_of(table, found) if found.count == before else None
-    if source == "percent" and "indicator" not in table:
+    if "indicator" not in table and (source == "percent" or _one_indicator(table)):
         table = table.assign(indicator=COMPOSITE)
+        if source != "percent":
+            found.notes.append("No column names an indicator: the table is taken as one.")
     absent = [name for name in ("facility", "indicator") if name not in table]
     for name in absent:
         found.add(
@@ -151,6 +153,12 @@ def observed_from_long(
     return TableContent(
         data=data, facilities=data.sizes["facility"], period_labels=labels, rounds=rounds
     )
+
+
+def _one_indicator(table: pd.DataFrame) -> bool:
+    """Tell whether no cell stands twice, so that a table without indicators holds one."""
+    keys = [name for name in ("facility", "period") if name in table]
+    return "facility" in table and not table.duplicated(keys).any()
 
 
 def _purpose(source: Source | None, options: StudyOptions, found: Findings) -> None:

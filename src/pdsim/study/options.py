@@ -164,6 +164,8 @@ class StudyOptions:
     header : int or tuple of int or None
         Line of the header, where a title stands above it; or its first and last line, where it
         has several: the names in them are joined. Default: the first line that is not blank.
+    fill : tuple of str
+        Columns in which a blank cell holds what stands above it, as where cells were merged.
     rename : Rename
         ``[rename]``, such as ``facility = {"St. Mary's Hospital" = "St Marys Hospital"}``.
     exclude : dict of column to tuple of str
@@ -254,6 +256,7 @@ class StudyOptions:
     columns: Columns = field(default_factory=Columns)
     ignore: tuple[str, ...] = ()
     header: int | tuple[int, int] | None = None
+    fill: tuple[str, ...] = ()
     rename: Rename = field(default_factory=Rename)
     exclude: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     keep: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
+from pdsim.study.columnwords import is_in, period_labels
+from pdsim.study.frames import visible
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
 from pdsim.study.sources import Sheet, holds_table
@@ -30,6 +32,30 @@ def chosen_sheet(sheets: Sequence[Sheet], found: Recognised) -> Sheet:
             f"These sheets hold tables too: {listed(rivals)}; change sheet if need be"
         )
     return sheet
+
+
+def rounds(sheets: Sequence[Sheet], file: str) -> pd.DataFrame | None:
+    """Return the sheets below each other where each of them is a round; None where not.
+
+    They are called like periods and have the same columns; a column ``period`` says which sheet a
+    row comes from.
+    """
+    named = [sheet for sheet in sheets if holds_table(sheet) and sheet.cells is not None]
+    labels = period_labels([sheet.name for sheet in named])
+    if len(labels) < 2:
+        return None
+    parts = []
+    for label in labels:
+        mine = [sheet for sheet in named if is_in(label, sheet.name)]
+        if len(mine) != 1:
+            return None
+        table, _ = located_table(mine[0], file)
+        parts.append(table.assign(period=label))
+    if "period" in visible(located_table(named[0], file)[0]):
+        return None
+    if any(visible(part) != visible(parts[0]) for part in parts):
+        return None
+    return pd.concat(parts, ignore_index=True)
 
 
 def first_cells(sheet: Sheet) -> list[str]:

@@ -237,7 +237,7 @@ def _one_round(study: Study, seen: Bools, dim: str, spoken: set[str]) -> Iterato
             yield Doubt(
                 what=f"Seen in {label} only: {dim} {listed(only)}; the model fills the other round "
                 "in, with a wider interval",
-                cure=f"exclude = {{{dim} = {json.dumps(only[:8], ensure_ascii=False)}}} to leave "
+                cure=f"exclude = {{{dim} = {json.dumps(only[:8], ensure_ascii=False)}}}  # leaves "
                 "it out",
             )
 

@@ -13,7 +13,7 @@ from pdsim.settings import read_toml
 from pdsim.study.caselevel import observed_from_cases
 from pdsim.study.core import Study, study_of
 from pdsim.study.frames import KEYS, METADATA, VALUES, named, visible
-from pdsim.study.joining import in_periods, with_parent, with_ratios
+from pdsim.study.joining import filled_down, in_periods, with_parent, with_ratios
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import without_excluded
 from pdsim.study.options import Columns, StudyOptions, parse_options
@@ -130,7 +130,7 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> TableConten
     if found.count > before:
         return TableContent()
     table = _joined([table for table in tables if table is not None], found)
-    table = without_excluded(table, options, found)
+    table = without_excluded(filled_down(table, options, found), options, found)
     if found.count == before and options.dates:
         table = in_periods(table, options, found)
     if found.count == before and not len(table):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pdsim.study.columnroles import (
+    one_two_columns,
     part_column,
     repeating_column,
     roles_of,
@@ -20,13 +21,14 @@ from pdsim.study.frames import text_column, visible
 from pdsim.study.layouts import (
     take_cases,
     take_columns,
+    take_fill,
     take_join,
     take_long,
     take_parts,
     take_ratios,
     take_wide,
 )
-from pdsim.study.placing import chosen_sheet, located_table
+from pdsim.study.placing import chosen_sheet, located_table, rounds
 from pdsim.study.read import bytes_of
 from pdsim.study.recognised import Recognised
 from pdsim.study.sources import Reading, Sheet, read_sheets
@@ -41,7 +43,6 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     path : str or Path
         CSV, Excel, Parquet, a file of Stata, SPSS or SAS; an export of KoboToolbox, ODK, REDCap or
         DHIS2; DHIS2 analytics or a FHIR MeasureReport as JSON.
-
     exclusions : bool
         Whether exclusions in FHIR MeasureReports are subtracted from the denominators.
 
@@ -73,6 +74,13 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     notes: list[str] = []
     sheets = read_sheets(source.name, lambda _: content, Reading(), notes)
     found.taken += notes
+    stacked = rounds(sheets, source.name)
+    if stacked is not None:
+        found.taken.append("The sheets are rounds: they were put below each other, with a period.")
+        found.converted = stacked[visible(stacked)]
+        found.receipt |= {"rows_read": len(stacked)}
+        _recognise_table(stacked, found, sheets, sheets[0])
+        return found
     sheet = chosen_sheet(sheets, found)
     table, header = located_table(sheet, source.name)
     if header is not None:
@@ -136,6 +144,7 @@ def _recognise_table(
         if guess is not None:
             roles["facility"] = guess
             found.unsure.append(f"The facility is taken to be in the column {guess!r}: it repeats")
+    table = take_fill(table, roles, found)
     take_shares(table, roles, found)
     binary = yes_no_columns(table, roles)
     counts = {"successes", "trials"} <= set(roles)
@@ -148,7 +157,9 @@ def _recognise_table(
         take_ratios(table, roles, found)
     elif take_wide(table, roles, found):
         found.layout = "wide"
-    elif "facility" in roles and (len(binary) >= 2 or "_parent_index" in names):
+    elif "facility" in roles and (
+        len(binary) >= 2 or len(one_two_columns(table, roles)) >= 2 or "_parent_index" in names
+    ):
         take_cases(table, roles, binary, found)
     elif "facility" in roles and "se" in roles:
         found.layout = "estimates"

@@ -17,9 +17,11 @@ from pdsim.study.recognising import recognise
 _ABOUT: Final = {
     "sheet": "sheet of the workbook",
     "header": "line of the header, or its first and last line",
+    "fill": "blank cells hold what stands above them",
     "format": "one row per case",
     "periods": "baseline first",
     "trials": "cases that you assume behind every percentage",
+    "no": "words for not met, beside the usual ones",
     "missing": "words for a cell without a value, beside the usual ones",
     "ignore": "columns that are no indicators",
     "exclude": "rows to leave out",

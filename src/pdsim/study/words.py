@@ -4,6 +4,7 @@ English, French, Spanish, Portuguese, Swahili and German. They are compared with
 and blanks around them. None of them applies to names: a facility may be called ``none``.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -67,6 +68,16 @@ TOTALS: Final = _all(
 """What a row of totals or averages is called where a facility should stand."""
 
 
+_ALL: Final = re.compile(
+    r"(total )?(all( the)?|alle|tous les|toutes les|todos (los|os)|todas (las|as)) ([a-z]+ )?"
+    r"(facilities|hospitals|sites|trusts|clinics|units|cent(re|er)s|providers|districts|states"
+    r"|schools|practices|wards|departments|institutions|regions|cases|kliniken|hauser"
+    r"|krankenhauser|einrichtungen|etablissements|hopitaux|formations|hospitales|hospitais|centros"
+    r"|unidades|establecimientos)"
+    r"|total( |, | - )?(district|region|country|sample|facilities|hospitals|sites|cases)"
+)
+
+
 def is_total(name: str) -> bool:
     """Tell whether a name is that of a row of totals.
 
@@ -75,7 +86,8 @@ def is_total(name: str) -> bool:
     >>> is_total("Grand total:"), is_total("All Saints")
     (True, False)
     """
-    return folded(name).strip(" :.*-()[]") in TOTALS
+    word = folded(name).strip(" :.*-()[]")
+    return word in TOTALS or bool(_ALL.fullmatch(word))
 
 
 def with_own(words: frozenset[str], own: Iterable[str]) -> frozenset[str]:
