@@ -1,4 +1,4 @@
-"""How long a user waits before anything happens: imports and --help, beside plain Python.
+"""How long a user waits before anything happens: imports, --help, a first answer.
 
     python benchmarks/startup.py
 
@@ -8,7 +8,9 @@ Each command runs in a fresh process, in turn, 7 times; the median is printed.
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 RUNS = 7
 CASES = {
@@ -17,11 +19,14 @@ CASES = {
     "import xarray": "import xarray",
     "pdsim.Study": "import pdsim; pdsim.Study",
     "pdsim --help": "import sys; sys.argv[1:] = ['--help']; from pdsim.cli import main; main()",
+    "first plan": "import sys; sys.argv[1:] = ['plan', {plan!r}, '--dry-run']; "
+    "from pdsim.cli import main; main()",
 }
 LIMITS = {
     "import pdsim": ("python -c pass", 0.1),
     "pdsim.Study": ("import xarray", 0.3),
     "pdsim --help": (None, 0.6),
+    "first plan": (None, 2.0),
 }
 
 
@@ -33,9 +38,12 @@ def seconds(code: str) -> float:
 
 def main() -> None:
     taken: dict[str, list[float]] = {name: [] for name in CASES}
-    for _ in range(RUNS + 1):
-        for name, code in CASES.items():
-            taken[name].append(seconds(code))
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder, "plan.toml")
+        plan.write_text('preset = "like_founding"\n')
+        for _ in range(RUNS + 1):
+            for name, code in CASES.items():
+                taken[name].append(seconds(code.replace("{plan!r}", repr(str(plan)))))
     median = {name: statistics.median(values[1:]) for name, values in taken.items()}
     for name, value in median.items():
         line = f"{name:16s} {value:6.3f} s"

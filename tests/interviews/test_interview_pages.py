@@ -1,11 +1,14 @@
 """From results to pages, by the library and by the command line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 import pdsim
+from pdsim.analysis.gather import gather
 from pdsim.interviews import (
     Combination,
     ContrastSettings,
@@ -18,6 +21,9 @@ from pdsim.reports.formats.html import to_html
 from pdsim.reports.formats.markdown import to_markdown
 from pdsim.reports.interviews.interview_document import interview_document
 from pdsim.reports.interviews.theme_document import theme_document
+from pdsim.reports.study.figures import figure
+from pdsim.reports.study.sections import build_document
+from pdsim.reports.study.view import read_results
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -105,6 +111,25 @@ def folder(tmp_path_factory):
     facts.attrs |= {"m": 3, "suppress_below": -1}
     pdsim.save_fit(facts, place / "results.nc")
     return place
+
+
+def test_a_report_says_whom_to_interview_where_asked_for():
+    study = pdsim.load_example("surgical")
+    asked = replace(study, options=replace(study.options, interviews=True))
+    fit = pdsim.fit(study, engine="laplace", seed=1)
+    results = read_results(gather(fit, asked))
+    document = build_document(results)
+    role = results.group("roles")["role"].to_series()
+    assert set(role.index[role == "higher"]) == set(results.selected("top"))
+    assert set(role.index[role == "lower"]) == set(results.selected("bottom"))
+    assert "interviews" in [section.key for section in document.sections]
+    assert set(document.tables["roles"].frame["role"]) == set(role)
+    _, drawn = figure(results, "forest")
+    boundary = set(drawn.loc[drawn["side"] == "boundary", "facility"])
+    assert boundary == set(role.index[role == "boundary"])
+    assert boundary
+    plain = build_document(read_results(gather(fit, study)))
+    assert "interviews" not in [section.key for section in plain.sections]
 
 
 def test_three_commands_lead_from_a_code_matrix_to_the_page(folder, tmp_path):

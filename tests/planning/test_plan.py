@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdsim import Priors, Scenario, plan
+from pdsim import Priors, Scenario, plan, sweep
 from pdsim.errors import InputError
 from pdsim.planning import Costs, Target, from_priors, from_ranges, parse_target, plan_file
 from pdsim.planning.designs import grid_of
@@ -16,6 +17,7 @@ from pdsim.planning.sizes import mean_trials, resize, with_trials
 from pdsim.planning.uncertain import check_ranges
 from pdsim.simulation import MEASURES
 
+CASES = Path(__file__).parents[1] / "cases"
 LEAD = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
 DRAWN = Scenario(kind="normal", sd_change_facility=1.0, unit_sd=3.0)
 
@@ -179,3 +181,35 @@ def test_a_plan_from_a_file(tmp_path):
     by_file = plan_file(path)["answer"].to_dataset()
     by_call = plan(LEAD, target="pcs_top >= 0.95", precision=0.05)["answer"].to_dataset()
     assert by_file.identical(by_call)
+
+
+def test_a_plan_until_the_interviews_compare_the_right_places():
+    # class lambda is .690 at reliability .7 (3 v 3 of 10 exchangeable normal facilities; see
+    # tests/reference/test_interview_theory.py), which 21 cases with errors of 3 SD give
+    tree = plan(DRAWN, target="interview_lambda >= 0.69", seed=3)
+    found = tree["answer"].to_dataset()
+    # .690 is rounded: .0005, or .08 cases
+    assert found.n_low - 0.1 <= 21 <= found.n_high + 0.1
+    assert found.attrs["status"] == "found"
+
+
+def test_what_cannot_be_reached_is_said_with_its_ceiling():
+    tree = plan_file(CASES / "unreachable" / "plan.toml")
+    found = tree["answer"].to_dataset()
+    assert found.attrs["status"] == "not_reachable"
+    assert np.isnan(found.n)
+    # measured before: .501 (MCSE .02) at 60 cases
+    error = 4 * np.hypot(0.02, float(found.ceiling_mcse))
+    assert abs(float(found.ceiling) - 0.501) < error
+    assert float(found.ceiling_at) == 60
+
+
+def test_power_from_one_case_on(tmp_path):
+    found = sweep(CASES / "one_case_power" / "sw.toml", store=tmp_path / "store", executor="serial")
+    power, error = found.power.to_numpy(), found.power_mcse.to_numpy()
+    for later in range(1, len(power)):
+        fall = power[:later] - power[later]
+        assert (fall <= 3 * np.hypot(error[:later], error[later])).all()
+    assert float(found.width.min()) > 0
+    few = found.isel(trials=0)
+    assert float(few.coverage) > 0.95 - 3 * float(few.coverage_mcse)

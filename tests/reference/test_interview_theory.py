@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+import pdsim
 from pdsim.interviews import (
     chance_of_split,
     contrast_variance,
     exchangeable_lambda,
+    groups_of,
     informants_to_hear,
     krippendorff_alpha,
     least_p,
     pooled_false_positives,
+    separation,
     voices,
 )
 
@@ -133,3 +136,15 @@ def test_variance_of_a_contrast_is_that_of_the_beta_binomial(icc):
         variance += chance @ share**2 - (chance @ share) ** 2
     found = contrast_variance(3, 2, prevalence=0.3, icc=icc, informants=7)
     assert found == pytest.approx(variance, rel=1e-10)
+
+
+def test_the_interviews_of_the_founding_study():
+    # its published table with 20 cases per facility and period, correlation within a case .1;
+    # three higher against three lower performers, by the fast engine of an earlier version
+    study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    score = pdsim.composite(pdsim.fit(study, engine="laplace", seed=1))
+    found = separation(groups_of(score, high=["1", "2", "3"], low=["8", "9", "10"]))
+    expected = {"class_lambda": 0.841, "dose_lambda": 0.964, "all_on_side": 0.996}
+    for name, value in expected.items():
+        assert abs(float(found[name]) - value) < 0.01, name
+        assert float(found[f"{name}_mcse"]) < 0.005

@@ -66,8 +66,9 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
         ``hyper``, ``predictive``, ``model_checks``, ``draws``; with several indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
-        ``next_round`` where the study asks for them; with more than two rounds, those of
-        `round_tables`. Every probability has its ``_mcse``. The attributes say how it was made.
+        ``next_round``, and ``roles`` and ``groups`` (see `pdsim.interviews`), where the study asks
+        for them; with more than two rounds, those of `round_tables`. Every probability has its
+        ``_mcse``. The attributes say how it was made.
     """
     same = identical_facilities(study)
     level = exchanged(levels(fit), same)
@@ -111,6 +112,8 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     if study.options.drift is not None:
         groups["next_round"] = _next_round(fit, study, study.options.drift)
     groups |= round_tables(study, seed=int(fit.attrs["seed"]))
+    if study.options.interviews:
+        groups |= _interviews(main, study.m, ranking)
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, study, main, delta)
@@ -125,6 +128,16 @@ def _sets(score: xr.DataArray, m: int, ranking: xr.Dataset) -> dict[str, xr.Data
         tables[f"sets_{side}"] = sets_group(score, m=m, side=side, selected=chosen)
         tables[f"superset_{side}"] = superset_group(score, m=m, side=side)
     return tables
+
+
+def _interviews(score: xr.DataArray, m: int, ranking: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return the part of each facility in interviews, and how truly the groups stand apart."""
+    from pdsim.interviews import groups_of, roles, separation  # for those alone who ask
+
+    names = ranking["facility"].values.astype(str)
+    high, low = (names[ranking[f"selected_{side}"].values.astype(bool)] for side in SIDES)
+    groups = groups_of(score, high=high.tolist(), low=low.tolist(), m_top=m, m_bottom=m)
+    return {"roles": roles(groups, score), "groups": separation(groups)}
 
 
 def _improvement(scores: dict[str, xr.DataArray], study: Study, delta: float) -> xr.Dataset:

@@ -104,9 +104,7 @@ def plan(
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
 ) -> None:
     """Find the smallest study that reaches a target."""
-    from pdsim.analysis import load_fit, save_fit
     from pdsim.planning import look_at_plan, plan_file
-    from pdsim.reports.formats.write import write_document
     from pdsim.reports.plan.plan_sentences import first_sentence
 
     if out is not None:
@@ -115,12 +113,16 @@ def plan(
         raise InputError(Problem(rule="--out is missing", cure="name a folder, or use --dry-run"))
     fit = None
     if pilot is not None:
+        from pdsim.analysis import load_fit
+
         fit = load_fit(pilot / "fit.nc" if pilot.is_dir() else pilot)
     say(first_sentence(look_at_plan(config, pilot=fit)))
     if dry_run or out is None:
         return
     with bar() as advance:
+        from pdsim.analysis import save_fit
         from pdsim.files import published
+        from pdsim.reports.formats.write import write_document
         from pdsim.reports.plan.plan_document import plan_document
 
         answer = plan_file(config, pilot=fit, workers=workers, progress=advance)

@@ -5,6 +5,7 @@ from pdsim.planning.allocation_check import check_allocation
 from pdsim.planning.answers import root_dataset
 from pdsim.planning.closed import best_cases_per_visit, pcs_lead, pcs_means, required_lead
 from pdsim.planning.designs import design_table, frontier
+from pdsim.planning.first_look import FirstLook
 from pdsim.planning.pilot import from_pilot, scenario_of_pilot
 from pdsim.planning.plan import look_at_plan, plan, plan_file, run_plan
 from pdsim.planning.plan_presets import PRESETS
@@ -18,6 +19,7 @@ __all__ = [
     "PRESETS",
     "Costs",
     "Estimate",
+    "FirstLook",
     "PlanSettings",
     "Root",
     "Search",

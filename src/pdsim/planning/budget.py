@@ -1,8 +1,9 @@
 """What a budget buys, what the target takes, and what else moves the price of a study."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -19,11 +20,14 @@ from pdsim.planning.sizes import Costs, mean_trials, periods_of, resize, visits_
 from pdsim.planning.start import Signal, signal_of
 from pdsim.planning.target import Target
 from pdsim.simulation import Scenario
+from pdsim.simulation.scenario import visit_design_effect
 
 _STREAM: Final = 4_000
 _REPLICATES: Final = {True: 150, False: 2_000}
+_MOST_TRIALS: Final = 1e7
 _CERTAIN: Final = 0.95
-_DROPOUT, _MISSING, _CORRELATION, _CV = 0.1, 0.1, 0.1, 0.5
+DROPOUT: Final = 0.1
+_MISSING, _CORRELATION, _CV, _UNEQUAL = 0.1, 0.1, 0.5, 0.5
 
 
 def certain_size(root: Root) -> float:
@@ -161,7 +165,9 @@ def visit_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
     return xr.Dataset(
         {
             "correlation": signal.visit_correlation,
-            "design_effect": (signal.error(trials) / signal.single) ** 2 * trials,
+            "design_effect": visit_design_effect(
+                trials, signal.per_visit, signal.visit_correlation
+            ),
             "per_visit": np.nan if signal.per_visit is None else float(signal.per_visit),
             "best": best_cases_per_visit(costs.per_visit, per_case, signal.visit_correlation),
             "cost_of_visit": costs.per_visit,
@@ -188,35 +194,23 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
     -------
     Dataset
         Over ``change``: ``size`` (trials that the target then takes, NaN where it stays), ``cost``
-        and ``extra`` (over that of the answer). Attributes ``controls`` (half as many as
-        facilities), ``programme_half_width`` (half the 95 % interval of the programme's effect
-        with them; without them nothing tells it from the time), ``lost`` (facilities that drop
-        out of a tenth more).
+        and ``extra`` (over that of the answer; NaN where no number of trials makes up for it).
+        Attributes ``controls`` (half as many as facilities), ``programme_half_width`` (half the
+        95 % interval of the programme's effect with them; without them nothing tells it from the
+        time), ``lost`` (facilities that drop out of a tenth more).
     """
     scenario = question.scenario
     before = costs.of(with_trials(scenario, n))
     rows: list[tuple[str, float, float]] = []
 
-    def add(name: str, change: Callable[[], Scenario]) -> None:
-        try:
-            moved = change()
-        except InputError:
-            return
-        size = _size_needed(question, moved, n)
-        rows.append((name, size, costs.of(with_trials(moved, size))))
-
-    r = scenario.case_correlation + _CORRELATION
-    if scenario.kind == "counts":
-        if scenario.indicators > 1:
-            add("case_correlation", lambda: replace(scenario, case_correlation=r))
-            add("indicators", lambda: resize(scenario, "indicators", scenario.indicators - 1))
-        missing = scenario.missing + _MISSING
-        add("missing", lambda: replace(scenario, missing=missing))
-    add("trials_cv", lambda: replace(scenario, trials_cv=float(np.hypot(scenario.trials_cv, _CV))))
+    for name, moved in field_changes(scenario).items():
+        size = size_needed(question, moved, n)
+        cost = costs.of(with_trials(moved, size)) if np.isfinite(size) else np.nan
+        rows.append((name, size, cost))
     per_facility = costs.per_facility + periods_of(scenario) * (
         visits_of(with_trials(scenario, n)) * costs.per_visit + n * costs.of_case(scenario)
     )
-    lost = np.ceil(scenario.facilities / (1 - _DROPOUT)) - scenario.facilities
+    lost = np.ceil(scenario.facilities / (1 - DROPOUT)) - scenario.facilities
     rows.append(("dropout", np.nan, before + lost * per_facility))
     step = scenario.cases_per_visit or max(1, round(n))
     visit = scenario.facilities * (costs.per_visit + step * costs.of_case(scenario))
@@ -239,11 +233,48 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
     )
 
 
-def _size_needed(question: Question, moved: Scenario, n: float) -> float:
-    """Return the trials at which a changed scenario is as reliable as the planned one at n."""
+def field_changes(scenario: Scenario) -> dict[str, Scenario]:
+    """Return the scenario under each circumstance of the field that can be put in its settings."""
+    changes: dict[str, Callable[[], Scenario]] = {}
+    if scenario.kind == "counts" and scenario.indicators > 1:
+        r = scenario.case_correlation + _CORRELATION
+        changes["case_correlation"] = lambda: replace(scenario, case_correlation=r)
+        changes["indicators"] = lambda: resize(scenario, "indicators", scenario.indicators - 1)
+        changes["heterogeneity"] = lambda: _with_unequal_spreads(scenario)
+    if scenario.kind == "counts":
+        missing = scenario.missing + _MISSING
+        changes["missing"] = lambda: replace(scenario, missing=missing)
+    cv = float(np.hypot(scenario.trials_cv, _CV))
+    changes["trials_cv"] = lambda: replace(scenario, trials_cv=cv)
+    found = {}
+    for name, change in changes.items():
+        # a scenario that lists its indicators or trials one by one allows only some
+        with contextlib.suppress(InputError):
+            found[name] = change()
+    return found
+
+
+def _with_unequal_spreads(scenario: Scenario) -> Scenario:
+    """Return the scenario with indicators whose spreads differ more, their mean square the same."""
+    before = scenario.heterogeneity
+    after = float(np.hypot(before, _UNEQUAL))
+    # the mean of a squared factor with logarithm N(0, h^2) is exp(2 h^2)
+    factor = np.exp(before**2 - after**2)
+    spreads: dict[str, Any] = {}
+    for level in scenario.effect_levels:
+        for name in (f"sd_baseline_{level}", f"sd_change_{level}"):
+            scaled = factor * np.asarray(getattr(scenario, name), dtype=float)
+            spreads[name] = tuple(scaled.tolist()) if scaled.ndim else float(scaled)
+    return replace(scenario, heterogeneity=after, **spreads)
+
+
+def size_needed(question: Question, moved: Scenario, n: float) -> float:
+    """Return the trials at which a changed scenario is as reliable as the planned one, or NaN."""
     wanted = signal_of(question.scenario, seed=question.seed).reliability(n)
     signal: Signal = signal_of(moved, seed=question.seed)
-    low, high = 1.0, 1e7
+    low, high = 1.0, _MOST_TRIALS
+    if signal.reliability(high) < wanted:
+        return np.nan
     while high / low > 1 + 1e-6:
         middle = float(np.sqrt(low * high))
         low, high = (low, middle) if signal.reliability(middle) >= wanted else (middle, high)

@@ -8,7 +8,6 @@ standard errors (the least favourable arrangement; Bechhofer 1954, doi 10.1214/a
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from pdsim.arraytypes import Floats
@@ -82,6 +81,8 @@ def required_lead(probability: float, *, facilities: int, m: int, both: bool = F
         raise InputError(
             f"the probability must lie between chance ({chance:.4g}) and 1, got {probability}"
         )
+
+    from scipy.optimize import brentq  # slow to import, and plans seldom need it
 
     def excess(lead: float) -> float:
         return pcs_lead(lead, facilities=facilities, m=m, both=both) - probability

@@ -9,7 +9,7 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.planning.designs import grid_of
-from pdsim.planning.first_look import first_look
+from pdsim.planning.first_look import FirstLook, first_look
 from pdsim.planning.pilot import from_pilot
 from pdsim.planning.plan_parts import answers_of
 from pdsim.planning.plan_presets import preset_of
@@ -152,7 +152,7 @@ def plan_file(
     return run_plan(settings, pilot=pilot, workers=workers, progress=progress)
 
 
-def look_at_plan(path: str | Path, *, pilot: xr.DataTree | None = None) -> xr.Dataset:
+def look_at_plan(path: str | Path, *, pilot: xr.DataTree | None = None) -> FirstLook:
     """Return the first answer to plan.toml, by normal theory; see `first_look`.
 
     Parameters

@@ -9,6 +9,7 @@ import xarray as xr
 
 from pdsim.planning.answers import root_dataset, value_at
 from pdsim.planning.budget import (
+    DROPOUT,
     budget_dataset,
     certain_size,
     cost_of,
@@ -17,6 +18,7 @@ from pdsim.planning.budget import (
     worth_dataset,
 )
 from pdsim.planning.designs import design_table, frontier, grid_of, race
+from pdsim.planning.dropout import dropout_dataset
 from pdsim.planning.plan_settings import ANALYSED_RULE, PlanSettings
 from pdsim.planning.question import DrawFor, Question, answer, replicates_per_row
 from pdsim.planning.root_search import Root
@@ -55,7 +57,8 @@ def answers_of(
         ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
         ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
         ``drawn_low``, ``drawn_median``, ``drawn_high``. ``rules``: see
-        `pdsim.planning.stand_in.compare_rules`. With costs ``visits`` and ``prices``, with a
+        `pdsim.planning.stand_in.compare_rules`. With costs ``visits``, ``prices`` and
+        ``dropout`` (see `pdsim.planning.dropout`), with a
         budget ``budget``, with a cost of wrong names ``worth`` (see `pdsim.planning.budget`).
         ``sensitivity``, ``designs``, ``frontier`` where asked for.
     """
@@ -99,6 +102,9 @@ def _at_answer(settings: PlanSettings, question: Question, *, n: float) -> dict[
         parts["visits"] = visit_dataset(question, costs, n=n)
         if question.over == "trials":
             parts["prices"] = price_dataset(question, costs, n=n)
+            dropout = dropout_dataset(question, n=n, share=DROPOUT)
+            if dropout is not None:
+                parts["dropout"] = dropout
         if costs.per_wrong > 0:
             parts["worth"] = worth_dataset(question, costs, n=n)
     stands_in = scenario.kind == "counts" and scenario.rule != ANALYSED_RULE

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
 
 from pdsim.errors import InputError
 from pdsim.planning.closed import pcs_means
@@ -37,17 +36,21 @@ class Signal:
         Of the scores of two cases of one visit.
     per_visit : int or None
         Cases of a visit.
+    lost : float
+        Standard error that no number of cases removes: cells are missing, and the indicators that
+        are left are others in each facility.
     """
 
     between: float
     single: float
     visit_correlation: float = 0.0
     per_visit: int | None = None
+    lost: float = 0.0
 
     def error(self, trials: float) -> float:
         """Return the standard error of a facility's observed score."""
         effect = visit_design_effect(trials, self.per_visit, self.visit_correlation)
-        return float(self.single * np.sqrt(effect / trials))
+        return float(np.hypot(self.single * np.sqrt(effect / trials), self.lost))
 
     def reliability(self, trials: float) -> float:
         """Return the share of the variance of observed scores that is true."""
@@ -57,8 +60,9 @@ class Signal:
 def signal_of(scenario: Scenario, *, seed: int) -> Signal:
     """Return signal and noise of a scenario by the delta method over some drawn truths.
 
-    Within-case correlation, unequal and missing cases are allowed for roughly; misclassification
-    and observer effects are not.
+    Within-case correlation, unequal numbers of cases and missing cells are allowed for roughly;
+    misclassification and observer effects are not. An indicator counts where it is seen in both
+    periods; its weight is shared out among the others where it is not.
 
     Examples
     --------
@@ -88,10 +92,17 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
         (slope[0] ** 2 * part[..., 0] + slope[1] ** 2 * part[..., 1]).mean()
         for part in (variance, joint)
     )
-    loss = (1 + scenario.trials_cv**2) / (1 - scenario.missing)
+    seen = (1 - scenario.missing) ** 2
+    own = slope[0][..., None] * level[..., 0] + slope[1][..., None] * level[..., 1]
+    if scenario.needs_posterior:
+        # a model knows what an indicator is like elsewhere
+        own = own - own.mean(axis=1, keepdims=True)
+    apart = own - (own @ weights)[..., None]
+    lost = (1 - seen) / seen * (weights**2 * apart**2).sum(axis=2).mean()
     return Signal(
         between=between,
-        single=float(np.sqrt(single * loss)),
+        single=float(np.sqrt(single * (1 + scenario.trials_cv**2) / seen)),
+        lost=float(np.sqrt(lost)),
         visit_correlation=float(scenario.visit_correlation * shared / single),
         per_visit=scenario.cases_per_visit,
     )
@@ -151,6 +162,8 @@ def guess_trials(
 
 
 def _exact(scenario: Scenario, target: Target, low: int, high: int) -> float | None:
+    from scipy.optimize import brentq  # slow to import, and most scenarios draw their truth
+
     means = np.array(scenario.means)
     means[: len(scenario.outlying)] += scenario.outlying
     relative = np.asarray(scenario.trials, dtype=float) / mean_trials(scenario)

@@ -229,6 +229,8 @@ class StudyOptions:
         Standard deviation, in logits (of scale scores: of the score), by which levels are thought
         to move until a next round, 0 or more; the report then says who would be observed at the
         ends there. See `pdsim.model.next_round`.
+    interviews : bool
+        Whether the report says whom to interview, and marks boundary cases in the figure.
     notes : tuple of str
         Sentences to print with every result.
     priors : Priors or None
@@ -287,6 +289,7 @@ class StudyOptions:
         None, "What leaving out one of the true m costs, where naming a wrong one costs 1."
     )
     drift: float | None = None
+    interviews: bool = flag(False, "Say whom to interview, too.")
     notes: tuple[str, ...] = ()
     priors: Priors | None = None
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
@@ -331,6 +334,7 @@ _APART: Final = frozenset(
         "criteria",
         "missed_cost",
         "drift",
+        "interviews",
         "notes",
         "priors",
         "sampler",

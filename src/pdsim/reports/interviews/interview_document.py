@@ -16,15 +16,16 @@ from pdsim.reports.formats.document import (
     Table,
     Text,
     fill,
-    listing,
 )
 from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.interviews.interview_tables import (
+    apart_sentences,
     failed_gate,
     frame_of_rows,
     group_table,
     role_picture,
     role_table,
+    who_sentences,
 )
 
 _MOST_DESIGNS = 8
@@ -42,8 +43,9 @@ def interview_document(plan: xr.DataTree) -> Document:
     settings = json.loads(plan.attrs["settings"])
     separation, expected = group_table(plan), _expected_table(plan, settings)
     answer = (
-        Paragraph(text=_who(plan), style="summary"),
-        Paragraph(text=_sentence(separation, expected, settings), style="summary"),
+        Paragraph(text=who_sentences(plan), style="summary"),
+        Paragraph(text=apart_sentences(separation), style="summary"),
+        Paragraph(text=_sentence(expected, settings), style="summary"),
         separation,
         expected,
         role_table(plan),
@@ -64,29 +66,8 @@ def interview_document(plan: xr.DataTree) -> Document:
     )
 
 
-def _who(plan: xr.DataTree) -> Text:
-    roles = plan["roles"].to_dataset()
-    names = {
-        role: [Name(str(name)) for name in roles["facility"].values[roles["role"].values == role]]
-        for role in ("higher", "lower", "boundary")
-    }
-    text = "Compare {high} with {low}."
-    if names["boundary"]:
-        text += " Boundary cases, which may well belong to an end: {boundary}."
+def _sentence(expected: Table, settings: dict[str, Any]) -> Text:
     parts: dict[str, Any] = {
-        "high": listing(names["higher"]),
-        "low": listing(names["lower"]),
-        "boundary": listing(names["boundary"]),
-    }
-    return fill(text, parts)
-
-
-def _sentence(separation: Table, expected: Table, settings: dict[str, Any]) -> Text:
-    parts: dict[str, Any] = {
-        "above": separation.probability("groups", "all_above"),
-        "side": separation.probability("groups", "all_on_side"),
-        "lambda": separation.number("groups", "class_lambda"),
-        "dose": separation.number("groups", "dose_lambda"),
         "contrast": expected.number("groups", "contrast"),
         "sd": expected.number("groups", "contrast_sd"),
         "right": expected.number("groups", "right_way"),
@@ -96,9 +77,7 @@ def _sentence(separation: Table, expected: Table, settings: dict[str, Any]) -> T
         "n": str(settings["informants"]),
     }
     text = (
-        "The probability that all of the first are truly above all of the second is {above}; that "
-        "every one is on its side of the median, {side}. Of a theme that marks the true ends, "
-        "{lambda} of the difference is left; of one that follows the score, {dose}. A theme voiced "
+        "A theme voiced "
         "by {high} % of informants where performance is truly high and by {low} % where it is low "
         "is expected to differ by {contrast} between the groups (standard deviation {sd}, with "
         "{n} informants in each facility), and points the right way with probability {right}. No "

@@ -1,11 +1,11 @@
 """Tables that both pages on interviews have: the facilities' parts, and how they stand apart."""
 
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import xarray as xr
 
-from pdsim.reports.formats.document import Column, Picture, Table
+from pdsim.reports.formats.document import Column, Name, Picture, Table, Text, fill, listing
 from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plots.interview_figures import roles_forest
 
@@ -107,3 +107,37 @@ def group_table(tree: xr.DataTree) -> Table:
         marked=bool(failed_gate(tree)),
         upright=True,
     )
+
+
+def who_sentences(plan: xr.DataTree) -> Text:
+    """Return which facilities to compare, and which may well belong to an end."""
+    roles = plan["roles"].to_dataset()
+    names = {
+        role: [Name(str(name)) for name in roles["facility"].values[roles["role"].values == role]]
+        for role in ("higher", "lower", "boundary")
+    }
+    text = "Compare {high} with {low}."
+    if names["boundary"]:
+        text += " Boundary cases, which may well belong to an end: {boundary}."
+    parts: dict[str, Any] = {
+        "high": listing(names["higher"]),
+        "low": listing(names["lower"]),
+        "boundary": listing(names["boundary"]),
+    }
+    return fill(text, parts)
+
+
+def apart_sentences(separation: Table) -> Text:
+    """Return how truly the two groups stand apart, from `group_table`."""
+    parts: dict[str, Any] = {
+        "above": separation.probability("groups", "all_above"),
+        "side": separation.probability("groups", "all_on_side"),
+        "lambda": separation.number("groups", "class_lambda"),
+        "dose": separation.number("groups", "dose_lambda"),
+    }
+    text = (
+        "The probability that all of the first are truly above all of the second is {above}; that "
+        "every one is on its side of the median, {side}. Of a theme that marks the true ends, "
+        "{lambda} of the difference is left; of one that follows the score, {dose}."
+    )
+    return fill(text, parts)

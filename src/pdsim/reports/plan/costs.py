@@ -17,6 +17,7 @@ from pdsim.reports.formats.document import (
     fill,
 )
 from pdsim.reports.formats.numbers import NumberKind
+from pdsim.reports.plan.plan_words import design_words
 from pdsim.reports.plots.plan_curves import plan_frontier
 
 _FRONTIER: Final[dict[str, NumberKind]] = {
@@ -172,14 +173,3 @@ def _close_designs(one: xr.Dataset) -> list[str]:
     error = np.hypot(half, 0.5 * (best["value_high"] - best["value_low"]))
     close = np.flatnonzero(np.abs(one["value"] - best["value"]) <= error)
     return [design_words(one.isel(design=i)) for i in close if i != int(one["best"])]
-
-
-def design_words(one: xr.Dataset) -> str:
-    """Return a design in words."""
-    facilities, indicators = int(one["facilities"]), int(one["indicators"])
-    words = (
-        f"{facilities} {'facility' if facilities == 1 else 'facilities'} and {indicators} "
-        f"{'indicator' if indicators == 1 else 'indicators'}"
-    )
-    per_visit = float(one["cases_per_visit"])
-    return words if np.isnan(per_visit) else f"{words}, {per_visit:.0f} cases a visit"

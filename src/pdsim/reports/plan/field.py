@@ -9,12 +9,17 @@ import xarray as xr
 from pdsim.reports.formats.document import Column, Element, Paragraph, Section, Table, Text, fill
 from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.plan.plan_sentences import currency_of, scenario_of
+from pdsim.terms.measures import MEASURES
+from pdsim.terms.rules import RULES
 
 _VISITS: Final[dict[str, NumberKind]] = {
     "correlation": "d2", "design_effect": "d2", "per_visit": "whole", "best": "whole",
     "cost_of_visit": "whole", "cost_of_case": "d2",
 }  # fmt: skip
 _PRICES: Final[dict[str, NumberKind]] = {"size": "whole", "cost": "whole", "extra": "whole"}
+_DROPOUT: Final[dict[str, NumberKind]] = {
+    "lost": "whole", "value": "d3", "value_after": "d3", "change": "d3", "change_mcse": "mcse",
+}  # fmt: skip
 _WORTH: Final[dict[str, NumberKind]] = {
     "right": "d2", "right_mcse": "mcse", "by_lot": "d2", "gain": "whole", "cost": "whole",
     "worth": "whole",
@@ -22,7 +27,8 @@ _WORTH: Final[dict[str, NumberKind]] = {
 _CHANGES: Final = {
     "case_correlation": "two indicators of one case correlate by 0.1 more",
     "indicators": "one indicator is dropped",
-    "missing": "a tenth of the cells more is missing",
+    "heterogeneity": "spreads of indicators differ more: by a further factor of 1.6 either way",
+    "missing": "a tenth more of the cells (an indicator in a facility and period) is missing",
     "trials_cv": "numbers of cases are unequal, with a coefficient of variation of 0.5",
     "dropout": "a tenth of the facilities drops out and is recruited on top",
     "visit": "one visit more to every facility in every period",
@@ -45,6 +51,9 @@ def field_sections(plan: xr.DataTree) -> list[Section]:
     if "prices" in plan.children:
         prices = _price_table(plan)
         blocks += [prices, Paragraph(text=_control_sentence(plan, prices))]
+    if "dropout" in plan.children:
+        dropout = _one_row(plan, "dropout", _DROPOUT, "Facilities that drop out", _DROPOUT_HEADERS)
+        blocks += [Paragraph(text=_dropout_sentence(plan, dropout)), dropout]
     if "worth" in plan.children:
         worth = _one_row(plan, "worth", _WORTH, "What the evaluation is worth", _WORTH_HEADERS)
         blocks += [Paragraph(text=_worth_sentence(plan, worth)), worth]
@@ -57,6 +66,10 @@ _VISIT_HEADERS: Final = {
     "correlation": "Correlation of two cases of a visit", "design_effect": "Design effect",
     "per_visit": "Cases per visit", "best": "Best for the money",
     "cost_of_visit": "Cost of a visit", "cost_of_case": "Cost of a case",
+}  # fmt: skip
+_DROPOUT_HEADERS: Final = {
+    "lost": "Facilities lost", "value": "Measure with all", "value_after": "Without them",
+    "change": "Change", "change_mcse": "MCSE",
 }  # fmt: skip
 _WORTH_HEADERS: Final = {
     "right": "Named rightly", "by_lot": "By lot", "gain": "Gain", "cost": "Cost", "worth": "Worth",
@@ -116,8 +129,8 @@ def _price_table(plan: xr.DataTree) -> Table:
         ),
         notes=(
             (
-                "To be as reliable as the planned study, by normal theory; not simulated. A dash: "
-                "the number of cases stays.",
+                "To be as reliable as the planned study, by normal theory; not simulated. A dash "
+                "under the cases: their number stays; under the cost: no number makes up for it.",
             ),
         ),
     )
@@ -133,6 +146,24 @@ def _control_sentence(plan: xr.DataTree, prices: Table) -> Text:
         f"to about {half:.1f}{unit} on either side; without them nothing tells it from what would "
         "have changed anyway. They hardly help the ranking, from which a common trend drops out.",
         {"extra": prices.number("controls", "extra")},
+    )
+
+
+def _dropout_sentence(plan: xr.DataTree, table: Table) -> Text:
+    measure = MEASURES[plan["answer"].attrs["measure"]].words
+    parts: dict[str, Any] = {key: table.number("dropout", key) for key in _DROPOUT}
+    rule = plan["dropout"].attrs["rule"]
+    by = "" if rule == scenario_of(plan)["rule"] else f", chosen by {RULES[rule].label}"
+    many = int(plan["dropout"]["lost"]) > 1
+    who = (
+        "{lost} facilities drop out and nobody takes their place"
+        if many
+        else ("{lost} facility drops out and nobody takes its place")
+    )
+    return fill(
+        f"If {who}, the {measure} becomes {{value_after}} after {{value}} (change {{change}}, MCSE "
+        f"{{change_mcse}}; simulated{by}): a best facility that is gone cannot be named.",
+        parts,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ import xarray as xr
 
 from pdsim.reports.formats.document import Column, Table, Text, fill
 from pdsim.reports.formats.numbers import NumberKind
-from pdsim.reports.plan.costs import design_words
-from pdsim.reports.plan.plan_words import sized
+from pdsim.reports.plan.plan_words import design_words, sized
 from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.measures import MEASURES
+
+if TYPE_CHECKING:
+    from pdsim.planning import FirstLook
 
 STATED: Final = "as stated"
 AVERAGED: Final = "averaged"
@@ -285,24 +287,23 @@ def _who(plan: xr.DataTree, *, rising: bool) -> str:
     return f"The cheapest of {designs.sizes['design']} designs has {design_words(best)}: with"
 
 
-def first_sentence(first: xr.Dataset) -> str:
+def first_sentence(first: "FirstLook") -> str:
     """Return the first answer, by normal theory, in words.
 
     Parameters
     ----------
-    first : xr.Dataset
+    first : FirstLook
         From `pdsim.planning.look_at_plan`.
     """
-    n, cost, budget = (float(first[name]) for name in ("n", "cost", "budget"))
-    money = f" {first.attrs['currency']}" if first.attrs["currency"] else ""
-    over = first.attrs["over"]
+    n, cost, budget, over = first.n, first.cost, first.budget, first.over
+    money = f" {first.currency}" if first.currency else ""
     if math.isnan(n):
-        text = f"Normal theory has no first answer to {first.attrs['target']}."
+        text = f"Normal theory has no first answer to {first.target}."
     else:
         text = f"First answer, by normal theory: about {n:,.0f} {sized(over, n)}"
         text += "." if math.isnan(cost) else f", at a cost of {cost:,.0f}{money}."
     if not math.isnan(budget):
-        size = float(first["affordable"])
+        size = first.affordable
         text += f" The budget of {budget:,.0f}{money} buys {size:,.0f} {sized(over, size)}"
         if math.isnan(cost):
             text += "."
@@ -310,6 +311,6 @@ def first_sentence(first: xr.Dataset) -> str:
             text += f": it is not enough, by a factor of about {cost / budget:.1f}."
         else:
             text += ": it is enough."
-    seconds = float(first["seconds"])
-    took = f"{seconds:.0f} seconds" if seconds < _MINUTES else f"{seconds / 60:.0f} minutes"
+    seconds, minutes = first.seconds, first.seconds / 60
+    took = f"{seconds:.0f} seconds" if seconds < _MINUTES else f"{minutes:.0f} minutes"
     return f"{text} The plan takes about {took}, within a factor of three or so."

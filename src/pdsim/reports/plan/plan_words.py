@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import numpy as np
+import xarray as xr
+
 SIZE_WORDS: Final = {
     "trials": "cases observed per facility and period",
     "facilities": "facilities",
@@ -21,6 +24,17 @@ _ONE: Final = {
 def sized(over: str, number: float) -> str:
     """Return what is planned, in the number that goes with it."""
     return _ONE[over] if number == 1 else SIZE_WORDS[over]
+
+
+def design_words(one: xr.Dataset) -> str:
+    """Return a design in words."""
+    facilities, indicators = int(one["facilities"]), int(one["indicators"])
+    words = (
+        f"{facilities} {'facility' if facilities == 1 else 'facilities'} and {indicators} "
+        f"{'indicator' if indicators == 1 else 'indicators'}"
+    )
+    per_visit = float(one["cases_per_visit"])
+    return words if np.isnan(per_visit) else f"{words}, {per_visit:.0f} cases a visit"
 
 
 SETTING_WORDS: Final = {

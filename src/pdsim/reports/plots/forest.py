@@ -25,6 +25,7 @@ def forest(
     improvement: xr.Dataset,
     ranking: xr.Dataset,
     *,
+    roles: xr.Dataset | None = None,
     label: str = "Improvement (pp)",
     rows: int = 60,
     failed: str = "",
@@ -39,6 +40,8 @@ def forest(
         ``observed``.
     ranking : xr.Dataset
         Over ``facility``: ``selected_top`` and ``selected_bottom``.
+    roles : xr.Dataset, optional
+        From `pdsim.interviews.roles`: boundary cases are marked.
     label : str
         Of the axis, with the unit.
     rows : int
@@ -51,7 +54,7 @@ def forest(
     matplotlib.figure.Figure
     pandas.DataFrame
         One row per line, top down: ``facility``, ``mean``, ``low``, ``high``, ``observed``,
-        ``side``.
+        ``side`` (top, bottom, boundary or empty).
     """
     names = labels(improvement["facility"])
     bounds = improvement["interval"].transpose("facility", "ci_bound").to_numpy()
@@ -74,6 +77,9 @@ def forest(
             chosen["selected_top"].to_numpy(), chosen["selected_bottom"].to_numpy(), strict=True
         )
     ]
+    if roles is not None:
+        near = roles["role"].sel(facility=names).to_numpy() == "boundary"
+        data.loc[near, "side"] = "boundary"
     data = ends(data.sort_values("mean", ascending=False, kind="stable"), rows)
     with styled():
         figure, axes = new_figure(row_height(len(data)), width=width_for(data["facility"]))

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from pdsim.reports.plots.forest import ends
 from pdsim.reports.plots.style import (
-    BOTTOM,
     LIGHT,
     MARKERS,
     NEUTRAL,
     SERIES,
     TOP,
+    colour,
     name_rows,
     new_figure,
     row_height,
@@ -24,12 +24,7 @@ from pdsim.reports.plots.style import (
     width_for,
 )
 
-_ROLES: Final = {
-    "higher": (TOP, MARKERS["top"]),
-    "boundary": (SERIES[1], "D"),
-    "middle": (NEUTRAL, MARKERS[""]),
-    "lower": (BOTTOM, MARKERS["bottom"]),
-}
+_SIDE: Final = {"higher": "top", "boundary": "boundary", "middle": "", "lower": "bottom"}
 
 
 def roles_forest(
@@ -59,11 +54,11 @@ def roles_forest(
     with styled():
         figure, axes = new_figure(row_height(len(table)), width=width_for(table["facility"]))
         for line, row in enumerate(_records(table)):
-            colour, marker = _ROLES[row["role"]]
-            axes.plot([row["low"], row["high"]], [line, line], color=colour, lw=1.4)
-            axes.plot(row["mean"], line, marker, color=colour, markersize=6.5)
-        for role, (colour, marker) in _ROLES.items():
-            axes.plot([], [], marker, color=colour, label=role)
+            side = _SIDE[row["role"]]
+            axes.plot([row["low"], row["high"]], [line, line], color=colour(side), lw=1.4)
+            axes.plot(row["mean"], line, MARKERS[side], color=colour(side), markersize=6.5)
+        for role, side in _SIDE.items():
+            axes.plot([], [], MARKERS[side], color=colour(side), label=role)
         figure.legend(loc="outside lower center", ncols=4)
         name_rows(axes, table["facility"].astype(str).tolist())
         axes.set_xlabel(label)

@@ -18,7 +18,7 @@ LIGHT: Final = "#C9D1D9"
 INK: Final = "#1B1F24"
 SERIES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 HEAT: Final = "Blues"
-MARKERS: Final = {"top": "^", "bottom": "v", "": "o"}
+MARKERS: Final = {"top": "^", "bottom": "v", "boundary": "s", "": "o"}
 
 WIDTH: Final = 5.2
 """Inches; at 96 pixels an inch the text keeps its size on a page and is legible on a phone."""
@@ -105,5 +105,5 @@ def side_of(selected_top: bool, selected_bottom: bool) -> str:
 
 
 def colour(side: str) -> str:
-    """Return the colour of a side."""
-    return {"top": TOP, "bottom": BOTTOM}.get(side, NEUTRAL)
+    """Return the colour of a side, or of a boundary case."""
+    return {"top": TOP, "bottom": BOTTOM, "boundary": SERIES[1]}.get(side, NEUTRAL)

@@ -38,6 +38,7 @@ def _forest(results: Results) -> Drawn:
     return plots.forest(
         data,
         results.group("ranking"),
+        roles=results.group("roles") if results.has("roles") else None,
         label=with_unit(results.words.column, results.units),
         failed=results.failed,
     )

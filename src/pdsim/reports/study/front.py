@@ -404,9 +404,11 @@ def _extra(results: Results, side: Side) -> list[str]:
 
 def _picture(results: Results, tables: dict[str, Table]) -> Picture:
     label = with_unit(results.words.column, results.units)
+    asked = results.has("roles")
     figure, drawn = plots.forest(
         results.improvement.drop_vars("observed", errors="ignore"),
         results.group("ranking"),
+        roles=results.group("roles") if asked else None,
         label=label,
         rows=DRAWN,
         failed=results.failed,
@@ -415,7 +417,8 @@ def _picture(results: Results, tables: dict[str, Table]) -> Picture:
         key="forest",
         caption=(
             f"{results.words.column} of every facility with its {results.interval_percent} "
-            "interval. Triangles pointing up and down are named for the top and the bottom.",
+            "interval. Triangles pointing up and down are named for the top and the bottom."
+            + (" Squares may well belong to an end without having been named." if asked else ""),
         ),
         alt=(f"{results.words.column} of every facility with its interval, the best first; "
              "the values are in the table of all facilities.",),

@@ -1,4 +1,4 @@
-"""Page one and at most ten sections, in order; each is there only when its data are."""
+"""Page one and its sections, in order; each is there only when its data are."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +17,7 @@ from pdsim.reports.study.sections.over_rounds import rounds_section
 from pdsim.reports.study.sections.survives import changes_section
 from pdsim.reports.study.sections.weights_section import weights_section
 from pdsim.reports.study.sections.whole_answer import improvement_section, selection_section
+from pdsim.reports.study.sections.whom_to_ask import interviews_section
 from pdsim.reports.study.settings_table import settings_table
 from pdsim.reports.study.structure import influence_table
 from pdsim.reports.study.tables import improvement_table, selection_table
@@ -68,6 +69,7 @@ _SECTIONS: Final[tuple[Builder, ...]] = (
     improvement_section,
     asked_section,
     rounds_section,
+    interviews_section,
     changes_section,
     weights_section,
     behind_section,
