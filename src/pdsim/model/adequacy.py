@@ -91,7 +91,8 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     found = [_statistics(seen, data)]
     for one in drawn_parameters(fit, data, number, rng):
         found.append(_statistics(draw_proportion(draw_eta(one, data, rng)[0], data, rng), data))
-    labels = {"facility": study.data["facility"].to_numpy().astype(str), "correlation": [""]}
+    facilities = study.data["facility"].to_numpy().astype(str)
+    labels = {"facility": facilities, "correlation": np.array([""])}
     indicators = study.data["indicator"].to_numpy().astype(str)
     rows = []
     limit = FALSE_ALARMS / len(found[0])

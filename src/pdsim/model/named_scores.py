@@ -10,7 +10,9 @@ from pdsim.terms.criteria import score_names
 def names_of_scores(fit: xr.DataTree) -> list[str]:
     """Return the names that `named_score` knows, see `pdsim.terms.criteria.score_names`."""
     eta = fit["posterior"]["eta"]
-    labels = ([str(name) for name in eta[dim].values] for dim in ("period", "indicator", "domain"))
+    labels = (
+        [str(name) for name in eta[dim].to_numpy()] for dim in ("period", "indicator", "domain")
+    )
     return score_names(str(fit.attrs["kind"]), *labels)
 
 

@@ -11,10 +11,11 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.model.adequacy import drawn_parameters
 from pdsim.model.data import ModelData, Visits, model_data
-from pdsim.model.fit import Engine, fit
+from pdsim.model.fit import fit
 from pdsim.model.predictive import draw_eta, draw_proportion
 from pdsim.priors import Priors
 from pdsim.study import Study, study_from_dataset
+from pdsim.study.options import Engine
 
 FEWEST: Final = 4
 """Facilities: three others say next to nothing of their spread."""

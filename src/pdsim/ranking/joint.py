@@ -130,7 +130,8 @@ def _at_least(whole: Floats) -> Floats:
     if np.isin(whole, (0.0, 1.0)).all():
         count = whole.sum(axis=-1, keepdims=True)
         return 1.0 * (count >= np.arange(1, whole.shape[-1] + 1))
-    return np.moveaxis(at_least(np.moveaxis(whole, -1, 0)), 0, -1)
+    found: Floats = np.moveaxis(at_least(np.moveaxis(whole, -1, 0)), 0, -1)
+    return found
 
 
 def undominated_probability(scores: xr.DataArray, *, dim: str = "domain") -> xr.Dataset:

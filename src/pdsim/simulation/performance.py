@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
-from pdsim.simulation.slabs import ReadSlab, Squares, Sums, checked, divide, reader, slabs
-from pdsim.terms.measures import BINS, COLUMNS, MEASURES, Means, Measure, ratio
+from pdsim.simulation.slabs import Squares, Sums, checked, divide, reader, slabs
+from pdsim.terms.measures import BINS, COLUMNS, MEASURES, Means, Measure, ReadSlab, ratio
 
 _RELIABILITY: Final[dict[str, Measure]] = {
     name: ratio(f"forecast_hits_{b}", f"forecast_count_{b}", name=name, words="hit rate")

@@ -227,7 +227,8 @@ class Study:
             own = self.clustering.correlation
         if own == 0.0:
             return xr.ones_like(self.visit_counts)
-        return 1.0 + own * np.maximum(self.data["trials"] / self.visit_counts - 1.0, 0.0)
+        more: xr.DataArray = (self.data["trials"] / self.visit_counts - 1.0).clip(min=0.0)
+        return 1.0 + own * more
 
     @property
     def average_design_effect(self) -> float:
@@ -394,7 +395,8 @@ def _criteria_problems(study: Study) -> list[Problem]:
         study.data["domain"],
     )
     labels = ([str(name) for name in part.to_numpy()] for part in named)
-    names, problems = score_names(study.kind, *labels), []
+    names = score_names(study.kind, *labels)
+    problems: list[Problem] = []
     for text in study.options.criteria:
         try:
             criterion = parse_criterion(text, names)

@@ -246,7 +246,7 @@ def _elements(
 ) -> bool:
     """Recognise the pivot of a DHIS2: a column for every element and period, without a value."""
     ends = [
-        {without_label(name, label): name for name in table if is_in(label, str(name))}
+        {without_label(str(name), label): name for name in table if is_in(label, str(name))}
         for label in shown
     ]
     both = [name for name in ends[0] if name and name in ends[1]]

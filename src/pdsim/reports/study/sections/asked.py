@@ -8,6 +8,7 @@ from pdsim.reports.formats.document import (
     Element,
     Name,
     Paragraph,
+    Piece,
     Section,
     Table,
     Text,
@@ -120,7 +121,7 @@ def _next_words(results: Results, table: Table) -> Text:
         "likeliest to be observed among the top {m}: {ahead}, where its level now is among them "
         "with {now}."
     )
-    parts = {
+    parts: dict[str, Piece] = {
         "m": str(results.m),
         "drift": table.number(first, "drift"),
         "name": Name(first),
