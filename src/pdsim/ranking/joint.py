@@ -129,9 +129,8 @@ def _at_least(whole: Floats) -> Floats:
     """Return for each draw (..., facility) the share of lots with 1, 2, ... that meet all."""
     if np.isin(whole, (0.0, 1.0)).all():
         count = whole.sum(axis=-1, keepdims=True)
-        return 1.0 * (count >= np.arange(1, whole.shape[-1] + 1))
-    found: Floats = np.moveaxis(at_least(np.moveaxis(whole, -1, 0)), 0, -1)
-    return found
+        return np.asarray(count >= np.arange(1, whole.shape[-1] + 1), dtype=np.float64)
+    return np.moveaxis(at_least(np.moveaxis(whole, -1, 0)), 0, -1)
 
 
 def undominated_probability(scores: xr.DataArray, *, dim: str = "domain") -> xr.Dataset:

@@ -131,7 +131,8 @@ def _visits_of(
     codes, _ = pd.factorize(text)
     codes[none] = codes.max(initial=0) + 1 + np.arange(none.sum())
     groups = rows.assign(**{VISIT: codes}).groupby([*keys, VISIT], sort=False)
-    return groups.ngroup().to_numpy(dtype=np.int64)
+    numbers: Ints = groups.ngroup().to_numpy().astype(np.int64)
+    return numbers
 
 
 def _indicator_columns(

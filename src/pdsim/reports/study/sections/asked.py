@@ -121,7 +121,7 @@ def _next_words(results: Results, table: Table) -> Text:
         "likeliest to be observed among the top {m}: {ahead}, where its level now is among them "
         "with {now}."
     )
-    parts: dict[str, Piece] = {
+    parts: dict[str, Piece | Text] = {
         "m": str(results.m),
         "drift": table.number(first, "drift"),
         "name": Name(first),
