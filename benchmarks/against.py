@@ -3,7 +3,8 @@
     git worktree add ../before 0431791
     python benchmarks/against.py ../before
 
-Each part runs in a process of its own, the checkouts by turns; the fastest round of each counts.
+Each part runs in a process of its own, the checkouts by turns; the round of each with the least
+processor time counts, so that what else the machine does matters little.
 """
 
 import argparse
@@ -60,15 +61,15 @@ else:
 act()
 times = []
 for _ in range(5):
-    start = time.perf_counter()
+    start = time.process_time()
     act()
-    times.append(time.perf_counter() - start)
+    times.append(time.process_time() - start)
 print(json.dumps(min(times)))
 """
 
 
 def seconds(checkout: Path, kind: str, name: str) -> float:
-    """Return the fastest of five calls in a fresh process."""
+    """Return the least processor time of five calls in a fresh process."""
     env = os.environ | {"PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", CODE, kind, name],
