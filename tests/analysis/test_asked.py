@@ -27,16 +27,16 @@ def test_the_report_answers_what_is_asked(study, tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     assert "What the study asks besides" in text
     assert "the cost of naming a wrong one" in text
-    found = result.tree["criteria"].to_dataset()
+    found = result.results["criteria"].to_dataset()
     assert found.sizes["criterion"] == 3
     for name in found["facility"].values[found["selected"].values]:
         assert str(name) in text.split("are expected among")[1].split("\n")[0]
-    ahead = result.tree["next_round"].to_dataset()
+    ahead = result.results["next_round"].to_dataset()
     # new cases and drift can only make an extreme facility less sure
     assert float(ahead.next_top.max()) < float(ahead.now_top.max())
     assert float(ahead.next_top.sum()) == pytest.approx(2)
     assert "is no forecast" in text
-    costs = result.tree["costs_top"].to_dataset()
+    costs = result.results["costs_top"].to_dataset()
     line = text.split("it pays to name as top")[1].split("\n")[0]
     assert f"{costs.expected_cost.values[costs.attrs['cheapest']]:.2f}" in line
     for name in costs["facility"].values[costs["flagged"].values]:

@@ -36,7 +36,7 @@ def test_the_report_says_how_steady(study, tmp_path):
     assert "Steady over the rounds?" in text
     assert "From 2020 to 2021" in text
     assert "A run chart needs ten values" in text
-    steady = result.tree["steadiness_top"].to_dataset()
+    steady = result.results["steadiness_top"].to_dataset()
     np.testing.assert_allclose(steady.end_probability.sum("facility"), 2, atol=1e-9)
     # the same counts in two rounds: the same probabilities, and no overlap beyond what they allow
     same = steady.end_probability.sel(round=["2021", "2022"])
