@@ -40,7 +40,12 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         return {}
     labels = [str(label) for label in rounds["round"].to_numpy()]
     singles = [_single(study, rounds, number) for number in range(len(labels))]
-    scores = [refit(one, engine="laplace", priors=None, seed=seed) for one in singles]
+    # what is true in two rounds must not hang together by the draws: a seed for each
+    seeds = np.random.SeedSequence(seed).generate_state(len(labels))
+    scores = [
+        refit(one, engine="laplace", priors=None, seed=int(own))
+        for one, own in zip(singles, seeds, strict=True)
+    ]
     failed = [one.attrs["convergence"] for one in scores if one.attrs["convergence"] != "passed"]
     joined = xr.concat(scores, xr.DataArray(labels, dims="round", name="round"), coords="minimal",
                        compat="override", combine_attrs="drop")  # fmt: skip
