@@ -282,6 +282,25 @@ def test_a_table_of_one_indicator_needs_no_column_for_it(tmp_path: Path) -> None
     assert "taken as one" in " ".join(study.read_notes)
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_cells_that_hold_both_counts(tmp_path: Path, wide: bool) -> None:
+    source = tmp_path / "audit.csv"
+    if wide:
+        rows = ["Audit,,,,", "Hospital,Consent before,Consent after,Pain before,Pain after"]
+        rows += ["A,5/20 (25%),9/18 (50%),1/20 (5%),n/a", "B,7/30 (23%),9/31 (29%),0/30,2/31"]
+    else:
+        rows = ["Hospital,Indicator,Month,Result"]
+        rows += ["A,Consent,03/2021,5/20", "A,Consent,09/2022,9 / 18"]
+        rows += ["A,Pain,03/2021,1/20", "A,Pain,09/2022,n/a"]
+        rows += ["B,Consent,03/2021,7/30", "B,Consent,09/2022,9/31"]
+        rows += ["B,Pain,03/2021,0/30", "B,Pain,09/2022,2/31"]
+    source.write_text("\n".join(rows))
+    study = begun(source)
+    assert cell(study, "A", "Consent", "endline") == (9, 18)
+    assert cell(study, "B", "Pain", "baseline") == (0, 30)
+    assert cell(study, "A", "Pain", "endline") == (0, 0)
+
+
 def test_two_header_lines_with_merged_cells_and_words_for_the_values(tmp_path: Path) -> None:
     grid = [
         ["Audit", "", "", "", ""],

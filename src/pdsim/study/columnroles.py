@@ -1,7 +1,7 @@
 """Which column of a table plays which role."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ BOOKKEEPING: Final = re.compile(
 )
 
 
+_FRACTION: Final = r"^([0-9]+)\s*/\s*([0-9]+)\s*(?:\(.*\)|=.*|[0-9.,]+\s*%)?$"
 _PERSON: Final = re.compile(r"\b(sex|sexo|sexe|gender|geschlecht|jinsia|age|edad)\b", re.IGNORECASE)
 _NAMES: Final = ("facility", "indicator", "period")
 _NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
@@ -64,6 +65,32 @@ def one_two_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
         if known == {"1", "2"} and not own:
             found.append(name)
     return found
+
+
+def with_fractions_apart(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with cells such as ``12/40 (30 %)`` as two columns, and their names."""
+    columns: dict[str, pd.Series[Any]] = {}
+    found = []
+    for name in visible(table):
+        text = text_column(table[name])
+        parts = text.str.extract(_FRACTION)
+        whole = parts[0].notna()
+        above, below = (parts[k].dropna().astype(float) for k in (0, 1))
+        # 3/2021 is a month, and so is 12/3
+        dated = name == column_for("period", visible(table)) or below.between(1900, 2100).all()
+        other = (~whole & ~text.map(folded).isin(MISSING)).any()
+        if not whole.any() or other or dated or (above > below).any():
+            columns[name] = table[name]
+            continue
+        found.append(name)
+        # a word for a missing cell stands for both
+        for part, value in enumerate(("successes", "trials")):
+            columns[f"{name} {value}"] = parts[part].where(whole, text)
+    if len(found) == 1:
+        for value in ("successes", "trials"):
+            columns[value] = columns.pop(f"{found[0]} {value}")
+    hidden = {name: table[name] for name in table.columns if name not in visible(table)}
+    return (pd.DataFrame(columns | hidden) if found else table), found
 
 
 def part_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:

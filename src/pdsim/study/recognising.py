@@ -12,6 +12,7 @@ from pdsim.study.columnroles import (
     repeating_column,
     roles_of,
     take_shares,
+    with_fractions_apart,
     yes_no_columns,
 )
 from pdsim.study.columnwords import column_for
@@ -29,6 +30,7 @@ from pdsim.study.layouts import (
     take_wide,
 )
 from pdsim.study.placing import chosen_sheet, located_table, rounds
+from pdsim.study.problems import listed
 from pdsim.study.read import bytes_of
 from pdsim.study.recognised import Recognised
 from pdsim.study.sources import Reading, Sheet, read_sheets
@@ -93,6 +95,12 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     if export is not None:
         _take_export(found, export)
         return found
+    table, fractions = with_fractions_apart(table)
+    if fractions:
+        found.taken.append(f"Cells such as 12/40 were divided: {listed(fractions)}.")
+        found.converted = table[visible(table)]
+        for key in ("sheet", "header"):
+            found.keys.pop(key, None)
     _recognise_table(table, found, sheets, sheet)
     return found
 
