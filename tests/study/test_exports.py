@@ -301,6 +301,49 @@ def test_cells_that_hold_both_counts(tmp_path: Path, wide: bool) -> None:
     assert cell(study, "A", "Pain", "endline") == (0, 0)
 
 
+def test_titles_footnotes_and_repeated_headers(tmp_path: Path) -> None:
+    source = tmp_path / "notes.csv"
+    head = "Facility,Indicator,Year,Numerator,Denominator"
+    rows = ["Table 3. Audit results", "", head]
+    for place in "AB":
+        for year in (2021, 2022, 2023):
+            rows += [f"Clinic {place},x,{year},{year - 2015},20", f"Clinic {place},y,{year},5,20"]
+        rows += ["", head] if place == "A" else ["", "* suppressed below 5", "Source: HMIS"]
+    source.write_text("\n".join(rows))
+    study = begun(source)
+    assert study.data["facility"].to_numpy().tolist() == ["Clinic A", "Clinic B"]
+    assert study.period_labels == ("2021", "2023")
+    assert cell(study, "Clinic B", "x", "endline") == (8, 20)
+
+
+def test_codes_before_words_and_columns_n_and_n_of_one_table(tmp_path: Path) -> None:
+    source = tmp_path / "coded.csv"
+    rows = ["Facility,Round,Consent,Count"]
+    for k in range(40):
+        marks = ("1 - Yes", "0 - No", "9 - Don't know")[k % 3]
+        rows.append(f"F{k % 2},Round {1 + k // 20},{marks},{('1) yes', '2) no')[k % 2]}")
+    source.write_text("\n".join(rows))
+    study = begun(source)
+    assert cell(study, "F0", "Consent", "baseline") == (4, 7)
+    assert cell(study, "F1", "Count", "endline") == (0, 10)
+    folder = tmp_path / "counts"
+    folder.mkdir()
+    rows = [f"H{k},m,{when},{k + 3},30" for k in range(3) for when in ("pre", "post")]
+    (folder / "n.csv").write_text("\n".join(["hospital,measure,time,n,N", *rows]))
+    assert cell(begun(folder / "n.csv"), "H2", "m", "endline") == (5, 30)
+
+
+def test_deaths_and_cases_by_year_are_a_ratio_to_be_checked(tmp_path: Path) -> None:
+    source = tmp_path / "deaths.csv"
+    source.write_text(
+        "Hospital,Deaths 2021,Cases 2021,Deaths 2023,Cases 2023\nA,3,50,2,55\nB,5,60,6,61\n"
+    )
+    study = begun(source)
+    assert cell(study, "B", "Deaths", "endline") == (6, 61)
+    text = (tmp_path / "begun" / "study.toml").read_text()
+    assert "Is lower better for 'Deaths'?" in text
+
+
 def test_two_header_lines_with_merged_cells_and_words_for_the_values(tmp_path: Path) -> None:
     grid = [
         ["Audit", "", "", "", ""],

@@ -18,7 +18,7 @@ from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Rename, StudyOptions
 from pdsim.study.problems import LISTED, Findings, listed, quote
-from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, folded, with_own
+from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, answer, folded, with_own
 
 _KEYS: Final = ("facility", "period")
 
@@ -196,7 +196,7 @@ class _Marks:
 
     def value(self, text: str) -> float:
         """Return 1 where a word says met, 0 where not, NaN where it says anything else."""
-        word = folded(text)
+        word = answer(text)
         return 1.0 if word in self.met else 0.0 if word in self.unmet else float("nan")
 
 
@@ -207,7 +207,9 @@ def _scores(
     text = text_column(table[name])
     codes, words = pd.factorize(text)
     counts = np.bincount(codes, minlength=len(words))
-    blank = np.array([folded(word) in marks.missing for word in words], dtype=bool)
+    blank = np.array(
+        [bool({folded(word), answer(word)} & marks.missing) for word in words], dtype=bool
+    )
     marks.seen.update({w: int(n) for w, n, b in zip(words, counts, blank, strict=True) if b and w})
     stated = options.met.get(name)
     if stated is not None:

@@ -10,7 +10,7 @@ from pdsim.study.frames import text_column, visible
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
 from pdsim.study.statfiles import LABELS
-from pdsim.study.words import MISSING, NO, YES, folded
+from pdsim.study.words import MISSING, NO, YES, answer, folded
 
 BOOKKEEPING: Final = re.compile(
     r"_.*|.*_complete|record.?id|id|uuid|case.?(no|number|id)?|redcap_.*|instance.?id|device.?id"
@@ -19,6 +19,11 @@ BOOKKEEPING: Final = re.compile(
 )
 
 
+_SHARE: Final = (
+    r"percent|%|proportion|share|pourcentage|prozent|porcent|coverage|\brate\b|taux|tasa|taxa"
+    r"|cobertura|couverture"
+)
+_NUMERIC: Final = r"(?:<|>|≤|&lt;|[+-])?\s*[\d.,' \u00a0\u202f]+(?:[eE][+-]?\d+)?\s*%?\*?"
 _FRACTION: Final = r"^([0-9]+)\s*/\s*([0-9]+)\s*(?:\(.*\)|=.*|[0-9.,]+\s*%)?$"
 _PERSON: Final = re.compile(r"\b(sex|sexo|sexe|gender|geschlecht|jinsia|age|edad)\b", re.IGNORECASE)
 _NAMES: Final = ("facility", "indicator", "period")
@@ -52,7 +57,7 @@ def roles_of(table: pd.DataFrame) -> dict[str, str]:
 
 def _is_numeric(text: "pd.Series[str]") -> bool:
     given = text[~text.map(folded).isin(MISSING)]
-    return bool(len(given)) and bool(given.str.match(r"[<+-]?\s*[\d.,]").mean() > 0.5)
+    return bool(len(given)) and bool(given.str.fullmatch(_NUMERIC).mean() > 0.5)
 
 
 def one_two_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
@@ -134,7 +139,7 @@ def take_shares(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
     labels = [name for name in visible(table) if {"name", "label"} & set(tokens(name))]
     label = next((name for name in labels if name not in roles.values()), roles["indicator"])
     text = text_column(table[label]).map(folded)
-    said = text.str.contains("percent|proportion|share|pourcentage|prozent|porcent")
+    said = text.str.contains(_SHARE)
     values = pd.to_numeric(text_column(table[roles["value"]]), errors="coerce")
     outside = (values > 100) | (values < 0)
     names = keys[1]
@@ -143,7 +148,7 @@ def take_shares(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
         return
     roles["percent"] = roles.pop("value")
     if no_share:
-        found.keys["exclude"] = {roles["indicator"]: sorted(no_share)}
+        found.keys.setdefault("exclude", {})[roles["indicator"]] = sorted(no_share)
         found.unsure.append(f"Left out, since no percentages: {listed(sorted(no_share))}")
 
 
@@ -173,9 +178,9 @@ def yes_no_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
         if name in roles.values() or BOOKKEEPING.fullmatch(name):
             continue
         text = text_column(table[name])
-        words = {folded(word) for word in text.unique().tolist()} - MISSING
+        words = {answer(word) for word in text.unique().tolist()} - MISSING
         known = words & (YES | NO)
-        share = text.map(folded).isin(known | MISSING).mean() if len(text) else 0.0
+        share = text.map(answer).isin(known | MISSING).mean() if len(text) else 0.0
         if known and share > 0.8 and len(words - known) <= 3:
             found.append(name)
     return found

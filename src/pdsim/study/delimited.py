@@ -17,6 +17,9 @@ _BOMS: Final = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_TITLES: Final = 20
+"""Lines at the beginning of a file among which the header may stand."""
+
 _SPARE: Final = 3
 """Columns beyond the header that are parsed, so that a row that is too long can be named."""
 
@@ -59,14 +62,15 @@ def delimited_cells(
         # Excel's own way to state the delimiter, as the first line of a file
         delimiter = delimiter or directive[1]
         text, skipped = text[directive.end() :], 1
-    header = re.search(r"[^\r\n]*[^\s][^\r\n]*", text)
-    if not header:
+    first = _header_like(text)
+    if not first:
         raise InputError(Problem(file=file, rule="the file is empty", cure="check the path"))
-    delimiter = delimiter or _delimiter(header[0])
+    delimiter = delimiter or _delimiter(first)
     # as bytes: a StringIO takes four bytes for every character
     stream = io.BytesIO(text.encode())
     try:
-        width = len(_cells(stream, delimiter, names=None, rows=1).columns) + _SPARE
+        line = io.BytesIO(first.encode())
+        width = len(_cells(line, delimiter, names=None, rows=1).columns) + _SPARE
         cells = _cells(stream, delimiter, names=list(range(width)), rows=None)
     except pd.errors.ParserError as error:
         raise InputError(_unparsed(str(error), file, skipped)) from None
@@ -134,6 +138,22 @@ def _decoded(content: bytes, file: str, encoding: str | None, notes: list[str]) 
         f"{file} is not UTF-8 (row {place}) and was read as Windows-1252: check the names."
     )
     return text
+
+
+def _header_like(text: str) -> str:
+    """Return the first line that is not blank, or a wider one where titles stand above it."""
+    lines = re.findall(r"[^\r\n]*[^\s][^\r\n]*", text[:100_000])[:_TITLES]
+    if not lines:
+        return text.strip()
+
+    def size(line: str) -> int:
+        outside = re.sub(r'"[^"]*"', "", line)
+        return max(outside.count(delimiter) for delimiter in DELIMITERS)
+
+    usual = sorted(map(size, lines))[len(lines) // 2]
+    if 2 * (size(lines[0]) + 1) >= usual + 1:
+        return lines[0]
+    return next(line for line in lines if size(line) >= usual)
 
 
 def _delimiter(header: str) -> str:

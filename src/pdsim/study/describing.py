@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pdsim.study.columnwords import ADVERSE, LOWER, PAIRS, in_order
-from pdsim.study.frames import text_column
+from pdsim.study.frames import HIDDEN, text_column
 from pdsim.study.joining import dates_of
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
@@ -34,7 +34,7 @@ def take_periods(column: "pd.Series[Any]", found: Recognised) -> None:
             f"{listed(left)} left out"
         )
         name = found.keys.get("columns", {}).get("period", "period")
-        found.keys["exclude"] = {name: left}
+        found.keys.setdefault("exclude", {})[name] = left
         ordered = [ordered[0], ordered[-1]]
     found.keys["periods"] = ordered
     known = any({folded(o) for o in ordered} == set(pair) for pair in PAIRS)
@@ -86,6 +86,26 @@ def describe(names: Sequence[str], labels: dict[str, str], found: Recognised) ->
         higher = [row["indicator"] for row in rows if row["direction"] == "higher"]
         if higher:
             found.taken.append(f"Higher is taken as better for {listed(higher)}: indicators.csv.")
+
+
+def without_strays(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> pd.DataFrame:
+    """Return the table without footnotes and repeated headers, which are left out by `exclude`."""
+    column = roles.get("facility")
+    if column is None or column not in table:
+        return table
+    names = [name for name in table.columns if name not in HIDDEN]
+    cells = pd.DataFrame({name: text_column(table[name]) for name in names})
+    filled = (cells != "").sum(axis=1)
+    own = cells[column]
+    again = (cells == pd.Series(names, index=names)).sum(axis=1) >= max(2, len(names) - 1)
+    notes = (filled == 1) & (own != "") & own.str.contains(r"\s|:|^\W", regex=True)
+    stray = again | (notes if len(names) > 2 else False)
+    words = own[stray].unique().tolist()
+    if not words or own[~stray].isin(words).any() or stray.mean() > 0.2:
+        return table
+    found.keys.setdefault("exclude", {})[column] = words
+    found.taken.append(f"Footnotes and repeated headers are left out: {listed(words)}.")
+    return table[~stray].reset_index(drop=True)
 
 
 def note_totals(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:

@@ -200,7 +200,8 @@ def numbered(
     names = [str(name).strip() for name in frame.columns]
     seen: dict[str, str] = {}
     for name in names:
-        key = name if exact else name.casefold()
+        # successes and trials are often called so
+        key = name if exact or name in ("n", "N") else name.casefold()
         if key in seen:
             found.add(
                 f"two columns are called {quote(seen[key])} and {quote(name)}",

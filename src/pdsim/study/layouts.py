@@ -19,7 +19,7 @@ from pdsim.study.recognised import Recognised
 from pdsim.study.sources import Sheet
 from pdsim.study.statfiles import LABELS
 from pdsim.study.widetable import wide_columns
-from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, folded
+from pdsim.study.words import MISSING, NO, VISIT_WORDS, YES, answer, folded
 
 _MOST_CODES: Final = 12
 _WHOLE: Final = (
@@ -143,6 +143,7 @@ def pair_elements(values: "dict[str, pd.Series[float]]", found: Recognised) -> N
             found.unsure.append(
                 f"{one!r} is taken over {other!r}, since it never exceeds it: check [ratios]"
             )
+            describe([one], {}, found)
             return
     found.unsure.append(
         "Which of these are numerators and which denominators is not in their names: state "
@@ -199,11 +200,11 @@ def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     shown = [labels[0], labels[-1]]
     left = [name for name in names if any(is_in(label, name) for label in labels[1:-1])]
     kept = [name for name in names if name not in left]
-    (count, _), words = max(
+    (count, whole), words = max(
         ((_values_in(kept, words, shown), words) for words in _value_words(kept)),
         key=lambda item: item[0],
     )
-    if count < 2:
+    if count < 2 or not whole:
         return _elements(table[kept], shown, left, roles, found)
     take_columns(roles, ("facility",), found)
     _two_periods(shown, left, found)
@@ -225,7 +226,8 @@ def _values_in(
     """Return how many columns hold a value by these words, and whether the values suffice."""
     parsed = wide_columns(names, Columns(**words), periods)
     values = {item.value for item in parsed}
-    whole = any(kind <= values for kind in _WHOLE)
+    # percentages alone are those of a number of cases that is assumed
+    whole = values == {"percent"} or any(kind <= values for kind in _WHOLE)
     return len({(item.indicator, item.period, item.value) for item in parsed}), whole
 
 
@@ -317,7 +319,7 @@ def take_cases(
     for name in kept:
         text = text_column(table[name])
         for word in text.unique().tolist():
-            if folded(word) not in YES | NO | MISSING and not (coded and word == "2"):
+            if answer(word) not in YES | NO | MISSING and not (coded and word == "2"):
                 codes[str(word)] = codes.get(str(word), 0) + int((text == word).sum())
     if codes:
         found.keys["missing"] = list(codes)

@@ -16,7 +16,7 @@ from pdsim.study.columnroles import (
     yes_no_columns,
 )
 from pdsim.study.columnwords import column_for
-from pdsim.study.describing import describe, note_totals, take_periods
+from pdsim.study.describing import describe, note_totals, take_periods, without_strays
 from pdsim.study.exports import Export, dhis2_table, export_of
 from pdsim.study.frames import text_column, visible
 from pdsim.study.layouts import (
@@ -152,6 +152,7 @@ def _recognise_table(
         if guess is not None:
             roles["facility"] = guess
             found.unsure.append(f"The facility is taken to be in the column {guess!r}: it repeats")
+    table = without_strays(table, roles, found)
     table = take_fill(table, roles, found)
     take_shares(table, roles, found)
     binary = yes_no_columns(table, roles)

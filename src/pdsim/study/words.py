@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+_CODED: Final = re.compile(r"^\d{1,2}\s*[-.:=)]\s*(?=[^\W\d_])")
+
 
 def folded(text: str) -> str:
     """Return a word without case, accents and blanks, for comparison.
@@ -23,6 +25,18 @@ def folded(text: str) -> str:
         return text
     plain = unicodedata.normalize("NFKD", text)
     return "".join(char for char in plain if not unicodedata.combining(char)).strip()
+
+
+def answer(text: str) -> str:
+    """Return the word of an answer without the code before it, for comparison.
+
+    Examples
+    --------
+    >>> answer("1 - Yes"), answer("0"), answer("2021-03-01")
+    ('yes', '0', '2021-03-01')
+    """
+    word = folded(text)
+    return _CODED.sub("", word)
 
 
 def _all(*lines: str) -> frozenset[str]:
