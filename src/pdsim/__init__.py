@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PooledScalePrior,
         Priors,
         ScalePrior,
+        SlopePrior,
     )
     from pdsim.ranking import (
         Evidence,
@@ -57,6 +58,7 @@ _HOME = {
     "Priors": "pdsim.priors",
     "MeanPrior": "pdsim.priors",
     "ScalePrior": "pdsim.priors",
+    "SlopePrior": "pdsim.priors",
     "PooledScalePrior": "pdsim.priors",
     "CorrelationPrior": "pdsim.priors",
     "fit": "pdsim.model",
@@ -108,6 +110,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "MeanPrior",
     "ScalePrior",
     "PooledScalePrior",
+    "SlopePrior",
     "CorrelationPrior",
     "fit",
     "fit_many",

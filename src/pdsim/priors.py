@@ -40,6 +40,18 @@ class MeanPrior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlopePrior:
+    """Prior N(0, sd^2) of the effect of one standard deviation of a covariate, in logits."""
+
+    __pydantic_config__: ClassVar = FORBID_EXTRA
+    sd: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (self.sd > 0 and math.isfinite(self.sd)):
+            raise ValueError("sd must be positive and finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScalePrior:
     """Prior of a standard deviation s > 0.
 
@@ -122,7 +134,10 @@ class CorrelationPrior:
 class Priors:
     """All priors of the model.
 
-    ``alpha`` are baseline logits and ``beta`` changes in logits, one per indicator. ``sd_*`` and
+    ``alpha`` are baseline logits and ``beta`` changes in logits, one per indicator; with controls
+    both are theirs, and ``imbalance`` and ``arm_effect`` say how far the programme lies above them
+    at baseline and in change. ``covariate_level`` and ``covariate_change`` are the slopes of the
+    baseline and of the change on the covariates, the same for all indicators. ``sd_*`` and
     ``corr_*`` are the standard deviations and the baseline-change correlation of the effects at
     the levels facility, domain within facility, and indicator within facility.
 
@@ -150,6 +165,10 @@ class Priors:
     indicator_spread: SpreadScope = "own"
     alpha: MeanPrior = MeanPrior()
     beta: MeanPrior = MeanPrior(sd=1.0)
+    imbalance: MeanPrior = MeanPrior(mean_sd=1.0, sd=0.5)
+    arm_effect: MeanPrior = MeanPrior(mean_sd=1.0, sd=0.5)
+    covariate_level: SlopePrior = SlopePrior()
+    covariate_change: SlopePrior = SlopePrior()
     sd_baseline_facility: ScalePrior = ScalePrior(scale=1.0)
     sd_baseline_domain: ScalePrior = ScalePrior(scale=0.5)
     sd_baseline_indicator: ScalePrior | PooledScalePrior | None = None
@@ -201,6 +220,8 @@ def _prior(name: str, given: Any) -> Any:
         kinds: tuple[type, ...] = (ScalePrior,)
         if name.endswith("_indicator"):
             kinds = (ScalePrior, PooledScalePrior, type(None))
+    elif name.startswith("covariate_"):
+        kinds = (SlopePrior,)
     else:
         kinds = (CorrelationPrior,) if name.startswith("corr_") else (MeanPrior,)
     if isinstance(given, kinds):

@@ -22,6 +22,9 @@ def make_data():
         missing=0.0,
         visit_sd=0.0,
         facility_df=None,
+        arm=None,
+        covariates=0,
+        offset=0.0,
         seed=0,
     ):
         rng = np.random.default_rng(seed)
@@ -50,6 +53,9 @@ def make_data():
             visits=Visits(inflation=1.0 + 0.5 / number, variance=visit_sd**2 / number)
             if visit_sd
             else None,
+            arm=None if arm is None else np.array(arm),
+            covariates=rng.normal(size=(facilities, covariates)) if covariates else None,
+            offset=offset * rng.normal(size=shape) if offset else None,
         )
 
     return make

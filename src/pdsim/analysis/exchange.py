@@ -15,7 +15,8 @@ _FEWEST = 50
 def identical_facilities(study: Study) -> tuple[tuple[str, ...], ...]:
     """Return the groups of two or more facilities whose data are the same in every cell.
 
-    Their posteriors are the same too, so that only Monte Carlo error could tell them apart.
+    Their covariates are the same too, and controls are left out. Their posteriors are the same
+    then, so that only Monte Carlo error could tell them apart.
 
     Examples
     --------
@@ -27,10 +28,14 @@ def identical_facilities(study: Study) -> tuple[tuple[str, ...], ...]:
         study.data[name].transpose("facility", ...).to_numpy().reshape(len(study.data.facility), -1)
         for name in sorted(map(str, study.data.data_vars))
     ]
+    if study.covariates is not None:
+        rows.append(study.covariates.to_numpy())
     # a missing cell equals a missing cell
     table = np.nan_to_num(np.concatenate(rows, axis=1).astype(float), nan=-1.0)
-    _, group = np.unique(table, axis=0, return_inverse=True)
     names = study.data["facility"].to_numpy().astype(str)
+    if study.control is not None:
+        table, names = table[~study.control], names[~study.control]
+    _, group = np.unique(table, axis=0, return_inverse=True)
     members = [names[group.ravel() == one] for one in range(int(group.max()) + 1)]
     found = sorted((tuple(some.tolist()) for some in members if some.size > 1), key=len)
     return tuple(found[::-1])

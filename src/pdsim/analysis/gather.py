@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pdsim.analysis.control_tables import control_groups, covariate_groups, strata_groups
 from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.precision import observed_se
 from pdsim.analysis.rank_groups import (
@@ -67,10 +68,12 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         ``hyper``, ``predictive``, ``model_checks``, ``draws``; with several indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
         ``next_round``, and ``roles`` and ``groups`` (see `pdsim.interviews`), where the study asks
-        for them; with more than two rounds, those of `round_tables`. Every probability has its
-        ``_mcse``. The attributes say how it was made.
+        for them; with more than two rounds, those of `round_tables`; with controls, strata or
+        covariates, those of `pdsim.analysis.control_tables`, and only the programme elsewhere.
+        Every probability has its ``_mcse``. The attributes say how it was made.
     """
-    same = identical_facilities(study)
+    whole, study = study, study.programme
+    same = identical_facilities(whole)
     level = exchanged(levels(fit), same)
     scores = {
         name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
@@ -88,10 +91,13 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         "rules": _rules(main, study),
         "variance_share": variance_share(level),
         "hyper": _hyper(fit["posterior"].to_dataset()),
-        "predictive": _predictive(fit),
+        "predictive": _predictive(fit, study),
         "model_checks": _model_checks(fit),
         "domains": _domains(level),
         "draws": _explorer(level),
+        **control_groups(fit, seed=int(fit.attrs["seed"])),
+        **covariate_groups(fit, main, m=study.m),
+        **strata_groups(main, study),
     }
     if study.data.sizes["indicator"] > 1 and study.data.sizes["facility"] > study.m:
         trials = study.data.get("trials")
@@ -116,7 +122,7 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         groups |= _interviews(main, study.m, ranking)
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
-    tree.attrs |= _facts(fit, study, main, delta)
+    tree.attrs |= _facts(fit, whole, main, delta)
     return tree
 
 
@@ -217,8 +223,8 @@ def _hyper(posterior: xr.Dataset) -> xr.Dataset:
     return table
 
 
-def _predictive(fit: xr.DataTree) -> xr.Dataset:
-    check = posterior_predictive(fit)
+def _predictive(fit: xr.DataTree, study: Study) -> xr.Dataset:
+    check = posterior_predictive(fit).sel(facility=study.data["facility"].to_numpy())
     replicate = check["replicate"].expand_dims("chain").rename(sample="draw")
     seen = replicate.notnull().all(SAMPLE)
     return check[["observed", "p_value"]].assign(

@@ -19,6 +19,7 @@ from pdsim.analysis.rank_groups import one_end_each
 from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
+from pdsim.model.composites import has_controls
 from pdsim.model.cost import nuts_seconds
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
@@ -74,7 +75,8 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
 
 def fitted_estimands(tree: xr.DataTree) -> tuple[str, ...]:
     """Return the estimands that a fit has, the main one first."""
-    return estimands_of(tree.attrs["kind"], tree["posterior"].sizes["period"])
+    controls = has_controls(tree)
+    return estimands_of(tree.attrs["kind"], tree["posterior"].sizes["period"], controls=controls)
 
 
 def prior_sensitivity(

@@ -10,6 +10,7 @@ from pdsim.model.composites import (
     observed_change,
     variance_share,
 )
+from pdsim.model.controls import beyond_unseen_control, programme_effect
 from pdsim.model.fit import fit
 from pdsim.model.named_scores import named_score
 from pdsim.model.next_round import next_round
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pdsim.model.laplace import fit_many
 
 __all__ = [
+    "beyond_unseen_control",
     "composite",
     "expected_endline",
     "fit",
@@ -32,6 +34,7 @@ __all__ = [
     "outlying",
     "posterior_predictive",
     "prior_predictive",
+    "programme_effect",
     "variance_share",
 ]
 

@@ -151,6 +151,10 @@ def drawn_parameters(
             sd_baseline=part("sd_baseline", n),
             sd_change=part("sd_change", n),
             corr=part("corr", n),
+            imbalance=drawn["imbalance"][n] if data.arms == 2 else None,
+            arm_effect=drawn["arm_effect"][n] if data.arms == 2 else None,
+            covariate_level=None if data.covariates is None else drawn["covariate_level"][n],
+            covariate_change=drawn["covariate_change"][n] if "covariate_change" in drawn else None,
         )
 
 

@@ -1,7 +1,7 @@
 """From a fit to levels, and from levels to one score per facility (`pdsim.terms.estimands`)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -10,21 +10,29 @@ from scipy.special import expit
 from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError, Problem
 from pdsim.study import Study
+from pdsim.study.facilities import CONTROL, PROGRAMME
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
 from pdsim.terms.kinds import kind_named
 
 _NODES: Final = 21  # Gauss-Hermite; exact to 1e-8 for sd up to 2 logits
 
+type Arm = Literal["programme", "control"]
 type Weights = Mapping[str, float] | Sequence[float] | xr.DataArray | None
 
 
-def levels(fit: xr.DataTree) -> xr.DataArray:
+def levels(
+    fit: xr.DataTree, *, arm: Arm = PROGRAMME, given_covariates: bool = False
+) -> xr.DataArray:
     """Return the posterior draws of every facility's own level of every indicator.
 
     Parameters
     ----------
     fit : xarray.DataTree
         From `pdsim.fit`.
+    arm : {"programme", "control"}
+        Whose facilities; without controls all facilities are of the programme.
+    given_covariates : bool
+        Whether every facility's level is what it would be with average covariates.
 
     Returns
     -------
@@ -41,7 +49,9 @@ def levels(fit: xr.DataTree) -> xr.DataArray:
     >>> pdsim.levels(fit).dims
     ('chain', 'draw', 'facility', 'indicator', 'period')
     """
-    eta = fit["posterior"]["eta"]
+    eta = in_arm(fit, fit["posterior"]["eta"], arm)
+    if given_covariates:
+        eta = eta - in_arm(fit, _by_covariates(fit), arm)
     if fit.attrs["kind"] == "counts":
         values = xr.apply_ufunc(expit, eta)
     else:
@@ -53,11 +63,50 @@ def levels(fit: xr.DataTree) -> xr.DataArray:
     return values.rename("level").assign_attrs(attrs)
 
 
+def has_controls(fit: xr.DataTree) -> bool:
+    """Return whether a fit is of a study with a control arm."""
+    return "constant_data" in fit.children and "arm" in fit["constant_data"].coords
+
+
+def in_arm(fit: xr.DataTree, values: xr.DataArray, arm: Arm) -> xr.DataArray:
+    """Return the values (..., facility, ...) of the facilities of one arm.
+
+    Raises
+    ------
+    InputError
+        If there is no such arm.
+    """
+    if arm not in get_args(Arm.__value__):
+        raise InputError(f"arm must be 'programme' or 'control', got {arm!r}")
+    if has_controls(fit):
+        return values.isel(facility=(fit["constant_data"]["arm"] == arm).to_numpy())
+    if arm == CONTROL:
+        raise InputError(Problem(rule="the study has no controls", cure="give a column arm"))
+    return values
+
+
+def _by_covariates(fit: xr.DataTree) -> xr.DataArray:
+    """Return what the covariates add to the logits (chain, draw, facility, indicator, period)."""
+    constant, posterior = fit["constant_data"], fit["posterior"]
+    if "covariates" not in constant.coords:
+        raise InputError(Problem(rule="the study has no covariates", cure="state some"))
+    # without arm and stratum, which other scores of the fit do not carry
+    given = constant["covariates"].reset_coords(drop=True)
+    x = (given - given.mean("facility")) / given.std("facility", ddof=1)
+    first = xr.dot(x, posterior["covariate_level"], dim="covariate")
+    parts = [first]
+    if "covariate_change" in posterior:
+        parts.append(first + xr.dot(x, posterior["covariate_change"], dim="covariate"))
+    joined = xr.concat(parts, posterior["period"])
+    return joined.broadcast_like(posterior["eta"]).transpose(*posterior["eta"].dims)
+
+
 def composite(
     fit_or_levels: xr.DataTree | xr.DataArray,
     *,
     estimand: str | None = None,
     weights: Weights = None,
+    arm: Arm = PROGRAMME,
 ) -> xr.DataArray:
     """Return one score per facility and posterior draw; the larger the better.
 
@@ -69,6 +118,8 @@ def composite(
         See `pdsim.terms.estimands`; default ``change``, or ``level`` where there is one period.
     weights : mapping of indicator to float, sequence, or DataArray (indicator), optional
         Divided by their sum. Default: the study's own.
+    arm : {"programme", "control"}
+        Whose facilities, of a fit; controls stand in no league table with the others.
 
     Returns
     -------
@@ -89,19 +140,24 @@ def composite(
     ('level', 'pp')
     """
     fit = fit_or_levels if isinstance(fit_or_levels, xr.DataTree) else None
-    level = levels(fit) if fit is not None else fit_or_levels
+    level = levels(fit, arm=arm) if fit is not None else fit_or_levels
     assert isinstance(level, xr.DataArray)
     periods = level.sizes["period"]
     estimand = estimand or main_estimand(periods)
     kind = kind_named(str(level.attrs.get("kind", "counts")))
     term = ESTIMANDS[estimand]
-    _check_estimand(estimand, periods=periods, kind=kind.name)
+    controls = fit is not None and has_controls(fit)
+    _check_estimand(estimand, periods=periods, kind=kind.name, controls=controls)
     weight = resolve_weights(weights, level)
     last = xr.dot(level.isel(period=-1, drop=True), weight, dim="indicator")
     if not term.net:
         first = xr.dot(level.isel(period=0, drop=True), weight, dim="indicator")
+        if term.controls and fit is not None:
+            other = xr.dot(levels(fit, arm=CONTROL), weight, dim="indicator").mean("facility")
+            first = first + other.isel(period=-1, drop=True) - other.isel(period=0, drop=True)
     elif fit is not None:
-        first = xr.dot(expected_endline(fit), weight, dim="indicator")
+        expected = in_arm(fit, expected_endline(fit, as_control=term.controls), arm)
+        first = xr.dot(expected, weight, dim="indicator")
     else:
         raise InputError(
             Problem(
@@ -115,8 +171,8 @@ def composite(
     return value.rename("score").assign_attrs(kept, estimand=estimand, units=units)
 
 
-def expected_endline(fit: xr.DataTree) -> xr.DataArray:
-    """Return the endline level expected from the baseline alone.
+def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataArray:
+    """Return the endline level expected from the baseline alone, with `as_control` by a control.
 
     For counts E_v expit(eta_expected + v), v ~ N(0, sum over levels of t^2 (1 - rho^2)), by
     Gauss-Hermite quadrature; for scores the linear predictor itself.
@@ -127,6 +183,14 @@ def expected_endline(fit: xr.DataTree) -> xr.DataArray:
     """
     posterior = fit["posterior"]
     expected: xr.DataArray = posterior["eta_expected"]  # type: ignore[assignment]
+    if as_control:
+        labels = fit["constant_data"]["arm"].to_numpy()
+        arm = xr.DataArray(
+            (labels == PROGRAMME).astype(float),
+            dims="facility",
+            coords={"facility": expected["facility"].to_numpy()},
+        )
+        expected = (expected - arm * posterior["arm_effect"]).transpose(*expected.dims)
     if fit.attrs["kind"] == "scores":
         constant = fit["constant_data"]
         return (constant["center"] + constant["scale"] * expected).transpose(*expected.dims)
@@ -179,8 +243,15 @@ def resolve_weights(weights: Weights, level: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(values / values.sum(), dims="indicator", coords=coords, name="weight")
 
 
-def _check_estimand(estimand: str, *, periods: int, kind: str) -> None:
-    allowed = estimands_of(kind, periods)
+def _check_estimand(estimand: str, *, periods: int, kind: str, controls: bool) -> None:
+    if ESTIMANDS[estimand].controls and not controls:
+        raise InputError(
+            Problem(
+                rule=f"estimand {estimand!r} needs controls",
+                cure="pass a fit of a study with a column arm",
+            )
+        )
+    allowed = estimands_of(kind, periods, controls=controls)
     if estimand not in allowed:
         rule = f"estimand {estimand!r} does not fit a study of {kind} in {periods} period(s)"
         raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}"))

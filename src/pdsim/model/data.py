@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.priors import Priors
@@ -58,6 +60,12 @@ class ModelData:
         What visits add to the error of a cell; None where nothing is known of it.
     facility_df : float or None
         Degrees of freedom of Student-t effects of the facilities; None: normal ones.
+    arm : ndarray (F,) or None
+        1 in the programme, 0 in the control arm; None without controls.
+    covariates : ndarray (F, C) or None
+        Centred, with standard deviation 1.
+    offset : ndarray (F, K, T) or None
+        What the case mix of a cell adds to its logit; None where none is known.
     """
 
     kind: Literal["counts", "scores"]
@@ -72,12 +80,35 @@ class ModelData:
     priors: Priors
     visits: Visits | None = None
     facility_df: float | None = None
+    arm: Ints | None = None
+    covariates: Floats | None = None
+    offset: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Facilities, indicators, periods."""
         facilities, indicators, periods = self.observed.shape
         return facilities, indicators, periods
+
+    @property
+    def arms(self) -> int:
+        """Arms with fixed effects of their own: 2 with controls."""
+        return 1 if self.arm is None else 2
+
+    @property
+    def arm_codes(self) -> Ints:
+        """The arm of each facility (F,), 0 everywhere without controls."""
+        return np.zeros(self.shape[0], np.int64) if self.arm is None else self.arm
+
+    @property
+    def covariate_values(self) -> Floats:
+        """The covariates (F, C), C = 0 without any."""
+        return np.empty((self.shape[0], 0)) if self.covariates is None else self.covariates
+
+    @property
+    def case_mix(self) -> Floats:
+        """What the case mix of a cell adds to its logit (F, K, T), 0 where none is known."""
+        return np.zeros(self.shape) if self.offset is None else self.offset
 
     @property
     def domains(self) -> int:
@@ -164,6 +195,9 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         scale=scale,
         priors=priors or study.options.priors or Priors(),
         visits=visits,
+        arm=None if study.control is None else 1 - study.control.astype(np.int64),
+        covariates=_standardised(study.covariates),
+        offset=_case_mix(study),
     )
 
 
@@ -173,6 +207,28 @@ def _visits(study: Study) -> Visits | None:
     if study.visit_sd == 0.0 and bool((inflation == 1.0).all()):
         return None
     return Visits(inflation=inflation, variance=study.visit_sd**2 / study.visit_counts.to_numpy())
+
+
+def _case_mix(study: Study) -> Floats | None:
+    """Return logit(e / n) - logit(reference), turned; None without expected counts."""
+    if "expected" not in study.data:
+        return None
+    raw = study.data
+    seen = (raw["trials"] > 0).to_numpy()
+    share = raw["expected"].to_numpy() / np.where(seen, raw["trials"].to_numpy(), 1.0)
+    reference = np.array(study.reference)[:, None]
+    turn = np.where((raw["direction"] == "lower").to_numpy(), -1.0, 1.0)[:, None]
+    offset: Floats = turn * (logit(np.where(seen, share, reference)) - logit(reference))
+    return np.where(seen, offset, 0.0)
+
+
+def _standardised(covariates: xr.DataArray | None) -> Floats | None:
+    """Return the covariates (F, C) with mean 0 and standard deviation 1 over all facilities."""
+    if covariates is None:
+        return None
+    x = covariates.transpose("facility", "covariate").to_numpy().astype(float)
+    scaled: Floats = (x - x.mean(axis=0)) / x.std(axis=0, ddof=1)
+    return scaled
 
 
 def _standard(turned: Floats, sd: Floats | None) -> tuple[Floats, Floats]:

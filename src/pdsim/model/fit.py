@@ -72,7 +72,9 @@ def fit(
         ``posterior`` over (chain, draw): ``eta`` (facility, indicator, period), the logits,
         turned so that higher is better (standardised scores for scale scores);
         ``eta_expected`` (facility, indicator), the endline expected from the baseline (two
-        periods); ``alpha``, ``beta`` (indicator); ``sd_*`` and ``corr_*``, those of the indicator
+        periods); ``alpha``, ``beta`` (indicator), with controls theirs, and ``imbalance``,
+        ``arm_effect`` (indicator); ``covariate_level``, ``covariate_change`` (covariate);
+        ``sd_*`` and ``corr_*``, those of the indicator
         level (indicator) where every indicator has its own.
         ``sample_stats``, ``constant_data`` (the study), and attributes ``engine``, ``seed``,
         ``convergence`` (``passed`` or what failed) and ``gates`` (JSON).
@@ -149,6 +151,8 @@ def _fit_laplace(
         "eta_expected": ("facility", "indicator"),
         "alpha": ("indicator",),
         "beta": ("indicator",),
+        "covariate_level": ("covariate",),
+        "covariate_change": ("covariate",),
     }
     arrays = result.draws()
     posterior = xr.Dataset(
@@ -166,7 +170,7 @@ def _fit_laplace(
 def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Dataset) -> xr.DataTree:
     labels = {
         name: study.data[name].to_numpy()
-        for name in ("facility", "indicator", "period")
+        for name in ("facility", "indicator", "period", "covariate")
         if name in posterior.dims
     }
     posterior = posterior.drop_vars(list(posterior.coords)).assign_coords(

@@ -4,10 +4,11 @@ import numpy as np
 import xarray as xr
 
 from pdsim.errors import InputError, Problem
-from pdsim.model.composites import levels
+from pdsim.model.composites import in_arm, levels
 from pdsim.model.data import model_data
 from pdsim.model.predictive import composite_of, draw_proportion
 from pdsim.study import study_from_dataset
+from pdsim.study.facilities import PROGRAMME
 
 
 def next_round(fit: xr.DataTree, *, drift: float = 0.0, seed: int = 1) -> xr.DataArray:
@@ -56,7 +57,7 @@ def next_round(fit: xr.DataTree, *, drift: float = 0.0, seed: int = 1) -> xr.Dat
     moved = eta.to_numpy() + drift * rng.standard_normal(eta.shape)
     drawn = [composite_of(draw_proportion(draw, data, rng), data)[:, -1] for draw in moved]
     known = levels(fit).attrs
-    return xr.DataArray(
+    ahead = xr.DataArray(
         np.array(drawn),
         dims=("sample", "facility"),
         coords={"facility": study.data["facility"].to_numpy()},
@@ -64,3 +65,4 @@ def next_round(fit: xr.DataTree, *, drift: float = 0.0, seed: int = 1) -> xr.Dat
         attrs={name: known[name] for name in ("convergence", "ess") if name in known}
         | {"estimand": "next round", "units": "pp" if data.kind == "counts" else ""},
     )
+    return in_arm(fit, ahead, PROGRAMME)

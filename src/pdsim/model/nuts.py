@@ -10,7 +10,7 @@ import nutpie
 import xarray as xr
 
 from pdsim.model.data import ModelData
-from pdsim.model.pymc_model import build_model, centring_and_offset
+from pdsim.model.pymc_model import FIXED, build_model, centring_and_offset
 
 TARGET_ACCEPT = 0.95
 
@@ -92,6 +92,11 @@ class _Shape:
             data.cell_correlation.tobytes(),
             data.visit_variance.tobytes(),
             data.facility_df,
+            data.arms,
+            data.arm_codes.tobytes(),
+            data.covariate_values.shape,
+            data.covariate_values.tobytes(),
+            data.case_mix.tobytes(),
             data.priors,
         )
 
@@ -111,6 +116,6 @@ def _compile(shape: _Shape) -> Any:
 
 def _kept(name: str) -> bool:
     """Keep what `fit` documents, not the standardised effects behind it."""
-    if name in {"alpha", "beta", "eta", "eta_expected"}:
+    if name in FIXED or name in {"eta", "eta_expected"}:
         return True
     return name.startswith(("sd_", "corr_")) and not name.endswith(("_half", "_squared"))

@@ -1,7 +1,7 @@
 """Draws from the prior, and what the fitted model says the data should look like."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,10 @@ class Parameters:
     sd_baseline, sd_change, corr : dict of level to ndarray (1,) or (K,)
         Levels ``facility``, ``domain``, ``indicator``; only those of the study. One number for
         each indicator where these have their own.
+    imbalance, arm_effect : ndarray (K,) or None
+        None without controls.
+    covariate_level, covariate_change : ndarray (C,) or None
+        None without covariates.
     """
 
     alpha: Floats
@@ -31,12 +35,22 @@ class Parameters:
     sd_baseline: dict[str, Floats]
     sd_change: dict[str, Floats]
     corr: dict[str, Floats]
+    imbalance: Floats | None = None
+    arm_effect: Floats | None = None
+    covariate_level: Floats | None = None
+    covariate_change: Floats | None = None
 
 
 def draw_parameters(data: ModelData, rng: np.random.Generator) -> Parameters:
     """Draw parameters from the priors of `data`."""
     return parameters_of(
-        data.priors, data.levels, indicators=data.shape[1], own_spread=data.own_spread, rng=rng
+        data.priors,
+        data.levels,
+        indicators=data.shape[1],
+        own_spread=data.own_spread,
+        rng=rng,
+        arms=data.arms,
+        covariates=data.covariate_values.shape[1],
     )
 
 
@@ -47,6 +61,8 @@ def parameters_of(
     indicators: int,
     own_spread: bool,
     rng: np.random.Generator,
+    arms: int = 1,
+    covariates: int = 0,
 ) -> Parameters:
     """Draw parameters from priors.
 
@@ -59,19 +75,34 @@ def parameters_of(
     own_spread : bool
         Whether each indicator has a standard deviation of its own.
     rng : Generator
+    arms, covariates : int
+        2 arms with controls.
     """
     number = {n: indicators if n == "indicator" and own_spread else 1 for n in levels}
 
     def scales(stem: str) -> dict[str, Floats]:
         return {n: _draw_scale(priors.scale(f"{stem}_{n}"), number[n], rng) for n in levels}
 
-    return Parameters(
+    drawn = Parameters(
         alpha=_draw_means(priors.alpha, indicators, rng),
         beta=_draw_means(priors.beta, indicators, rng),
         sd_baseline=scales("sd_baseline"),
         sd_change=scales("sd_change"),
         corr={n: _draw_corr(priors, n, number[n], rng) for n in levels},
     )
+    if arms == 2:
+        drawn = replace(
+            drawn,
+            imbalance=_draw_means(priors.imbalance, indicators, rng),
+            arm_effect=_draw_means(priors.arm_effect, indicators, rng),
+        )
+    if covariates:
+        drawn = replace(
+            drawn,
+            covariate_level=priors.covariate_level.sd * rng.standard_normal(covariates),
+            covariate_change=priors.covariate_change.sd * rng.standard_normal(covariates),
+        )
+    return drawn
 
 
 def draw_eta(
@@ -88,6 +119,14 @@ def draw_eta(
     facilities, indicators, periods = data.shape
     base = np.broadcast_to(parameters.alpha, (facilities, indicators)).copy()
     change = np.broadcast_to(parameters.beta, (facilities, indicators)).copy()
+    x = data.covariate_values
+    if parameters.covariate_level is not None:
+        base += (x @ parameters.covariate_level)[:, None]
+    if parameters.covariate_change is not None:
+        change += (x @ parameters.covariate_change)[:, None]
+    if parameters.imbalance is not None and parameters.arm_effect is not None:
+        base += data.arm_codes[:, None] * parameters.imbalance
+        change += data.arm_codes[:, None] * parameters.arm_effect
     expected = change.copy()
     columns = {
         "facility": np.zeros(indicators, dtype=int),
@@ -124,6 +163,7 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
         noise = rng.standard_normal(eta.shape)
         return eta + noise / np.sqrt(np.where(data.size > 0, data.size, np.nan))
     r = data.cell_correlation
+    eta = eta + data.case_mix
     p = expit(eta)
     share = r / np.maximum(data.size, 1.0)
     # a vague prior gives logits at which p is 0 or 1 to the last digit

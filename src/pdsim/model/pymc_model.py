@@ -2,13 +2,16 @@
 
 For facility i, indicator k in domain d(k):
 
-    eta_ik0 = alpha_k + a_i + a2_{i,d(k)} + e_ik
-    eta_ik1 = eta_ik0 + beta_k + t_i + t2_{i,d(k)} + c_ik
+    eta_ik0 = alpha_k + delta_k G_i + x_i'g + a_i + a2_{i,d(k)} + e_ik
+    eta_ik1 = eta_ik0 + beta_k + gamma_k G_i + x_i'h + t_i + t2_{i,d(k)} + c_ik
 
-with (baseline, change) bivariate normal at each level, at the innermost one with standard
-deviations and a correlation of each indicator's own (or one for all). Counts:
+with G_i = 1 in the programme where there are controls, covariates x_i where there are any, and
+(baseline, change) bivariate normal at each level, at the innermost one with standard deviations
+and a correlation of each indicator's own (or one for all). Counts:
 y ~ Binomial(n, expit(eta)). Scores: mean ~ N(eta, se^2).
 """
+
+from typing import Final
 
 import numpy as np
 import pymc as pm
@@ -19,6 +22,12 @@ from scipy.special import logit
 from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.priors import MeanPrior, PooledScalePrior, ScalePrior
+
+FIXED: Final = (
+    *("alpha", "imbalance", "covariate_level"),
+    *("beta", "arm_effect", "covariate_change"),
+)
+"""The fixed effects of the baseline and of the change, by their names in the posterior."""
 
 # With fastmath the same seed gives other draws on a cold and on a warm compile cache.
 pytensor.config.numba__fastmath = False
@@ -42,7 +51,6 @@ def build_model(data: ModelData) -> pm.Model:
         Deterministics ``eta`` (facility, indicator, period) and, with two periods,
         ``eta_expected`` (facility, indicator), the endline expected from the baseline.
     """
-    indicators = data.shape[1]
     with pm.Model(coords=_coords(data)) as model:
         observed = pm.Data("observed", data.observed)
         size = pm.Data("size", data.size)
@@ -50,10 +58,9 @@ def build_model(data: ModelData) -> pm.Model:
             pm.Data(name, value)
             for name, value in zip(("centring", "offset"), centring_and_offset(data), strict=True)
         )
-        prior = data.priors
-        mean = _fixed_effects("alpha", prior.alpha, indicators)[None, :]
+        mean = _means("alpha", "imbalance", "covariate_level", data)
         change = expected = (
-            _fixed_effects("beta", prior.beta, indicators)[None, :] if data.shape[2] == 2 else None
+            _means("beta", "arm_effect", "covariate_change", data) if data.shape[2] == 2 else None
         )
         *outer, inner = data.levels
         for level in outer:
@@ -79,7 +86,7 @@ def centring_and_offset(data: ModelData) -> tuple[Floats, Floats]:
         information, value = data.size, data.observed
     else:
         p = (data.observed + 0.5) / (data.size + 1.0)
-        information, value = data.size * p * (1.0 - p), logit(p)
+        information, value = data.size * p * (1.0 - p), logit(p) - data.case_mix
     return information**2 / (information**2 + 150.0**2), value
 
 
@@ -91,6 +98,7 @@ def _coords(data: ModelData) -> dict[str, range]:
         "period": range(periods),
         "domain": range(data.domains),
         "case_group": range(max(int(data.case_group.max()) + 1, 1)),
+        **({} if data.covariates is None else {"covariate": range(data.covariates.shape[1])}),
     }
 
 
@@ -99,6 +107,19 @@ def _fixed_effects(name: str, prior: MeanPrior, indicators: int) -> pt.TensorVar
     covariance = prior.sd**2 * np.eye(indicators) + prior.mean_sd**2
     factor = np.linalg.cholesky(covariance)
     return pm.MvNormal(name, mu=np.full(indicators, prior.mean), chol=factor, dims="indicator")
+
+
+def _means(common: str, apart: str, slope: str, data: ModelData) -> pt.TensorVariable:
+    """Return what arm, indicator and covariates say, broadcastable to (facility, indicator)."""
+    indicators = data.shape[1]
+    mean = _fixed_effects(common, getattr(data.priors, common), indicators)[None, :]
+    if data.arms == 2:
+        more = _fixed_effects(apart, getattr(data.priors, apart), indicators)
+        mean = mean + data.arm_codes[:, None] * more[None, :]
+    if data.covariates is not None:
+        slopes = pm.Normal(slope, 0.0, getattr(data.priors, slope).sd, dims="covariate")
+        mean = mean + pt.dot(data.covariates, slopes)[:, None]
+    return mean
 
 
 def _outer_effects(
@@ -246,6 +267,8 @@ def _log_likelihood(
 ) -> pt.TensorVariable:
     if data.kind == "scores":
         return -0.5 * (size * (observed - eta) ** 2).sum()
+    if data.offset is not None:
+        eta = eta + data.offset
     if not data.shocked:
         return (observed * eta - size * pt.softplus(eta)).sum()
     # The shock takes the share r of a cell's variance, the cell's own error keeps 1 - r.

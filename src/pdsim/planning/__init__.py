@@ -4,6 +4,7 @@ from pdsim.planning.allocation import next_cases
 from pdsim.planning.allocation_check import check_allocation
 from pdsim.planning.answers import root_dataset
 from pdsim.planning.closed import best_cases_per_visit, pcs_lead, pcs_means, required_lead
+from pdsim.planning.control_design import ControlDesign, control_design
 from pdsim.planning.designs import design_table, frontier
 from pdsim.planning.first_look import FirstLook
 from pdsim.planning.pilot import from_pilot, scenario_of_pilot
@@ -17,6 +18,7 @@ from pdsim.planning.uncertain import from_priors, from_ranges
 
 __all__ = [
     "PRESETS",
+    "ControlDesign",
     "Costs",
     "Estimate",
     "FirstLook",
@@ -26,6 +28,7 @@ __all__ = [
     "Target",
     "best_cases_per_visit",
     "check_allocation",
+    "control_design",
     "design_table",
     "from_pilot",
     "from_priors",

@@ -85,7 +85,7 @@ def cases_of(fit: xr.DataTree) -> NextCases:
     fit : DataTree
         From `pdsim.fit`: counts.
     """
-    study = study_from_dataset(fit["constant_data"].to_dataset())
+    study = study_from_dataset(fit["constant_data"].to_dataset()).programme
     data = model_data(study, from_mapping(Priors, json.loads(fit.attrs["priors"])))
     correlation, group, worth = data.case_correlation, data.case_group, 1.0
     if study.options.items is not None:

@@ -51,7 +51,7 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     (10, 33, 3)
     """
     flat = _posterior(fit)
-    study = study_from_dataset(fit["constant_data"].to_dataset())
+    study = study_from_dataset(fit["constant_data"].to_dataset()).programme
     if study.options.items is not None:
         raise InputError(
             Problem(
@@ -129,6 +129,12 @@ def _posterior(fit: xr.DataTree) -> xr.Dataset:
     posterior = fit["posterior"].to_dataset()
     if "beta" not in posterior:
         raise InputError(Problem(rule="a pilot needs two periods, this one has one"))
+    if "arm_effect" in posterior:
+        # new facilities are like those of the programme, not like its controls
+        posterior = posterior.assign(
+            alpha=posterior["alpha"] + posterior["imbalance"],
+            beta=posterior["beta"] + posterior["arm_effect"],
+        )
     names = [name for name in posterior if name in ("alpha", "beta") or _is_hyper(str(name))]
     return posterior[names].stack(sample=("chain", "draw")).transpose("sample", ...)
 

@@ -291,11 +291,12 @@ def read_values(
     Returns
     -------
     dict of ndarray (rows,)
-        ``successes`` and ``trials`` (0 in a missing cell), or ``mean``, ``se`` and, where the
+        ``successes`` and ``trials`` (0 in a missing cell), with ``expected`` where the table has it
+        (NaN in a missing cell), or ``mean``, ``se`` and, where the
         table has it, ``sd`` (NaN in a missing cell).
     """
     wanted, finish = {
-        "counts": (("successes", "trials"), _counts),
+        "counts": (("successes", "trials", "expected"), _counts),
         "percent": (("percent", "trials"), _percent),
         "scores": (("mean", "se", "sd", "n"), _scores),
     }[source]
@@ -367,6 +368,8 @@ def _counts(
         "successes": np.where(missing, 0.0, successes),
         "trials": np.where(missing, 0.0, trials),
     }
+    if "expected" in read.values:
+        result["expected"] = _expected(table, read.values["expected"], result["trials"], found)
     limit = read.below.get("successes", np.full(len(trials), np.nan))
     known = ~np.isnan(limit) & (trials > 0)
     if known.any():
@@ -380,6 +383,24 @@ def _counts(
             "again with all of them at their lowest and at their highest."
         )
     return result
+
+
+def _expected(table: pd.DataFrame, expected: Floats, trials: Floats, found: Findings) -> Floats:
+    """Return the expected counts of the cells that have trials."""
+    seen = trials > 0
+    found.rows(
+        table,
+        seen & np.isnan(expected),
+        rule="expected is blank while trials is {trials}",
+        cure="give the count to expect of the cases of the cell, or ignore the column",
+    )
+    found.rows(
+        table,
+        seen & ((expected <= 0) | (expected >= trials)),
+        rule="expected must lie above 0 and below trials (received {expected} of {trials})",
+        cure="correct it: it is the sum of the probabilities of the cell's cases",
+    )
+    return np.where(seen, expected, np.nan)
 
 
 def _filled(table: pd.DataFrame, read: Numbers, found: Findings) -> Floats:

@@ -9,15 +9,23 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pdsim.arraytypes import Bools
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
+from pdsim.study.facilities import (
+    CONTROL,
+    Facilities,
+    facilities_apart,
+    ranked_facilities,
+    with_facilities,
+)
 from pdsim.study.frames import frame_of
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
 from pdsim.study.problems import PLURAL, Findings, listed
-from pdsim.study.validity import data_findings, items_findings
+from pdsim.study.validity import data_findings, items_findings, reference_findings
 from pdsim.terms.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -36,14 +44,16 @@ class Study:
     Attributes
     ----------
     data : xr.Dataset (facility, indicator, period)
-        Counts: ``successes`` and ``trials``, raw as observed, 0 in a missing cell. Scores:
+        Counts: ``successes`` and ``trials``, raw as observed, 0 in a missing cell; optional
+        ``expected``, the successes to expect of the cases of a cell. Scores:
         ``mean`` and ``se`` (and ``sd`` where given), NaN in a missing cell. ``period`` is
         ("baseline", "endline"), or ("endline",) where levels at one period are ranked. Cases with
         a column ``visit``: ``visits``, the number of visits of equal size that would average as
         much as those of the cell did.
         Coordinates on ``indicator``: ``direction`` ("higher" or "lower" is better), ``weight``
         (sums to 1), ``domain``, ``label``, ``case_group`` (indicators scored on the same cases
-        share one; "" shares no cases). On ``facility``, optional: ``tier``, a published label.
+        share one; "" shares no cases). On ``facility``, optional: ``tier``, a published label;
+        ``arm`` ("programme" or "control"); ``stratum``; ``covariates`` (facility, covariate).
     options : StudyOptions
         How it was read and is to be analysed.
     estimated : CaseCorrelation or None
@@ -92,10 +102,11 @@ class Study:
             labels = tuple(str(label) for label in self.data["period"].to_numpy())
             object.__setattr__(self, "period_labels", labels)
         found = Findings()
-        facilities = int(self.data.sizes.get("facility", 0))
+        facilities = ranked_facilities(self.data)
         found.take(option_problems(self.options, facilities=facilities))
         data_findings(self.data, self.period_labels, found)
         items_findings(self.data, self.options, found)
+        reference_findings(self.data, self.options, found)
         if not found:
             found.take(_criteria_problems(self))
         if self.kind == "scores" and self.options.visit_sd is not None:
@@ -108,6 +119,7 @@ class Study:
         table: "pd.DataFrame | Mapping[str, Sequence[Any]]",
         *,
         indicators: "pd.DataFrame | Mapping[str, Sequence[Any]] | None" = None,
+        facilities: "pd.DataFrame | Mapping[str, Sequence[Any]] | None" = None,
         options: StudyOptions | None = None,
     ) -> "Study":
         """Make a study of a long table: one row per facility, indicator and period.
@@ -124,6 +136,9 @@ class Study:
             One row per indicator: ``indicator`` and any of ``domain``, ``direction`` ("higher",
             "lower"), ``weight``, ``label``, ``case_group``. Default: one domain, higher is
             better, equal weights.
+        facilities : DataFrame or mapping of columns, optional
+            One row per facility: ``facility`` and any of ``arm``, ``stratum`` and the columns of
+            ``options.covariates``. Default: these columns of the table itself.
         options : StudyOptions, optional
             Everything else, such as ``StudyOptions(periods=("2021", "2023"), m=2)``.
 
@@ -149,14 +164,20 @@ class Study:
         <Study 'study': counts, 3 facilities x 1 indicator x 1 period, m = 1>
         """
         options, found = options or StudyOptions(), Findings()
-        observed = observed_from_long(
+        frame, about = facilities_apart(
             frame_of(table),
+            None if facilities is None else frame_of(facilities, file="facilities"),
+            options,
+            found,
+        )
+        observed = observed_from_long(
+            frame,
             None if indicators is None else frame_of(indicators, file="indicators"),
             options.columns,
             options,
             found,
         )
-        return study_of(observed, options, found)
+        return study_of(observed, options, found, about=about)
 
     @property
     def name(self) -> str:
@@ -166,12 +187,47 @@ class Study:
     @property
     def m(self) -> int:
         """Facilities to name at each end; at most half of them."""
-        half = max(1, self.data.sizes["facility"] // 2)
+        ranked = ranked_facilities(self.data)
+        half = max(1, ranked // 2)
         if self.options.m_share is not None:
             from pdsim.terms.criteria import share_of
 
-            return min(half, share_of(self.options.m_share, self.data.sizes["facility"]))
+            return min(half, share_of(self.options.m_share, ranked))
         return min(DEFAULT_M, half) if self.options.m is None else self.options.m
+
+    @property
+    def control(self) -> Bools | None:
+        """Which facilities are in the control arm (F,); None without controls."""
+        return self.data["arm"].to_numpy() == CONTROL if "arm" in self.data.coords else None
+
+    @property
+    def covariates(self) -> xr.DataArray | None:
+        """The covariates (facility, covariate), as given; None without any."""
+        return self.data["covariates"] if "covariates" in self.data.coords else None
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """Rate of each indicator in the mix of cases that levels are stated for.
+
+        Stated, or all expected counts over all trials; of studies with expected counts.
+        """
+        stated = self.options.reference or {}
+        names = self.data["indicator"].to_numpy().tolist()
+        sums = self.data[["expected", "trials"]].sum(("facility", "period"))
+        pooled = (sums["expected"] / sums["trials"]).to_numpy().tolist()
+        return tuple(stated.get(name, rate) for name, rate in zip(names, pooled, strict=True))
+
+    @property
+    def programme(self) -> "Study":
+        """The facilities that are ranked: the study without its controls."""
+        if self.control is None:
+            return self
+        kept = self.data.isel(facility=~self.control)
+        gone = ["arm", "covariate", "covariates"]
+        rounds = self.rounds
+        if rounds is not None:
+            rounds = rounds.sel(facility=rounds["facility"].isin(kept["facility"]))
+        return replace(self, data=kept.drop_vars(gone, errors="ignore"), rounds=rounds)
 
     @property
     def case_correlation(self) -> float | None:
@@ -330,16 +386,22 @@ class Study:
 
 
 def study_of(
-    observed: TableContent, options: StudyOptions, found: Findings, *, file: str | None = None
+    observed: TableContent,
+    options: StudyOptions,
+    found: Findings,
+    *,
+    about: Facilities | None = None,
+    file: str | None = None,
 ) -> Study:
     """Return the study of what a table holds, or refuse everything that was found.
 
     Parameters
     ----------
-    observed : Observed
+    observed : TableContent
     options : StudyOptions
     found : Findings
         What was found on the way.
+    about : Facilities, optional
     file : str, optional
         Where the options were stated.
 
@@ -350,11 +412,13 @@ def study_of(
     found.take(option_problems(options, facilities=observed.facilities, file=file))
     found.refuse()
     assert observed.data is not None  # there are no problems
+    data = with_facilities(observed.data, about, found)
+    found.refuse()
     estimated = observed.estimated
     if estimated is not None:
         estimated = _truncated(estimated, options, found)
     return Study(
-        data=observed.data,
+        data=data,
         options=options,
         estimated=estimated,
         clustering=observed.clustering,

@@ -15,7 +15,12 @@ from pdsim.study.options import StudyOptions
 ATTRIBUTE: Final = "study"
 """Attribute that holds everything but the data, as JSON text."""
 
-_VALUES: Final = ("successes", "trials", "low", "high", "of", "mean", "se", "sd", "visits")
+_VALUES: Final = (
+    *("successes", "trials", "expected", "low", "high", "of", "visits"),
+    *("mean", "se", "sd"),
+)
+_ABOUT: Final = ("arm", "stratum", "covariate")
+_COVARIATES: Final = ("covariate", "covariates")
 _TEXTS: Final = ("direction", "domain", "label", "case_group")
 
 
@@ -59,10 +64,12 @@ def study_from_dataset(dataset: xr.Dataset) -> Study:
     try:
         about = json.loads(dataset.attrs[ATTRIBUTE])
         names = [name for name in _VALUES if name in dataset]
-        data = dataset[names].drop_attrs()
-        keep = ["facility", "indicator", "period", "weight", "tier", *_TEXTS]
+        given = {name: dataset[name] for name in _COVARIATES if name in dataset.coords}
+        data = dataset[names].assign_coords(given).drop_attrs()
+        numeric = ("weight", "covariates")
+        keep = ["facility", "indicator", "period", "tier", *_ABOUT, *numeric, *_TEXTS]
         data = data.drop_vars([name for name in data.coords if name not in keep])
-        texts = [name for name in keep if name in data.coords and name != "weight"]
+        texts = [name for name in keep if name in data.coords and name not in numeric]
         # files give texts back as objects
         data = data.assign_coords(
             {name: (data[name].dims, data[name].to_numpy().astype(str)) for name in texts}

@@ -78,8 +78,11 @@ class Columns:
     period: str | None = None
     visit: str | None = None
     tier: str | None = None
+    arm: str | None = None
+    stratum: str | None = None
     successes: str | None = None
     trials: str | None = None
+    expected: str | None = None
     percent: str | None = None
     value: str | None = None
     mean: str | None = None
@@ -150,12 +153,22 @@ class StudyOptions:
     indicators : str or None
         File of the indicator table: ``indicator`` and any of ``domain``, ``direction``
         ("higher" or "lower" is better), ``weight``, ``label``, ``case_group``.
+    facilities : str or None
+        File of the table of facilities: ``facility`` and any of ``arm``, ``stratum`` and the
+        covariates. Default: these columns stand in the table itself.
+    covariates : tuple of str
+        Columns of numbers that describe facilities, such as ``["beds"]``; at most one for every
+        five facilities.
+    control : str or None
+        Label of the control arm in the column ``arm``, which holds two labels; default:
+        "control" or "comparison".
     format : {"auto", "long", "wide", "cases"}
         ``long``: one row per facility, indicator and period. ``wide``: a column per value and
         period (and indicator). ``cases``: one row per observed case with a column of 0 and 1
         per indicator; must be stated. Default: long or wide, by the names of the columns.
     columns : Columns
-        Names of the columns, where they differ: ``facility, indicator, period, tier``; in cases
+        Names of the columns, where they differ: ``facility, indicator, period, tier``, ``arm``,
+        ``stratum``; in cases
         ``visit``, such as ``visit = "day"`` (or a team, an observer: whose cases are alike); the
         values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``,
         or ``value`` (with `ratios`); and those of the indicator table.
@@ -203,6 +216,9 @@ class StudyOptions:
     case_correlation : float or None
         Correlation of two indicators of one case, 0 to 0.9. With cases the default is their
         own estimate; otherwise results are shown for 0, 0.1 and 0.3.
+    reference : dict of indicator to float or None
+        With a column ``expected``: the rate, 0 to 1, of the mix of cases that levels are stated
+        for; default: all expected counts over all trials.
     design_effect : float or None
         Variance inflation by clustering of cases (day, team, observer), 1 or more; divides the
         trials. With a column ``visit`` the default is the cases' own estimate, for every cell by
@@ -254,6 +270,9 @@ class StudyOptions:
     __pydantic_config__: ClassVar = FORBID_EXTRA
     data: str | tuple[str, ...] = ()
     indicators: str | None = flag(None, "Indicator table.")
+    facilities: str | None = flag(None, "Table of facilities: arm, stratum and covariates.")
+    covariates: tuple[str, ...] = ()
+    control: str | None = flag(None, "Label of the control arm.")
     format: Format = "auto"
     columns: Columns = field(default_factory=Columns)
     ignore: tuple[str, ...] = ()
@@ -278,6 +297,7 @@ class StudyOptions:
     case_correlation: float | None = flag(
         None, "Within-case correlation that you assume, 0 to 0.9."
     )
+    reference: dict[str, float] | None = None
     design_effect: float | None = None
     visit_sd: float | None = None
     visits: int | None = None

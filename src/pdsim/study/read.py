@@ -12,6 +12,7 @@ from pdsim.errors import InputError, Problem, suggestion
 from pdsim.settings import read_toml
 from pdsim.study.caselevel import observed_from_cases
 from pdsim.study.core import Study, study_of
+from pdsim.study.facilities import Facilities, facilities_apart
 from pdsim.study.frames import KEYS, METADATA, VALUES, named, visible
 from pdsim.study.joining import filled_down, in_periods, with_parent, with_ratios
 from pdsim.study.longtable import TableContent, observed_from_long
@@ -32,7 +33,7 @@ def read_study(path: str | os.PathLike[str], *, options: StudyOptions | None = N
         ``.gz``; ``.xlsx``; ``.parquet``).
     options : StudyOptions, optional
         Each option that is not its default replaces the key of a study.toml. A file of
-        indicators may then lie anywhere.
+        indicators or facilities may then lie anywhere.
 
     Returns
     -------
@@ -59,17 +60,18 @@ def read_study(path: str | os.PathLike[str], *, options: StudyOptions | None = N
     array([121.7, 121.7])
     """
     source, given = Path(path), {} if options is None else options.stated()
+    own = (given.get("indicators"), given.get("facilities"))
     if not source.exists():
         raise InputError(Problem(file=str(source), rule="does not exist", cure="check the path"))
     if source.is_dir():
         source = source / "study.toml"
     if source.suffix.lower() != ".toml":
         mapping = {"data": source.name} | given
-        load = _within(source.parent, True, given=given.get("indicators"))
+        load = _within(source.parent, True, given=own)
         return study_from(mapping, load=load, name=source.name.split(".")[0] or "study")
     mapping = read_toml(source) | given
     outside = bool(mapping.get("allow_outside"))
-    load = _within(source.parent, outside, given=given.get("indicators"))
+    load = _within(source.parent, outside, given=own)
     name = source.resolve().parent.name or "study"
     return study_from(mapping, load=load, name=name, file=source.name)
 
@@ -99,11 +101,13 @@ def study_from(mapping: dict[str, Any], *, load: Load, name: str, file: str | No
         raise AssertionError("unusable options have problems")
     if options.name is None:
         options = replace(options, name=name)
-    observed = _observed(options, load, found)
-    return study_of(observed, options, found, file=file)
+    observed, about = _observed(options, load, found)
+    return study_of(observed, options, found, about=about, file=file)
 
 
-def _observed(options: StudyOptions, load: Load, found: Findings) -> TableContent:
+def _observed(
+    options: StudyOptions, load: Load, found: Findings
+) -> tuple[TableContent, Facilities | None]:
     """Read the tables and lay them out."""
     before = found.count
     if not options.files:
@@ -127,8 +131,12 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> TableConten
     if options.indicators:
         reading = Reading(encoding=options.encoding, sheet=options.indicators_sheet)
         indicators = _table(options.indicators, load, reading, found)
+    about = None
+    if options.facilities:
+        reading = Reading(encoding=options.encoding)
+        about = _table(options.facilities, load, reading, found)
     if found.count > before:
-        return TableContent()
+        return TableContent(), None
     table = _joined([table for table in tables if table is not None], found)
     table = without_excluded(filled_down(table, options, found), options, found)
     if found.count == before and options.dates:
@@ -138,7 +146,15 @@ def _observed(options: StudyOptions, load: Load, found: Findings) -> TableConten
             "no row is left", "correct the keys exclude and dates", file=", ".join(options.files)
         )
     if found.count > before:
-        return TableContent()
+        return TableContent(), None
+    table, facilities = facilities_apart(table, about, options, found)
+    return _laid_out(table, indicators, options, found), facilities
+
+
+def _laid_out(
+    table: pd.DataFrame, indicators: pd.DataFrame | None, options: StudyOptions, found: Findings
+) -> TableContent:
+    """Lay out a table of any format."""
     if options.format == "cases":
         return observed_from_cases(table, indicators, options, found)
     table = table.drop(columns=[name for name in options.ignore if name in visible(table)])
@@ -200,11 +216,11 @@ def _joined(tables: list[pd.DataFrame], found: Findings) -> pd.DataFrame:
     return pd.concat(aligned, ignore_index=True) if len(aligned) > 1 else first
 
 
-def _within(folder: Path, allow_outside: bool, *, given: str | None) -> Load:
+def _within(folder: Path, allow_outside: bool, *, given: tuple[str | None, ...]) -> Load:
     """Return a reader of the files of a study.toml, which must lie in its folder."""
 
     def load(name: str) -> bytes:
-        if name == given:
+        if name in given:
             return bytes_of(Path(name))
         path = folder / name
         inside = path.resolve().is_relative_to(folder.resolve())

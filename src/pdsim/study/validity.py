@@ -8,6 +8,7 @@ import xarray as xr
 from pdsim.arraytypes import Bools
 from pdsim.conventions import PERIODS
 from pdsim.errors import Problem
+from pdsim.study.facilities import facility_findings
 from pdsim.study.indicators import DIRECTIONS
 from pdsim.study.names import broken_name
 from pdsim.study.options import StudyOptions, whole_from_1
@@ -27,6 +28,7 @@ def data_findings(data: xr.Dataset, period_labels: tuple[str, ...], found: Findi
     found.size("facility", data.sizes["facility"])
     found.size("indicator", data.sizes["indicator"])
     _coordinates(data, found)
+    facility_findings(data, found)
     _values(data, found)
     if len(period_labels) != data.sizes["period"]:
         found.add(
@@ -44,6 +46,25 @@ def items_findings(data: xr.Dataset, options: StudyOptions, found: Findings) -> 
             f"(received {options.items!r:.60})",
             "remove items",
         )
+
+
+def reference_findings(data: xr.Dataset, options: StudyOptions, found: Findings) -> None:
+    """Report expected counts that are none, and rates of reference that belong to nothing."""
+    stated = options.reference
+    if "expected" not in data:
+        if stated is not None:
+            found.add("reference is stated, but there are no expected counts", "remove reference")
+        return
+    known = set(data["indicator"].to_numpy().tolist())
+    for name, rate in (stated or {}).items():
+        if name not in known:
+            found.add(f"reference names {quote(name)}, which is no indicator", "correct the name")
+        elif not 0 < rate < 1:
+            found.add(f"a rate of reference must lie between 0 and 1 (received {rate!r:.60})")
+    if "trials" in data:
+        expected, trials = data["expected"].to_numpy(), data["trials"].to_numpy()
+        bad = (trials > 0) & ~((expected > 0) & (expected < trials))
+        _cells(data, bad, "expected must lie above 0 and below trials", found)
 
 
 def _structure(data: xr.Dataset, found: Findings) -> None:

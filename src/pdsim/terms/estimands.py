@@ -3,6 +3,9 @@
 P_it = sum_k w_k p_ikt is the composite of facility i, levels turned so that higher is better, and p
 without the shock shared by the indicators of one case. The estimands that are not linear act on the
 composite; they are never averaged over indicators.
+
+Two need a control arm, and say what a facility did beyond controls if, without the programme, both
+arms would have changed alike.
 """
 
 from collections.abc import Callable
@@ -78,6 +81,8 @@ class Estimand:
         baseline and endline.
     beware : str
         What to know before one chooses it.
+    controls : bool
+        Whether what the controls changed by is taken off, which needs a control arm.
     """
 
     name: str
@@ -90,6 +95,7 @@ class Estimand:
     net: bool = False
     symbols: str = ""
     beware: str = ""
+    controls: bool = False
 
     def value(self, first: Floats, last: Floats, *, factor: float) -> Floats:
         """Return the estimand; `factor` turns levels into the units they are reported in.
@@ -182,6 +188,35 @@ ESTIMANDS: Final = Registry(
             ),
         ),
         Estimand(
+            name="effect",
+            symbols="as change_net, with the change of controls in place of the programme's",
+            beware="rests on parallel change; leans on the same correlation as change_net",
+            formula=_difference,
+            net=True,
+            controls=True,
+            wording=_improved(
+                "effect beyond controls",
+                "Effect",
+                "the composite at endline less what a control facility with the same baseline "
+                "would have reached",
+                " beyond controls with the same baseline",
+            ),
+        ),
+        Estimand(
+            name="effect_change",
+            symbols="P_i1 - P_i0 less its mean over the controls",
+            beware="rests on parallel change; ranks as change does",
+            formula=_difference,
+            controls=True,
+            wording=_improved(
+                "improvement beyond that of the controls",
+                "Beyond controls",
+                "the difference of the composite between endline and baseline, less its mean over "
+                "the controls",
+                " beyond the controls",
+            ),
+        ),
+        Estimand(
             name="change_logit",
             symbols="logit P_i1 - logit P_i0",
             beware="large near 0 and 1",
@@ -264,7 +299,9 @@ SCORE: Final = Estimand(
 """What draws of another sampler are called."""
 
 
-def estimands_of(kind: str, periods: int, *, net: bool = True) -> tuple[str, ...]:
+def estimands_of(
+    kind: str, periods: int, *, net: bool = True, controls: bool = False
+) -> tuple[str, ...]:
     """Return the estimands that a study has, the main one first.
 
     Parameters
@@ -275,11 +312,15 @@ def estimands_of(kind: str, periods: int, *, net: bool = True) -> tuple[str, ...
         1 or 2.
     net : bool
         Whether there is a model to say what the baseline leads one to expect.
+    controls : bool
+        Whether the study has a control arm.
 
     Examples
     --------
     >>> estimands_of("scores", 2)
     ('change', 'change_net', 'endline')
+    >>> estimands_of("scores", 2, controls=True)
+    ('change', 'change_net', 'effect', 'effect_change', 'endline')
     >>> estimands_of("counts", 1)
     ('level',)
     """
@@ -287,7 +328,10 @@ def estimands_of(kind: str, periods: int, *, net: bool = True) -> tuple[str, ...
     return tuple(
         term.name
         for term in ESTIMANDS.values()
-        if term.periods == periods and term.proportion <= proportion and term.net <= net
+        if term.periods == periods
+        and term.proportion <= proportion
+        and term.net <= net
+        and term.controls <= controls
     )
 
 

@@ -27,17 +27,28 @@ def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, 
     cells, shocks = facilities * indicators * periods, facilities * groups * periods
     cell = np.arange(cells).reshape(data.shape)
     blocks, offset = [], np.zeros(cells + shocks)
-    for name, prior in (("alpha", data.priors.alpha), ("beta", data.priors.beta)):
-        reaches = slice(None) if name == "alpha" else slice(1, None)
-        if name == "beta" and periods == 1:
-            continue
-        covariance = prior.sd**2 * np.eye(indicators) + prior.mean_sd**2
-        root = np.linalg.cholesky(covariance)
-        block = np.zeros((cells + shocks, indicators))
-        for k in range(indicators):
-            block[cell[:, k, reaches].ravel()] = root[k]
-        offset[cell[:, :, reaches].ravel()] += prior.mean
-        blocks.append(block)
+    prior, one = data.priors, np.ones(facilities)
+    arm = np.zeros(facilities) if data.arm is None else data.arm
+    for fixed, first in ((prior.alpha, 0), (prior.beta, 1)):
+        for part, share in (
+            (fixed, one),
+            (prior.arm_effect if first else prior.imbalance, arm),
+        ):
+            if first == periods or not share.any():
+                continue
+            covariance = part.sd**2 * np.eye(indicators) + part.mean_sd**2
+            root = np.linalg.cholesky(covariance)
+            block = np.zeros((cells + shocks, indicators))
+            for i, k in np.ndindex(facilities, indicators):
+                block[cell[i, k, first:]] = share[i] * root[k]
+                offset[cell[i, k, first:]] += share[i] * part.mean
+            blocks.append(block)
+        if data.covariates is not None and first < periods:
+            slope = prior.covariate_change if first else prior.covariate_level
+            block = np.zeros((cells + shocks, data.covariates.shape[1]))
+            for i in range(facilities):
+                block[cell[i, :, first:].ravel()] = slope.sd * data.covariates[i]
+            blocks.append(block)
     for level in data.levels:
         s, t, rho = (
             np.broadcast_to(values.get(f"{stem}_{level}", 0.0), indicators)
@@ -73,6 +84,7 @@ def cell_log_likelihood(data: ModelData, eta: np.ndarray, z: np.ndarray) -> np.n
     visits = 0.0
     if data.visits is not None:
         r, visits = r / data.visits.inflation, data.visits.variance
+    eta = eta + data.case_mix
     p = expit(eta)
     share = r / np.maximum(n, 1)
     variance = np.log1p(share / (1 - share) ** 4 / (p * (1 - p))) + visits

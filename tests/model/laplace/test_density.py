@@ -11,9 +11,14 @@ from pdsim.model.laplace.lanes import LANES, load, store
 from pdsim.model.laplace.mode import start_logits
 from pdsim.model.laplace.setup import set_up
 from pdsim.model.laplace.trajectories import evaluate
-from pdsim.priors import MeanPrior, Priors, ScalePrior
+from pdsim.priors import MeanPrior, Priors, ScalePrior, SlopePrior
 
 MIXED = Priors(alpha=MeanPrior(mean=-1.0, mean_sd=0.7, sd=1.2), beta=MeanPrior(mean=0.5, sd=0.6))
+FAR = Priors(
+    imbalance=MeanPrior(mean=0.3, sd=0.7),
+    arm_effect=MeanPrior(mean=0.8, mean_sd=0.4, sd=0.3),
+    covariate_change=SlopePrior(sd=0.3),
+)
 CASES = {
     "two domains": {},
     "missing cells": {"missing": 0.3},
@@ -30,6 +35,17 @@ CASES = {
     "visits and case correlation": {"correlation": 0.2, "visit_sd": 0.4},
     "priors not at zero": {"priors": MIXED},
     "shared spread": {"priors": Priors(indicator_spread="shared"), "missing": 0.1},
+    "arms": {"arm": (0, 1, 1, 0), "missing": 0.2},
+    "arms and covariates": {"arm": (1, 1, 0, 1), "covariates": 2, "priors": FAR},
+    "arms, covariate and case correlation": {
+        "arm": (0, 0, 1, 1),
+        "covariates": 1,
+        "correlation": 0.3,
+        "domains": (0, 0, 1),
+    },
+    "case mix": {"offset": 0.7, "missing": 0.2},
+    "case mix and case correlation": {"offset": 0.7, "correlation": 0.3, "domains": (0, 0, 0)},
+    "covariate, one period": {"covariates": 1, "periods": 1, "domains": (0,)},
     "spreads not pooled": {"priors": Priors(sd_change_indicator=ScalePrior(scale=0.5))},
 }
 

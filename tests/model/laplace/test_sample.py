@@ -36,8 +36,9 @@ def _expected_rows(data, values, a, offset):
     base, end = a[cell[..., 0].ravel()], a[cell[..., 1].ravel()]
     rows = base.copy()
     # beta is what the fixed effects add at the endline; the change effects are left out
-    rows[:, : 2 * indicators] = end[:, : 2 * indicators]
-    at = 2 * indicators
+    covariates = 0 if data.covariates is None else data.covariates.shape[1]
+    at = 2 * (data.arms * indicators + covariates)
+    rows[:, :at] = end[:, :at]
     for level in data.levels:
         count = {"facility": 1, "domain": data.domains, "indicator": indicators}[level]
         slope = values[f"sd_change_{level}"] * values[f"corr_{level}"]
@@ -63,6 +64,7 @@ CASES = {
     "one level": {"domains": (0,)},
     "one period": {"periods": 1},
     "missing": {"missing": 0.4},
+    "arms and covariate": {"arm": (1, 0, 1), "covariates": 1},
 }
 
 
@@ -104,6 +106,7 @@ SHAPES = {
     "six domains": {"domains": (0, 1, 2, 3, 4, 5, 0)},
     "two facilities": {"facilities": 2},
     "half missing": {"missing": 0.5},
+    "arms and covariates": {"arm": (0, 1, 0, 1), "covariates": 2},
 }
 
 
@@ -117,7 +120,7 @@ def test_every_kind_of_study(make_data, case):
         name: part.stop - part.start for name, part in hyper_slices(data).items()
     }
     assert (result.eta_expected is None) == (periods == 1)
-    assert (result.beta is None) == (periods == 1)
+    assert ("beta" in result.fixed) == (periods == 2)
     for name, values in result.draws().items():
         assert np.isfinite(values).all(), name
         assert len(values) == 64
@@ -204,7 +207,7 @@ def test_without_data_the_posterior_is_the_prior(make_data):
     assert s.mean() == pytest.approx(np.sqrt(2 / np.pi), abs=4 * error)
     rho = result.hyper["corr_facility"]
     assert rho.var() == pytest.approx(0.2, abs=4 * 0.2 / np.sqrt(result.hyper_ess))
-    alpha = result.alpha
+    alpha = result.fixed["alpha"]
     assert alpha.std() == pytest.approx(np.hypot(2.0, 1.5), rel=0.05)
     correlation = np.corrcoef(alpha.T)[0, 1]
     assert correlation == pytest.approx(1.5**2 / 6.25, abs=5 / np.sqrt(4000))

@@ -20,7 +20,10 @@ from pdsim.study import Study
 from pdsim.terms.estimands import estimands_of
 
 _SHARED = ("case_correlation", "priors")
-_SHARED_ARRAYS = ("domain", "case_group", "weight", "cell_correlation", "visit_variance")
+_SHARED_ARRAYS = (
+    *("domain", "case_group", "weight", "cell_correlation", "visit_variance"),
+    *("arm", "covariates"),
+)
 
 
 def fit_many(
@@ -93,7 +96,8 @@ def fit_many(
         sets = _stacked(template, observed, size)
     else:
         listed = _listed(studies, observed, size)
-        template, number, names = listed[0], len(listed), studies[0].data["facility"].to_numpy()
+        template, number = listed[0], len(listed)
+        names = studies[0].programme.data["facility"].to_numpy()
         sets = iter(listed)
     weights = template.weight[None] if weights is None else np.asarray(weights, np.float64)
     _check(template, number, given, weights, estimand)
@@ -240,6 +244,6 @@ def _check(
         raise InputError(f"seeds must be {number} whole numbers; got {seeds.dtype} {seeds.shape}")
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
         raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
-    allowed = estimands_of(template.kind, template.shape[2])
+    allowed = estimands_of(template.kind, template.shape[2], controls=template.arms == 2)
     if estimand not in allowed:
         raise InputError(f"estimand must be one of {', '.join(allowed)}; got {estimand!r}")

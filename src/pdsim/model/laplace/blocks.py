@@ -42,8 +42,8 @@ class Draws(NamedTuple):
     ----------
     eta : ndarray (draw, F, K, T)
     expected : ndarray (draw, F, K)
-    fixed : ndarray (draw, 2K)
-        mu.
+    fixed : ndarray (draw, n)
+        theta.
     x : ndarray (draw, H)
     point : ndarray (draw,)
         Number of the hyperparameter point.
@@ -83,7 +83,7 @@ def allocate_draws(setup: Setup, periods: int, draws: int) -> Draws:
     return Draws(
         eta=np.empty((draws, facilities, indicators, periods)),
         expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
-        fixed=np.empty((draws, 2 * indicators)),
+        fixed=np.empty((draws, setup.problem.prior_mean.size)),
         x=np.empty((draws, setup.hyper.family.size)),
         point=np.empty(draws, np.int64),
         log_weight=np.empty(draws),

@@ -76,7 +76,7 @@ def _cell_evidence(problem: LaplaceProblem, work: Work, spread: Spread) -> Lanes
                 n = problem.size[i, k, t]
                 if n > 0.0 and problem.group[k] < 0:
                     eta, var = load(work.eta, (i, k, t)), load(spread.eta, (i, k, t))
-                    total = total + _plain_cell(n, eta, var)
+                    total = total + _plain_cell(n, eta + problem.offset[i, k, t], var)
                 elif n > 0.0:
                     product = product * _shocked_cell(problem, work, spread, i, k, t)
         if problem.groups > 0:
@@ -100,7 +100,8 @@ def _shocked_cell(
     """Return E exp(eps) of one cell with a shock."""
     n, y, g = problem.size[i, k, t], problem.observed[i, k, t], problem.group[k]
     r, visits = problem.correlation[i, k, t], problem.visits[i, k, t]
-    eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, g, t))
+    eta = load(work.eta, (i, k, t)) + problem.offset[i, k, t]
+    z = load(work.shock, (i, g, t))
     w, x = load(work.curvature, (i, k, t)), load(work.cross, (i, k, t))
     own = load(work.shock_curvature, (i, k, t))
     (loading, first, _, _), shift = shock_terms(eta, n, r, visits)
@@ -144,9 +145,9 @@ def _expected_linearise(problem: LaplaceProblem, work: Work, spread: Spread) -> 
                     continue
                 eta = load(work.eta, (i, k, t))
                 sd = square_root(load(spread.eta, (i, k, t)))
-                p, pq = fill(0.0), fill(0.0)
+                p, pq, at = fill(0.0), fill(0.0), eta + problem.offset[i, k, t]
                 for a in range(len(_NODES)):
-                    p_a, pq_a = logistic(fma(_NODES[a], sd, eta))
+                    p_a, pq_a = logistic(fma(_NODES[a], sd, at))
                     p, pq = fma(_WEIGHTS[a], p_a, p), fma(_WEIGHTS[a], pq_a, pq)
                 store(work.curvature, (i, k, t), n * pq)
                 store(work.information, (i, k, t), fma(n * pq, eta, y - n * p))
@@ -167,7 +168,7 @@ def _expected_shocked(
     scale = own_scale(n, r)
     w, x, own, pull, pull_z = fill(0.0), fill(0.0), fill(0.0), fill(0.0), fill(0.0)
     for a in range(len(_NODES)):
-        at = fma(_NODES[a], sd, eta)
+        at = fma(_NODES[a], sd, eta + problem.offset[i, k, t])
         (loading, first, second, _), shift = shock_terms(at, n, r, visits)
         for b in range(len(_SHOCK_NODES)):
             mass = scale * _WEIGHTS[a] * _SHOCK_WEIGHTS[b]

@@ -18,7 +18,8 @@ no case of their own. With :math:`M_i` the sum of the cells' precisions in their
 .. math:: I + \Lambda' M_i \Lambda = R_i R_i',\quad N_i = R_i^{-1}\Lambda',\quad
           C_i = N_i'N_i,\quad Z_{ik} = C_i E_k' [P_{ik}; Y_{ik}'] .
 
-Fixed effects (3): :math:`Q = \Pi^{-1} + \mathrm{blockdiag}_k(\sum_i P_{ik})
+Fixed effects (3), for one arm and no covariates (else with the designs D_i of `design` around
+the parts of facility i): :math:`Q = \Pi^{-1} + \mathrm{blockdiag}_k(\sum_i P_{ik})
 - \sum_i L_i'Z_i`, :math:`L_{ik} = E_k' [P_{ik}; Y_{ik}']`, which has the rows of one block alone.
 
 .. math:: \log|I + \Sigma W| = \sum \log|I + GW| + \sum_i \log|R_iR_i'| + \log|Q| + \log|\Pi| .
@@ -30,6 +31,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
+from pdsim.model.laplace.design import reduce_shared, run_end
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
@@ -171,7 +173,7 @@ def _whiten(work: Work, i: int, outer: Floats, root: Floats, spare: Floats) -> L
 @kernel
 def _couple(problem: LaplaceProblem, work: Work, i: int) -> None:
     """Fill Z_i and add P to the diagonal blocks of Q."""
-    size = work.loading.shape[1]
+    size, first = work.loading.shape[1], problem.column[i]
     for k in range(work.eta.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
         s = 2 * (problem.blocks + g)
@@ -188,6 +190,7 @@ def _couple(problem: LaplaceProblem, work: Work, i: int) -> None:
                 z1 = fma(c1, load(work.share, (i, k, 6)), z1)
             store(work.coupling, (i, a, c), z0)
             store(work.coupling, (i, a, c + 1), z1)
+        c += first
         add(work.precision, (c, c), p00)
         add(work.precision, (c + 1, c), p01)
         add(work.precision, (c + 1, c + 1), p11)
@@ -195,13 +198,16 @@ def _couple(problem: LaplaceProblem, work: Work, i: int) -> None:
 
 @kernel
 def _reduce(problem: LaplaceProblem, work: Work, first: int, last: int) -> None:
-    """Subtract L_i' Z_i of the facilities first to last - 1 from the lower blocks of Q."""
+    """Subtract L_i' Z_i of the facilities first to last - 1, all of one arm, from Q (lower)."""
+    own = problem.column[first]
     for k in range(work.eta.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
         s = 2 * (problem.blocks + g)
         for b in range(0, c + 2, 2):
-            q00, q01 = load(work.precision, (c, b)), load(work.precision, (c, b + 1))
-            q10, q11 = load(work.precision, (c + 1, b)), load(work.precision, (c + 1, b + 1))
+            row, column = own + c, own + b
+            q00, q01 = load(work.precision, (row, column)), load(work.precision, (row, column + 1))
+            q10 = load(work.precision, (row + 1, column))
+            q11 = load(work.precision, (row + 1, column + 1))
             for i in range(first, last):
                 p00, p01 = load(work.share, (i, k, 0)), load(work.share, (i, k, 1))
                 p11 = load(work.share, (i, k, 2))
@@ -221,10 +227,10 @@ def _reduce(problem: LaplaceProblem, work: Work, first: int, last: int) -> None:
                     z1 = load(work.coupling, (i, s + 1, b + 1))
                     q00, q01 = fma(-y01, z0, q00), fma(-y01, z1, q01)
                     q10, q11 = fma(-y11, z0, q10), fma(-y11, z1, q11)
-            store(work.precision, (c, b), q00)
-            store(work.precision, (c, b + 1), q01)
-            store(work.precision, (c + 1, b), q10)
-            store(work.precision, (c + 1, b + 1), q11)
+            store(work.precision, (row, column), q00)
+            store(work.precision, (row, column + 1), q01)
+            store(work.precision, (row + 1, column), q10)
+            store(work.precision, (row + 1, column + 1), q11)
 
 
 @kernel
@@ -232,19 +238,24 @@ def factor(problem: LaplaceProblem, work: Work) -> None:
     """Eliminate everything at the present curvature: N, C, Z, Q and log |I + Sigma W|."""
     facilities, indicators = work.eta.shape[:2]
     size = work.loading.shape[1]
-    for a in range(2 * indicators):
-        for b in range(2 * indicators):
+    for a in range(work.fixed.shape[0]):
+        for b in range(work.fixed.shape[0]):
             store(work.precision, (a, b), problem.prior_precision[a, b])
     root = facility_factor(problem, work.cov)
     outer, spare = np.empty((size, size, LANES)), np.empty((3, size, size, LANES))
+    sums, rows = np.empty((size, 2, LANES)), np.empty((2, 2 * indicators, LANES))
     logdet = fill(problem.prior_logdet)
-    for first in range(0, facilities, _TOGETHER):
-        last = min(first + _TOGETHER, facilities)
+    first = 0
+    while first < facilities:
+        last = run_end(problem, first, min(first + _TOGETHER, facilities))
         for i in range(first, last):
             clear(outer)
             logdet = logdet + _cells(problem, work, i, outer)
             logdet = logdet + _whiten(work, i, outer, root, spare)
             _couple(problem, work, i)
+            if problem.covariates.shape[1] > 0:
+                reduce_shared(problem, work, i, sums, rows)
         _reduce(problem, work, first, last)
+        first = last
     logdet = logdet + cholesky(work.precision, work.pivots)
     store(work.logdet, (), logdet)

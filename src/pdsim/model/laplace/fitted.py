@@ -16,9 +16,10 @@ class LaplaceResult:
         Logits without the case shock, turned; the standardised scale for scores.
     eta_expected : ndarray (draw, F, K) or None
         Endline expected from the baseline; None with one period.
-    alpha : ndarray (draw, K)
-    beta : ndarray (draw, K) or None
-        None with one period.
+    fixed : dict of str to ndarray (draw, K) or (draw, C)
+        Fixed effects by name: ``alpha``, and with two periods ``beta``, the change of controls
+        where there are any; ``imbalance`` and ``arm_effect``, how far the programme lies above
+        controls at baseline and in change; ``covariate_level`` and ``covariate_change``.
     hyper : dict of str to ndarray (draw,) or (draw, K)
         Standard deviations and correlations of the levels present, by name.
     ess : float
@@ -37,8 +38,7 @@ class LaplaceResult:
 
     eta: Floats
     eta_expected: Floats | None
-    alpha: Floats
-    beta: Floats | None
+    fixed: dict[str, Floats]
     hyper: dict[str, Floats]
     ess: float
     hyper_ess: float
@@ -57,9 +57,9 @@ class LaplaceResult:
 
     def draws(self) -> dict[str, Floats]:
         """Return every array over draws by its name in the posterior."""
-        arrays = {"eta": self.eta, "alpha": self.alpha, **self.hyper}
-        if self.eta_expected is not None and self.beta is not None:
-            arrays |= {"eta_expected": self.eta_expected, "beta": self.beta}
+        arrays = {"eta": self.eta, **self.fixed, **self.hyper}
+        if self.eta_expected is not None:
+            arrays["eta_expected"] = self.eta_expected
         return arrays
 
     def diagnostics(self) -> dict[str, float]:

@@ -26,6 +26,7 @@ import numpy as np
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.corrections import bounded_exp
+from pdsim.model.laplace.design import facility_means
 from pdsim.model.laplace.elementary import log
 from pdsim.model.laplace.hyper import CELL, Hyper
 from pdsim.model.laplace.lanes import (
@@ -55,8 +56,8 @@ class Draw(NamedTuple):
     shock : ndarray (F, G, 2, lane)
     expected : ndarray (F, K, lane)
         Endline expected from the baseline.
-    fixed : ndarray (2K, lane)
-        mu.
+    fixed : ndarray (n, lane)
+        theta.
     """
 
     eta: Floats
@@ -80,8 +81,9 @@ def normals_per_draw(problem: LaplaceProblem, candidates: int) -> int:
     """Return how many standard normal numbers one draw takes; they come in pairs."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
+    fixed = problem.prior_mean.size
     pairs = -(-candidates // 2)
-    needed = 2 * indicators + pairs * facilities * (size + 2 * indicators + 1)
+    needed = fixed + pairs * facilities * (size + 2 * indicators + 1)
     return needed + needed % 2
 
 
@@ -149,8 +151,8 @@ def draw(
     over facilities of the log mean of exp(R).
     """
     facilities, indicators = work.eta.shape[:2]
-    fixed, size = 2 * indicators, work.loading.shape[1]
-    candidates, each = u.shape[0], size + 1 + fixed
+    fixed, size = out.fixed.shape[0], work.loading.shape[1]
+    candidates, each = u.shape[0], size + 1 + 2 * indicators
     regression = np.empty((3, LANES))
     _facility_regression(problem, work, regression)
     for a in range(fixed):
@@ -159,15 +161,18 @@ def draw(
     at = fixed
     eta, shock = np.empty(out.eta.shape[1:]), np.empty(out.shock.shape[1:])
     expected, drift = np.empty(out.expected.shape[1:]), np.empty((size, LANES))
+    moved, means = np.empty((2 * indicators, LANES)), np.empty((2 * indicators, LANES))
     total = fill(0.0)
     for i in range(facilities):
-        _drift(work, i, out.fixed, drift)
+        facility_means(problem, i, out.fixed, moved)
+        facility_means(problem, i, work.fixed, means)
+        _drift(work, i, moved, drift)
         mass = fill(0.0)
         for s in range(candidates):
             if s % 2 == 1:
                 _turn(xi, at, at + each)
             _facility(
-                problem, work, i, slopes, regression, roots, xi, at, drift, out.fixed,
+                problem, work, i, slopes, regression, roots, xi, at, drift, moved, means,
                 eta, shock, expected,
             )  # fmt: skip
             if s % 2 == 1 or s == candidates - 1:
@@ -205,7 +210,7 @@ def _keep(chosen: object, source: Floats, target: Floats) -> None:
 
 @kernel
 def _drift(work: Work, i: int, fixed: Floats, out: Floats) -> None:
-    """Fill `out` (B, lane) with -Z mu of facility i."""
+    """Fill `out` (B, lane) with -Z D theta of facility i; `fixed` (2K, lane) is D theta."""
     for a in range(0, out.shape[0], 2):
         v0, v1 = fill(0.0), fill(0.0)
         for c in range(fixed.shape[0]):
@@ -228,11 +233,12 @@ def _facility(
     at: int,
     drift: Floats,
     fixed: Floats,
+    means: Floats,
     eta: Floats,
     shock: Floats,
     expected: Floats,
 ) -> None:
-    """Draw facility i given the deviations of the fixed effects, from the normals xi[at:]."""
+    """Draw facility i given its fixed effects' deviations from `means`, from normals xi[at:]."""
     size = work.loading.shape[1]
     moved, whole = np.empty((size, LANES)), np.empty((size, LANES))
     change = np.empty((problem.blocks, LANES))
@@ -252,7 +258,10 @@ def _facility(
             store(shock, (g, t), z + load(work.shock, (i, g, t)))
     at += size
     _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
-    _cells(problem, work, i, slopes, roots, xi, at + 1, moved, whole, change, fixed, eta, expected)
+    _cells(
+        problem, work, i, slopes, roots, xi, at + 1, moved, whole, change, fixed, means,
+        eta, expected,
+    )  # fmt: skip
 
 
 @kernel
@@ -313,10 +322,11 @@ def _cells(
     whole: Floats,
     change: Floats,
     fixed: Floats,
+    means: Floats,
     eta: Floats,
     expected: Floats,
 ) -> None:
-    """Draw the cells of facility i; `fixed` holds deviations from the mean."""
+    """Draw the cells of facility i; `fixed` (2K, lane) deviates from `means`."""
     for k in range(eta.shape[0]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
         fixed0, fixed1 = load(fixed, (c,)), load(fixed, (c + 1,))
@@ -336,8 +346,8 @@ def _cells(
         eta1 = load(work.eta, (i, k, 1)) + m1 + v01 * e0 + v11 * e1 + tilt * x0 + rest * x1
         store(eta, (k, 0), eta0)
         store(eta, (k, 1), eta1)
-        mu0 = load(work.fixed, (c,)) + fixed0
-        beta = load(work.fixed, (c + 1,)) + fixed1 - mu0
+        mu0 = load(means, (c,)) + fixed0
+        beta = load(means, (c + 1,)) + fixed1 - mu0
         own = eta0 - mu0 - load(whole, (d,))
         foretold = fma(load(slopes, (CELL + k,)), own, load(change, (d // 2,)))
         store(expected, (k,), eta0 + beta + foretold)

@@ -16,7 +16,8 @@ its variance on the logit, a constant, to :math:`\lambda^2`. With :math:`u = b /
 
 .. math:: v = \lambda^2, \qquad v' = -uc, \qquad v'' = u(1-u)c^2 + 2upq, \qquad u' = -u(1-u)c .
 
-Normal means have a constant curvature, the known precision.
+Normal means have a constant curvature, the known precision. Where the cases of a cell are easier or
+harder than those of reference, the logit of the cell is :math:`\eta` plus a known offset.
 """
 
 from typing import Final
@@ -46,7 +47,7 @@ def linearise(problem: LaplaceProblem, work: Work) -> None:
                     linearise_shocked(problem, work, i, k, t)
                 else:
                     eta = load(work.eta, (i, k, t))
-                    p, pq = logistic(eta)
+                    p, pq = logistic(eta + problem.offset[i, k, t])
                     w = n * pq
                     store(work.curvature, (i, k, t), w)
                     store(work.information, (i, k, t), fma(w, eta, y - n * p))
@@ -57,8 +58,9 @@ def linearise_shocked(problem: LaplaceProblem, work: Work, i: int, k: int, t: in
     """Fill curvature and information of one cell with a shock."""
     n, y, r = problem.size[i, k, t], problem.observed[i, k, t], problem.correlation[i, k, t]
     eta, z = load(work.eta, (i, k, t)), load(work.shock, (i, problem.group[k], t))
-    (loading, first, second, _), shift = shock_terms(eta, n, r, problem.visits[i, k, t])
-    p, pq = logistic(eta + loading * z + shift[0])
+    at = eta + problem.offset[i, k, t]
+    (loading, first, second, _), shift = shock_terms(at, n, r, problem.visits[i, k, t])
+    p, pq = logistic(at + loading * z + shift[0])
     scale = own_scale(n, r)
     residual, w = (y - n * p) * scale, pq * (n * scale)
     slope, bend = first * z + shift[1] + 1.0, second * z + shift[2]
@@ -126,7 +128,7 @@ def facility_likelihood(problem: LaplaceProblem, i: int, logit: Floats, shock: F
     for k in range(logit.shape[0]):
         for t in range(2):
             n, y = problem.size[i, k, t], problem.observed[i, k, t]
-            eta = load(logit, (k, t))
+            eta = load(logit, (k, t)) + problem.offset[i, k, t]
             if problem.gaussian:
                 miss = y - eta
                 total = total - (0.5 * n) * miss * miss

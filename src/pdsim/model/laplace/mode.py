@@ -59,7 +59,7 @@ def start_logits(problem: LaplaceProblem) -> Floats:
         return np.where(n > 0, y, np.broadcast_to(mean, y.shape))
     pooled = (np.sum(y, axis=0) + 0.5) / (np.sum(n, axis=0) + 1.0)
     p = (y + 4.0 * pooled) / (n + 4.0)
-    return np.log(p / (1.0 - p))
+    return np.log(p / (1.0 - p)) - problem.offset
 
 
 def find_mode(setup: Setup) -> Mode:

@@ -28,6 +28,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
+from pdsim.model.laplace.design import facility_means, same_design
 from pdsim.model.laplace.elementary import logistic
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.likelihood import third_derivatives
@@ -78,13 +79,13 @@ def allocate_spread(work: Work) -> Spread:
 
 
 @kernel
-def _facility(work: Work, root: Floats, i: int, half: Floats, effects: Floats) -> None:
-    """Fill H (B, 2K, lane) and Cov(v, z) (B, B, lane) of facility i; `root` is L_Q^-1."""
+def _facility(work: Work, root: Floats, first: int, i: int, half: Floats, effects: Floats) -> None:
+    """Fill H (B, n, lane) and Cov(v, z) (B, B, lane) of facility i; `root` is L_Q^-1 D_i."""
     size, fixed = half.shape[:2]
     for a in range(0, size, 2):
         for c in range(0, fixed, 2):
             v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-            for s in range(c + 2):
+            for s in range(min(c + 2 - first, root.shape[1])):
                 x0, x1 = load(work.coupling, (i, a, s)), load(work.coupling, (i, a + 1, s))
                 y0, y1 = load(root, (c, s)), load(root, (c + 1, s))
                 v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
@@ -116,12 +117,11 @@ def _store_block(
 
 
 @kernel
-def _fixed_blocks(root: Floats, out: Floats) -> None:
-    """Fill `out` (K, 3, lane) with the diagonal blocks of Q^-1 = root' root."""
-    size = root.shape[0]
-    for k in range(size // 2):
+def _fixed_blocks(root: Floats, first: int, out: Floats) -> None:
+    """Fill `out` (K, 3, lane) with the diagonal blocks of D_i Q^-1 D_i' = root' root."""
+    for k in range(out.shape[0]):
         q00, q01, q11 = fill(0.0), fill(0.0), fill(0.0)
-        for s in range(2 * k, size):
+        for s in range(first + 2 * k, root.shape[0]):
             a, b = load(root, (s, 2 * k)), load(root, (s, 2 * k + 1))
             q00, q01, q11 = fma(a, a, q00), fma(a, b, q01), fma(b, b, q11)
         store(out, (k, 0), q00)
@@ -130,10 +130,12 @@ def _fixed_blocks(root: Floats, out: Floats) -> None:
 
 
 @kernel
-def _cross(half: Floats, root: Floats, a: int, c: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """Return the 2 x 2 block of H L_Q^-1 at (a, c), by rows."""
+def _cross(
+    half: Floats, root: Floats, first: int, a: int, c: int
+) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """Return the 2 x 2 block of H L_Q^-1 D_i at (a, c), by rows."""
     v00, v01, v10, v11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-    for s in range(c, root.shape[0]):
+    for s in range(first + c, root.shape[0]):
         x0, x1 = load(half, (a, s)), load(half, (a + 1, s))
         y0, y1 = load(root, (s, c)), load(root, (s, c + 1))
         v00, v01 = fma(x0, y0, v00), fma(x0, y1, v01)
@@ -145,15 +147,19 @@ def _cross(half: Floats, root: Floats, a: int, c: int) -> tuple[Lanes, Lanes, La
 def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill the second moments of the cells."""
     facilities, indicators = work.eta.shape[:2]
-    size, fixed = work.loading.shape[1], 2 * indicators
-    root = inverse_lower(work.precision, work.pivots)
-    blocks = np.empty((indicators, 3, LANES))
-    _fixed_blocks(root, blocks)
+    size, fixed = work.loading.shape[1], work.fixed.shape[0]
+    inverse = inverse_lower(work.precision, work.pivots)
+    root, blocks = np.empty((fixed, 2 * indicators, LANES)), np.empty((indicators, 3, LANES))
     half, effects = np.empty((size, fixed, LANES)), np.empty((size, size, LANES))
     clear(spread.added)
     clear(spread.effects)
     for i in range(facilities):
-        _facility(work, root, i, half, effects)
+        first = problem.column[i]
+        if not same_design(problem, i):
+            for c in range(fixed):
+                facility_means(problem, i, inverse[c], root[c])
+            _fixed_blocks(root, first, blocks)
+        _facility(work, root, first, i, half, effects)
         for a in range(size):
             for b in range(size):
                 add(spread.effects, (a, b), load(effects, (a, b)))
@@ -167,7 +173,7 @@ def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
             v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
             v11 = load(work.inner, (i, k, 2))
             t00, t01, t10, t11 = 1.0 - v00 * w0, -v01 * w1, -v01 * w0, 1.0 - v11 * w1
-            c00, c01, c10, c11 = _cross(half, root, d, c)
+            c00, c01, c10, c11 = _cross(half, root, first, d, c)
             m00 = load(blocks, (k, 0)) - 2.0 * c00 + load(effects, (d, d))
             m01 = load(blocks, (k, 1)) - c01 - c10 + load(effects, (d, d + 1))
             m11 = load(blocks, (k, 2)) - 2.0 * c11 + load(effects, (d + 1, d + 1))
@@ -203,7 +209,7 @@ def _shocked_variances(
     v00, v01 = load(work.inner, (i, k, 0)), load(work.inner, (i, k, 1))
     v11 = load(work.inner, (i, k, 2))
     t00, t01, t10, t11 = 1.0 - v00 * w0, -v01 * w1, -v01 * w0, 1.0 - v11 * w1
-    h00, h01, h10, h11 = _cross(half, root, s, c)
+    h00, h01, h10, h11 = _cross(half, root, problem.column[i], s, c)
     # Cov(m, z)
     c00, c01 = load(effects, (d, s)) - h00, load(effects, (d, s + 1)) - h10
     c10, c11 = load(effects, (d + 1, s)) - h01, load(effects, (d + 1, s + 1)) - h11
@@ -238,15 +244,16 @@ def shift_information(problem: LaplaceProblem, work: Work, spread: Spread) -> No
                 n, y = problem.size[i, k, t], problem.observed[i, k, t]
                 eta, var = load(work.eta, (i, k, t)), load(spread.eta, (i, k, t))
                 w, info = load(work.curvature, (i, k, t)), load(work.information, (i, k, t))
+                at = eta + problem.offset[i, k, t]
                 if g < 0:
-                    p, pq = logistic(eta)
+                    p, pq = logistic(at)
                     bend = (-0.5 * n) * var * pq * (1.0 - 2.0 * p)
                     store(h, (i, k, t), fma(w, eta, y - n * p) - info + bend)
                 else:
                     z, x = load(work.shock, (i, g, t)), load(work.cross, (i, k, t))
                     own = load(work.shock_curvature, (i, k, t))
                     pull, pull_z = third_derivatives(
-                        (n, y, problem.correlation[i, k, t], problem.visits[i, k, t]), eta, z,
+                        (n, y, problem.correlation[i, k, t], problem.visits[i, k, t]), at, z,
                         var, load(spread.shared, (i, k, t)), load(spread.shock, (i, g, t)),
                     )  # fmt: skip
                     shock_info = load(work.shock_information, (i, k, t))

@@ -30,12 +30,19 @@ class LaplaceProblem(NamedTuple):
         Case correlation r, as a share of the error that a cell has with its design effect.
     visits : ndarray (F, K, 2)
         Variance on the logit that visits add to the shock.
+    offset : ndarray (F, K, 2)
+        What the case mix of a cell adds to its logit; 0 without one.
     gaussian : bool
         Normal means with known precision in place of binomial counts.
-    prior_precision : ndarray (2K, 2K)
-        Of the fixed effects mu_k = (alpha_k, alpha_k + beta_k), in the order k, period.
-    prior_mean, prior_information : ndarray (2K,)
-        The mean, and the precision times the mean.
+    column : ndarray (F,)
+        Where the fixed effects of the facility's arm begin: 2K times its number.
+    covariates : ndarray (F, C)
+        Standardised.
+    prior_precision : ndarray (n, n)
+        Of the fixed effects, n = 2 (A K + C) with A arms: (alpha_k, alpha_k + beta_k) of the first
+        arm in the order k, period, then those of the second, then (g, g + h) of the covariates.
+    prior_mean, prior_information : ndarray (n,)
+        The mean, 0 for covariates, and the precision times the mean.
     prior_logdet : float
         log |prior covariance|.
     """
@@ -48,7 +55,10 @@ class LaplaceProblem(NamedTuple):
     groups: int
     correlation: Floats
     visits: Floats
+    offset: Floats
     gaussian: bool
+    column: Ints
+    covariates: Floats
     prior_precision: Floats
     prior_mean: Floats
     prior_information: Floats
@@ -60,7 +70,7 @@ def build_problem(data: ModelData) -> LaplaceProblem:
     _, indicators, periods = data.shape
     separate = "domain" in data.levels
     group = data.case_group if data.shocked else np.full(indicators, -1)
-    covariance, mean = _fixed_effects(data.priors.alpha, data.priors.beta, indicators)
+    covariance, mean = _fixed_effects(data)
     precision = np.linalg.inv(covariance)
     return LaplaceProblem(
         observed=two_periods(data.observed, periods),
@@ -71,7 +81,10 @@ def build_problem(data: ModelData) -> LaplaceProblem:
         groups=int(group.max()) + 1,
         correlation=_repeated(data.cell_correlation),
         visits=_repeated(data.visit_variance),
+        offset=two_periods(data.case_mix, periods),
         gaussian=data.kind == "scores",
+        column=2 * indicators * data.arm_codes.astype(np.int64),
+        covariates=np.ascontiguousarray(data.covariate_values),
         prior_precision=precision,
         prior_mean=mean,
         prior_information=precision @ mean,
@@ -91,16 +104,48 @@ def _repeated(values: Floats) -> Floats:
     return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 2)), dtype=np.float64)
 
 
-def _fixed_effects(alpha: MeanPrior, beta: MeanPrior, indicators: int) -> tuple[Floats, Floats]:
-    """Return covariance and mean of mu, with the means of alpha and beta marginalised."""
+def _fixed_effects(data: ModelData) -> tuple[Floats, Floats]:
+    """Return covariance and mean of the fixed effects, with the means of priors marginalised."""
+    prior, arms, indicators = data.priors, data.arms, data.shape[1]
 
     def covariance(prior: MeanPrior) -> Floats:
         return prior.sd**2 * np.eye(indicators) + prior.mean_sd**2
 
-    base, change = covariance(alpha), covariance(beta)
-    joint = np.empty((indicators, 2, indicators, 2))
-    joint[:, 0, :, 0] = joint[:, 0, :, 1] = joint[:, 1, :, 0] = base
-    joint[:, 1, :, 1] = base + change
-    size = 2 * indicators
-    mean = np.tile([alpha.mean, alpha.mean + beta.mean], indicators)
-    return joint.reshape(size, size), mean.astype(np.float64)
+    base, change = covariance(prior.alpha), covariance(prior.beta)
+    # over (arm, indicator, period) twice
+    joint = np.empty((arms, indicators, 2, arms, indicators, 2))
+    mean = np.empty((arms, indicators, 2))
+    joint[:] = base[None, :, None, None, :, None]
+    joint[:, :, 1, :, :, 1] = (base + change)[None, :, None, :]
+    mean[:] = prior.alpha.mean, prior.alpha.mean + prior.beta.mean
+    if arms == 2:
+        joint[1, :, :, 1] += covariance(prior.imbalance)[:, None, :, None]
+        joint[1, :, 1, 1, :, 1] += covariance(prior.arm_effect)
+        mean[1] += prior.imbalance.mean, prior.imbalance.mean + prior.arm_effect.mean
+    first, covariates = mean.size, data.covariate_values.shape[1]
+    size = first + 2 * covariates
+    whole = np.zeros((size, size))
+    whole[:first, :first] = joint.reshape(first, first)
+    level, shift = prior.covariate_level.sd**2, prior.covariate_change.sd**2
+    pair = [[level, level], [level, level + shift]]
+    whole[first:, first:] = np.kron(np.eye(covariates), pair)
+    return whole, np.concatenate([mean.reshape(first), np.zeros(2 * covariates)])
+
+
+def fixed_effects(data: ModelData, theta: Floats) -> dict[str, Floats]:
+    """Return the draws of the fixed effects (draw, n) by their names in the posterior."""
+    indicators, both = data.shape[1], data.shape[2] == 2
+    size = 2 * indicators * data.arms
+    arms = theta[:, :size].reshape(len(theta), data.arms, indicators, 2)
+    found = {"alpha": arms[:, 0, :, 0]}
+    change = arms[..., 1] - arms[..., 0]
+    if both:
+        found["beta"] = change[:, 0]
+    if data.arms == 2:
+        found["imbalance"] = arms[:, 1, :, 0] - arms[:, 0, :, 0]
+        found["arm_effect"] = change[:, 1] - change[:, 0]
+    if theta.shape[1] > size:
+        found["covariate_level"] = theta[:, size::2]
+        if both:
+            found["covariate_change"] = theta[:, size + 1 :: 2] - theta[:, size::2]
+    return {name: np.ascontiguousarray(values) for name, values in found.items()}

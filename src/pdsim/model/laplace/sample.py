@@ -23,6 +23,7 @@ from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
 from pdsim.model.laplace.hyper import hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
+from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.model.laplace.trajectories import evaluate
 from pdsim.model.laplace.weighting import normalise, pareto_k, systematic
@@ -93,8 +94,7 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS
     return LaplaceResult(
         eta=drawn.eta,
         eta_expected=drawn.expected if both else None,
-        alpha=drawn.fixed[:, 0::2].copy(),
-        beta=drawn.fixed[:, 1::2] - drawn.fixed[:, 0::2] if both else None,
+        fixed=fixed_effects(data, drawn.fixed),
         hyper=hyper,
         ess=fit.ess,
         hyper_ess=fit.hyper_ess,

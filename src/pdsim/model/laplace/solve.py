@@ -20,6 +20,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
+from pdsim.model.laplace.design import facility_means, gather_shared
 from pdsim.model.laplace.eliminate import factor
 from pdsim.model.laplace.lanes import (
     LANES,
@@ -48,7 +49,8 @@ _LONGEST_STEP: Final = 4.0
 def _gather(
     problem: LaplaceProblem, work: Work, h: Floats, hz: Floats, i: int, right: Floats, fixed: Floats
 ) -> None:
-    """Add b to `fixed` (2K, lane) and [b; b_z] to `right` (B, lane)."""
+    """Add b to `fixed` (n, lane) and [b; b_z] to `right` (B, lane)."""
+    first = problem.column[i]
     for k in range(h.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
         v01 = load(work.inner, (i, k, 1))
@@ -57,8 +59,8 @@ def _gather(
         e1 = fma(load(work.inner, (i, k, 2)), h1, v01 * h0)
         b0 = fma(-load(work.curvature, (i, k, 0)), e0, h0)
         b1 = fma(-load(work.curvature, (i, k, 1)), e1, h1)
-        add(fixed, (c,), b0)
-        add(fixed, (c + 1,), b1)
+        add(fixed, (first + c,), b0)
+        add(fixed, (first + c + 1,), b1)
         add(right, (d,), b0)
         add(right, (d + 1,), b1)
         if g >= 0:
@@ -84,20 +86,25 @@ def solve(
     """
     facilities, indicators = h.shape[:2]
     size = work.loading.shape[1]
-    right = np.empty((size, LANES))
+    right, means = np.empty((size, LANES)), np.empty((2 * indicators, LANES))
     for i in range(facilities):
         clear(right)
         _gather(problem, work, h, hz, i, right, fixed)
+        first = problem.column[i]
         for a in range(0, size, 2):
             r0, r1 = load(right, (a,)), load(right, (a + 1,))
             store(effects, (i, a), r0)
             store(effects, (i, a + 1), r1)
             for c in range(2 * indicators):
-                entry = fma(-load(work.coupling, (i, a, c)), r0, load(fixed, (c,)))
-                store(fixed, (c,), fma(-load(work.coupling, (i, a + 1, c)), r1, entry))
+                entry = fma(-load(work.coupling, (i, a, c)), r0, load(fixed, (first + c,)))
+                entry = fma(-load(work.coupling, (i, a + 1, c)), r1, entry)
+                store(fixed, (first + c,), entry)
+        if problem.covariates.shape[1] > 0:
+            gather_shared(problem, work, i, right, fixed)
     forward(work.precision, work.pivots, fixed)
     backward(work.precision, work.pivots, fixed)
     for i in range(facilities):
+        facility_means(problem, i, fixed, means)
         for a in range(0, size, 2):
             v0, v1 = fill(0.0), fill(0.0)
             for b in range(size):
@@ -105,14 +112,14 @@ def solve(
                 v0 = fma(load(work.covariance, (i, a, b)), r, v0)
                 v1 = fma(load(work.covariance, (i, a + 1, b)), r, v1)
             for c in range(2 * indicators):
-                mu = load(fixed, (c,))
+                mu = load(means, (c,))
                 v0 = fma(-load(work.coupling, (i, a, c)), mu, v0)
                 v1 = fma(-load(work.coupling, (i, a + 1, c)), mu, v1)
             store(right, (a,), v0)
             store(right, (a + 1,), v1)
         for a in range(size):
             store(effects, (i, a), load(right, (a,)))
-        _scatter(problem, work, h, i, right, fixed, eta, shock)
+        _scatter(problem, work, h, i, right, means, eta, shock)
 
 
 @kernel
@@ -122,19 +129,19 @@ def _scatter(
     h: Floats,
     i: int,
     effects: Floats,
-    fixed: Floats,
+    means: Floats,
     eta: Floats,
     shock: Floats,
 ) -> None:
-    """Set eta = T m + V (h - X z) of facility i from its effects (B, lane) and mu."""
+    """Set eta = T m + V (h - X z) of facility i from its effects (B, lane) and means (2K, lane)."""
     for g in range(problem.groups):
         s = 2 * (problem.blocks + g)
         store(shock, (i, g, 0), load(effects, (s,)))
         store(shock, (i, g, 1), load(effects, (s + 1,)))
     for k in range(h.shape[1]):
         d, g, c = 2 * problem.domain[k], problem.group[k], 2 * k
-        m0 = load(fixed, (c,)) + load(effects, (d,))
-        m1 = load(fixed, (c + 1,)) + load(effects, (d + 1,))
+        m0 = load(means, (c,)) + load(effects, (d,))
+        m1 = load(means, (c + 1,)) + load(effects, (d + 1,))
         e0 = fma(-load(work.curvature, (i, k, 0)), m0, load(h, (i, k, 0)))
         e1 = fma(-load(work.curvature, (i, k, 1)), m1, load(h, (i, k, 1)))
         if g >= 0:
@@ -212,6 +219,7 @@ def laplace_value(problem: LaplaceProblem, work: Work) -> None:
     """Fill `objective` with psi at the solution of the present factors."""
     quadratic = load(work.logdet, ())
     for i in range(work.eta.shape[0]):
+        first = problem.column[i]
         for k in range(work.eta.shape[1]):
             g = problem.group[k]
             for t in range(2):
@@ -219,7 +227,7 @@ def laplace_value(problem: LaplaceProblem, work: Work) -> None:
                 a = fma(-load(work.curvature, (i, k, t)), eta, load(work.information, (i, k, t)))
                 if g >= 0:
                     a = fma(-load(work.cross, (i, k, t)), load(work.shock, (i, g, t)), a)
-                quadratic = fma(a, eta - problem.prior_mean[2 * k + t], quadratic)
+                quadratic = fma(a, eta - problem.prior_mean[first + 2 * k + t], quadratic)
         for g in range(problem.groups):
             for t in range(2):
                 z = load(work.shock, (i, g, t))

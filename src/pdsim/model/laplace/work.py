@@ -31,11 +31,11 @@ class Work(NamedTuple):
     loading, covariance : (F, B, B, lane)
         N_i = R_i^-1 Lambda' and C_i = N_i' N_i.
     coupling : (F, B, 2K, lane)
-        Z_i.
-    precision, pivots : (2K, 2K, lane), (2K, lane)
+        Z_i, for the fixed effects of the cells of facility i (`design`).
+    precision, pivots : (n, n, lane), (n, lane)
         Cholesky factor of Q, lower, and its inverse diagonal.
-    fixed : (2K, lane)
-        mu.
+    fixed : (n, lane)
+        theta.
     effects : (F, B, lane)
         v and z of a facility.
     logdet, objective, step : (lane,)
@@ -75,7 +75,7 @@ def allocate(problem: LaplaceProblem) -> Work:
     cells = (facilities, indicators, 2, LANES)
     shocked = cells if problem.groups else (0, 0, 2, LANES)
     shocks = (facilities, problem.groups, 2, LANES)
-    fixed = 2 * indicators
+    fixed = problem.prior_mean.size
     return Work(
         cov=np.zeros((CELL + indicators, 4, LANES)),
         eta=np.zeros(cells),
@@ -89,7 +89,7 @@ def allocate(problem: LaplaceProblem) -> Work:
         share=np.zeros((facilities, indicators, 7 if problem.groups else 3, LANES)),
         loading=np.zeros((facilities, size, size, LANES)),
         covariance=np.zeros((facilities, size, size, LANES)),
-        coupling=np.zeros((facilities, size, fixed, LANES)),
+        coupling=np.zeros((facilities, size, 2 * indicators, LANES)),
         precision=np.zeros((fixed, fixed, LANES)),
         pivots=np.zeros((fixed, LANES)),
         fixed=np.zeros((fixed, LANES)),

@@ -431,7 +431,8 @@ def _foot(results: Results, facts: Table) -> tuple[Text, ...]:
     """Return what the numbers are, said once."""
     texts: list[Text] = [(f"Brackets: {results.interval_percent} credible intervals.",)]
     if results.null is not None:
-        texts.append(("Change over the period, whatever caused it: no controls.",))
+        beyond = "what lies beyond controls stands below" if results.has("programme") else ""
+        texts.append((f"Change over the period, whatever caused it: {beyond or 'no controls'}.",))
     if results.attr("case_correlation_source", "") == "unset" and results.shares_cases:
         texts.append(("The correlation within cases is unknown and taken as 0.",))
     if results.attr("design_effect_source", "") == "unset" and results.has("design_effect"):

@@ -81,6 +81,28 @@ def _model(results: Results, settings: Table) -> list[Text]:
             "; their priors are in the table below." if results.loads("priors", {}) else ".",
         )
     ]
+    if results.has("programme"):
+        texts.append(
+            (
+                "The programme and the controls had levels and changes of their own for every "
+                "indicator, around which facilities of both spread alike; only facilities of the "
+                "programme were ranked.",
+            )
+        )
+    if results.has("covariates"):
+        texts.append(
+            (
+                "Levels and changes also depended on the standardised covariates, with slopes that "
+                "all indicators share.",
+            )
+        )
+    if results.has("study") and "expected" in results.group("study"):
+        texts.append(
+            (
+                "Logits were shifted by the mix of cases, logit(expected / trials) less that of "
+                "the reference, so that levels are those of the reference mix.",
+            )
+        )
     r = float(results.attr("case_correlation", float("nan")))
     if results.attr("kind") == "counts" and r > 0:
         source = {"estimated": "estimated from the cases", "stated": "assumed"}

@@ -10,6 +10,7 @@ from pdsim.reports.study.front import answer_table, front, headings
 from pdsim.reports.study.misfit import misfit_table
 from pdsim.reports.study.sections.asked import asked_section
 from pdsim.reports.study.sections.behind import behind_section
+from pdsim.reports.study.sections.beyond_controls import controls_section
 from pdsim.reports.study.sections.caution import caution_section
 from pdsim.reports.study.sections.fit_check import check_section
 from pdsim.reports.study.sections.made import made_section
@@ -67,6 +68,7 @@ def base_tables(results: Results) -> dict[str, Table]:
 _SECTIONS: Final[tuple[Builder, ...]] = (
     selection_section,
     improvement_section,
+    controls_section,
     asked_section,
     rounds_section,
     interviews_section,

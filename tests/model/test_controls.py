@@ -1,0 +1,209 @@
+"""The effect beyond controls, against published figures and exact cases."""
+
+import numpy as np
+import pytest
+
+import pdsim
+from pdsim.errors import InputError
+from pdsim.model import beyond_unseen_control, programme_effect
+from pdsim.model.composites import expected_endline
+from pdsim.priors import MeanPrior, Priors, ScalePrior, SlopePrior
+from pdsim.ranking.strata import stratum_probability
+from pdsim.study import Study, StudyOptions
+
+SAMPLE = ("chain", "draw")
+
+
+def counts(arms, successes, trials, indicator="x"):
+    """Return a long table of counts (facility, period)."""
+    rows = [
+        {"facility": f"F{i:02}", "arm": arm, "indicator": indicator, "period": period,
+         "successes": successes[i][t], "trials": trials}
+        for i, arm in enumerate(arms)
+        for t, period in enumerate(("baseline", "endline"))
+    ]  # fmt: skip
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_difference_in_differences_of_minimum_wages():
+    """Card and Krueger (1994), Table 3, row 1 and 2: full-time employment, NJ and PA.
+
+    2.75 with SE 1.799, the root of the sum of the four squared standard errors. Cells are made
+    independent by a standard deviation between facilities that far exceeds theirs.
+    """
+    cells = {"NJ": ((20.44, 0.51), (21.03, 0.52)), "PA": ((23.33, 1.35), (21.17, 0.94))}
+    rows = [
+        {"facility": name, "arm": arm, "indicator": "employment", "period": period,
+         "mean": value[0], "se": value[1]}
+        for name, key, arm in (("NJ", "NJ", "programme"), ("NJ again", "NJ", "programme"),
+                               ("PA", "PA", "control"))
+        for period, value in zip(("baseline", "endline"), cells[key], strict=True)
+    ]  # fmt: skip
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    far = ScalePrior(family="inverse_gamma_variance", shape=2000.0, scale=2000.0 * 12.0**2)
+    wide = MeanPrior(mean_sd=30.0, sd=30.0)
+    priors = Priors(
+        alpha=wide, beta=wide, imbalance=wide, arm_effect=wide,
+        sd_baseline_facility=far, sd_change_facility=far,
+    )  # fmt: skip
+    study = Study.from_long(table, options=StudyOptions(priors=priors))
+    fit = pdsim.fit(study, engine="laplace", seed=1, draws=4000, hand_over=False)
+    effect = pdsim.composite(fit, estimand="effect_change").sel(facility="NJ")
+    draws = effect.size
+    # 12 standard deviations of 1.67 draw a standard error of 1.8 in by less than 1 %
+    assert float(effect.mean()) == pytest.approx(2.75, abs=0.03 + 4 * 1.8 / np.sqrt(draws))
+    assert float(effect.std()) == pytest.approx(1.799, rel=0.01 + 4 / np.sqrt(2 * draws))
+    with pytest.raises(InputError, match="controls differ from each other"):
+        beyond_unseen_control(fit, seed=1)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """Two arms of the same six facilities with a million cases, and both 1 logit higher."""
+    base = np.linspace(-0.6, 0.4, 6)
+    move = np.array([0.9, 0.3, 0.7, 0.5, 1.1, 0.6])
+    fits = []
+    for shift in (0.0, 1.0):
+        p = 1 / (1 + np.exp(-np.stack([base, base + move + shift], axis=-1)))
+        successes = np.round(np.tile(p, (2, 1)) * 1e6)
+        table = counts(["programme"] * 6 + ["control"] * 6, successes, 10**6)
+        study = Study.from_long(table)
+        fits.append(pdsim.fit(study, engine="laplace", seed=2, draws=2000, hand_over=False))
+    return fits
+
+
+def test_identical_arms_have_no_effect(alike):
+    plain = alike[0]
+    additive = programme_effect(plain, estimand="effect_change")
+    assert float(np.abs(additive).max()) < 0.5  # a million cases leave .05 pp a cell
+    effect = programme_effect(plain)
+    error = float(effect.std()) / np.sqrt(500)
+    assert float(effect.mean()) == pytest.approx(0.0, abs=4 * error)
+    own = plain["posterior"]["arm_effect"]
+    assert float(own.mean()) == pytest.approx(0.0, abs=4 * float(own.std()) / np.sqrt(500))
+
+
+def logit_effects(fit):
+    """Return what the programme's facilities reached beyond a control's expected logit."""
+    posterior = fit["posterior"]
+    as_control = posterior["eta_expected"] - posterior["arm_effect"]
+    beyond = posterior["eta"].isel(period=1) - as_control
+    return beyond.isel(facility=slice(6)).mean((*SAMPLE, "indicator")).to_numpy()
+
+
+def test_a_shift_of_both_endlines_moves_points_but_no_logit_effect_and_no_order(alike):
+    plain, shifted = alike
+    first, second = (fit["posterior"]["arm_effect"] for fit in alike)
+    error = float(first.std()) / np.sqrt(250)
+    assert float(first.mean() - second.mean()) == pytest.approx(0.0, abs=4 * error)
+    order = [np.argsort(logit_effects(fit)).tolist() for fit in (plain, shifted)]
+    assert order[0] == order[1]
+    points = [pdsim.composite(fit, estimand="effect_change").mean(SAMPLE) for fit in alike]
+    assert float(np.abs(points[0] - points[1]).max()) > 1.0
+
+
+def test_the_effect_is_the_net_change_plus_what_the_arms_differ_by(alike):
+    """By hand, draw by draw: the expected endline with gamma taken off its logit."""
+    fit = alike[0]
+    posterior = fit["posterior"]
+    mine = fit["constant_data"]["arm"] == "programme"
+    variance = posterior["sd_change_facility"] ** 2 * (1 - posterior["corr_facility"] ** 2)
+    logit = posterior["eta_expected"] - mine * posterior["arm_effect"]
+    nodes, masses = np.polynomial.hermite_e.hermegauss(21)
+    by_hand = sum(
+        mass / masses.sum() / (1 + np.exp(-(logit + node * np.sqrt(variance))))
+        for node, mass in zip(nodes, masses, strict=True)
+    )
+    np.testing.assert_allclose(
+        expected_endline(fit, as_control=True), by_hand.transpose(*logit.dims), atol=1e-9
+    )
+
+
+def test_controls_are_not_ranked_with_the_others(alike):
+    fit = alike[0]
+    assert pdsim.composite(fit)["facility"].to_numpy().tolist() == [f"F{i:02}" for i in range(6)]
+    other = pdsim.composite(fit, arm="control")["facility"].to_numpy().tolist()
+    assert other == [f"F{i:02}" for i in range(6, 12)]
+    with pytest.raises(InputError, match="needs controls"):
+        pdsim.composite(pdsim.levels(fit), estimand="effect")
+
+
+SEEDS = {
+    "successes": [10, 23, 23, 26, 17, 5, 53, 55, 32, 46, 10, 8, 10, 8, 23, 0, 3, 22, 15, 32, 3],
+    "trials": [39, 62, 81, 51, 39, 6, 74, 72, 51, 79, 13, 16, 30, 28, 45, 4, 12, 41, 30, 51, 7],
+    "seed": [0] * 11 + [1] * 10,
+    "root": [0] * 5 + [1] * 6 + [0] * 5 + [1] * 5,
+}
+
+
+def test_seeds_of_bugs():
+    """Spiegelhalter and others, BUGS Examples Volume 1, Seeds: random-effects logistic regression.
+
+    Published: -.5546, .08497, 1.356, -.8229, sigma .2731; a long run made elsewhere: -.5499,
+    .0817, 1.3523, -.8245, .2843. Both are within 4 Monte Carlo errors and .02 of ours.
+    """
+    both = [a * b for a, b in zip(SEEDS["seed"], SEEDS["root"], strict=True)]
+    table = {"facility": [f"plate {i}" for i in range(21)], "indicator": ["germinated"] * 21}
+    vague = ScalePrior(family="inverse_gamma_variance", shape=0.001, scale=0.001)
+    flat = SlopePrior(sd=300.0)
+    study = Study.from_long(
+        table | SEEDS | {"both": both},
+        options=StudyOptions(
+            covariates=("seed", "root", "both"),
+            priors=Priors(
+                alpha=MeanPrior(mean_sd=0.0, sd=1000.0),
+                covariate_level=flat,
+                sd_baseline_facility=vague,
+            ),
+        ),
+    )
+    fit = pdsim.fit(study, engine="laplace", seed=3, draws=5000, hand_over=False)
+    assert fit.attrs["convergence"] == "passed"
+    posterior = fit["posterior"]
+    x = np.array([SEEDS["seed"], SEEDS["root"], both], dtype=float)
+    mean, sd = x.mean(axis=1), x.std(axis=1, ddof=1)
+    slopes = posterior["covariate_level"].stack(sample=SAMPLE).to_numpy() / sd[:, None]
+    start = posterior["alpha"].to_numpy().reshape(-1) - mean @ slopes
+    drawn = np.vstack([start, slopes, posterior["sd_baseline_facility"].to_numpy().reshape(-1)])
+    error = drawn.std(axis=1) / np.sqrt(float(fit.attrs["ess"]))
+    published = np.array([-0.5546, 0.08497, 1.356, -0.8229, 0.2731])
+    long_run = np.array([-0.5499, 0.0817, 1.3523, -0.8245, 0.2843])
+    for exact in (published, long_run):
+        assert (np.abs(drawn.mean(axis=1) - exact) < 4 * error + 0.02).all()
+
+
+def test_given_covariates_is_the_level_at_their_average():
+    rng = np.random.default_rng(4)
+    table = {
+        "facility": [f"F{i}" for i in range(10)],
+        "indicator": ["x"] * 10,
+        "successes": rng.integers(5, 25, 10),
+        "trials": [30] * 10,
+        "beds": rng.normal(size=10),
+    }
+    study = Study.from_long(table, options=StudyOptions(covariates=("beds",)))
+    fit = pdsim.fit(study, engine="laplace", seed=1, draws=200)
+    x = np.asarray(table["beds"])
+    x = (x - x.mean()) / x.std(ddof=1)
+    posterior = fit["posterior"]
+    shift = posterior["covariate_level"].to_numpy()[..., 0, None] * x
+    by_hand = 1 / (1 + np.exp(-(posterior["eta"].to_numpy()[..., 0, 0] - shift)))
+    found = pdsim.levels(fit, given_covariates=True).to_numpy()[..., 0, 0]
+    np.testing.assert_allclose(found, by_hand)
+
+
+def test_a_place_in_each_stratum():
+    rng = np.random.default_rng(1)
+    score = pdsim.composite(pdsim.fit(pdsim.load_example("surgical"), engine="laplace", seed=1))
+    alone = stratum_probability(score, [str(i) for i in range(12)])
+    assert (alone["probability"] == 1).all()
+    assert (alone["probability_mcse"] == 0).all()
+    strata = rng.permutation(np.repeat(["a", "b", "c"], 4)).tolist()
+    for quota in (1, 2):
+        table = stratum_probability(score, strata, quota=quota)
+        share = table["probability"].groupby("stratum").sum()
+        np.testing.assert_allclose(share, quota)
+        assert int(table["selected"].sum()) == 3 * quota
+    whole = stratum_probability(score, ["all"] * 12, quota=3)
+    top = pdsim.top_probability(score, m=3)["top_probability"]
+    np.testing.assert_allclose(whole["probability"], top)
