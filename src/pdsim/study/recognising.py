@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pdsim.study.caselayout import take_cases, take_join
 from pdsim.study.columnroles import (
     one_two_columns,
     part_column,
@@ -20,10 +21,8 @@ from pdsim.study.describing import describe, note_totals, take_periods, without_
 from pdsim.study.exports import Export, dhis2_table, export_of
 from pdsim.study.frames import text_column, visible
 from pdsim.study.layouts import (
-    take_cases,
     take_columns,
     take_fill,
-    take_join,
     take_long,
     take_parts,
     take_ratios,
