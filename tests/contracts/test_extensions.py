@@ -252,7 +252,7 @@ def test_a_plan_knows_them(own, rule):
         high=200,
         sensitivity=False,
         precision=0.5,
-        most=400,
+        most=1000,
         seed=1,
     )
     assert plan["answer"].attrs["status"]
