@@ -21,7 +21,7 @@ def test_every_package_is_in_the_reference() -> None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PACKAGES"
     ]
     source = Path(pdsim.__file__).parent
-    public = {path.parent.name for path in source.glob("*/__init__.py")}
+    public = {path.parent.name for path in source.glob("*/__init__.py")} - {"cli"}
     assert public <= set(packages)
 
 
