@@ -25,6 +25,8 @@ _MOST_CELLS: Final = 30_000_000
 """Of all replicates: of thousands of facilities fewer are drawn."""
 _FEWEST: Final = 300
 
+_TO_BOTH_SIDES: Final = ("spread", "baseline spread")
+
 ADVICE: Final = {
     "spread": "fit it with indicator_spread = 'own', or with a wider prior of the standard "
     "deviations of the indicators",
@@ -61,11 +63,12 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
 
     Notes
     -----
-    Statistics of one kind are standardised by their replicates; ``p_value`` is the share of
-    replicates whose largest absolute value over all indicators (facilities) is as large as the
-    observed one here [1]_. A kind of check is flagged below ``FALSE_ALARMS`` over the number of
-    kinds, so that a study for which the model is right is flagged at all with at most that
-    probability, and less often in fact, since the data are used twice.
+    Statistics of one kind are standardised by their replicates, spreads on the log scale;
+    ``p_value`` is the share of replicates whose largest deviation over all indicators (facilities)
+    is as large as the observed one here [1]_: of spreads to either side, of the others upwards.
+    A kind of check is flagged below ``FALSE_ALARMS`` over the number of kinds, so that a study for
+    which the model is right is flagged at all with at most that probability, and less often in
+    fact, since the data are used twice.
 
     References
     ----------
@@ -102,7 +105,8 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
         if not known.size:
             continue
         values = values[:, known]
-        p = _adjusted(values if name == "zeros" else np.log(np.maximum(values, 1e-6)))
+        both = name in _TO_BOTH_SIDES
+        p = _adjusted(np.log(np.maximum(values, 1e-6)) if both else values, upwards=not both)
         middle, of = np.median(values[1:], axis=0), labels.get(name, indicators)
         rows += [
             (name, of[at], values[0, n], middle[n], p[n], p[n] < limit,
@@ -118,10 +122,11 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     )
 
 
-def _adjusted(values: Floats) -> Floats:
+def _adjusted(values: Floats, *, upwards: bool) -> Floats:
     """Return for each column of row 0 the share of rows with a largest deviation as large."""
     sd = values.std(axis=0)
-    z = np.abs(values - values.mean(axis=0)) / np.where(sd > 0, sd, np.inf)
+    z = (values - values.mean(axis=0)) / np.where(sd > 0, sd, np.inf)
+    z = np.maximum(z, 0.0) if upwards else np.abs(z)
     # sums of the same numbers in another order are one figure
     return np.asarray((z.max(axis=1)[:, None] >= z[0] * (1.0 - 1e-9)).mean(axis=0))
 
