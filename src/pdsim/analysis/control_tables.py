@@ -121,16 +121,18 @@ def _positive(draws: xr.DataArray) -> xr.Dataset:
     )
 
 
-def _parts(level: xr.DataArray) -> dict[str, np.ndarray]:
+def _parts(level: xr.DataArray) -> dict[str, list[float]]:
     """Return the weights of the whole, of every domain and of every indicator that counts."""
     weight = level["weight"].to_numpy().astype(float)
     names, domain = level["indicator"].to_numpy(), level["domain"].to_numpy()
-    parts = {WHOLE: weight}
+    parts = {WHOLE: weight.tolist()}
     counted = list(dict.fromkeys(domain[weight > 0].tolist()))
     if len(counted) > 1:
-        parts |= {f"domain {name}": np.where(domain == name, weight, 0.0) for name in counted}
+        parts |= {
+            f"domain {name}": np.where(domain == name, weight, 0.0).tolist() for name in counted
+        }
     if len(names) > 1:
-        parts |= {str(name): (names == name).astype(float) for name in names}
+        parts |= {str(name): (names == name).astype(float).tolist() for name in names}
     return parts
 
 

@@ -49,7 +49,7 @@ def levels(
     >>> pdsim.levels(fit).dims
     ('chain', 'draw', 'facility', 'indicator', 'period')
     """
-    eta = in_arm(fit, fit["posterior"]["eta"], arm)
+    eta = in_arm(fit, fit["posterior"].to_dataset()["eta"], arm)
     if given_covariates:
         eta = eta - in_arm(fit, _by_covariates(fit), arm)
     if fit.attrs["kind"] == "counts":

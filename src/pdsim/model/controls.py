@@ -65,17 +65,17 @@ def beyond_unseen_control(fit: xr.DataTree, *, weights: Weights = None, seed: in
     InputError
         With fewer than three controls.
     """
-    controls = in_arm(fit, fit["constant_data"]["facility"], CONTROL).size
+    controls = in_arm(fit, fit["constant_data"].to_dataset()["facility"], CONTROL).size
     if controls < LEAST_CONTROLS:
         rule = f"{controls} control(s) do not say how controls differ from each other"
         cure = f"it takes {LEAST_CONTROLS} at least; the effect itself can be had"
         raise InputError(Problem(rule=rule, cure=cure))
     level = levels(fit)
     weight = resolve_weights(weights, level)
-    posterior, kind = fit["posterior"], kind_named(fit.attrs["kind"])
+    posterior, kind = fit["posterior"].to_dataset(), kind_named(fit.attrs["kind"])
     expected = in_arm(fit, posterior["eta_expected"], PROGRAMME) - posterior["arm_effect"]
     expected = expected.transpose("chain", "draw", "facility", "indicator")
-    eta = expected + _left_open(posterior.to_dataset(), expected, np.random.default_rng(seed))
+    eta = expected + _left_open(posterior, expected, np.random.default_rng(seed))
     if kind.name == "counts":
         endline = xr.apply_ufunc(expit, eta)
     else:

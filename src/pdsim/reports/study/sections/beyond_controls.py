@@ -113,7 +113,7 @@ def baseline_table(results: Results) -> Table:
         key="arms",
         title="The two arms",
         frame=frame,
-        kinds={"number": "whole", **dict.fromkeys(list(frame)[1:], kind)},
+        kinds={"number": "whole", **dict.fromkeys(map(str, list(frame)[1:]), kind)},
         columns=(
             Column(header="Controls", keys=("number",)),
             Column(header=f"Mean change of the programme ({results.units})", keys=("programme",)),
@@ -138,7 +138,7 @@ def effect_sentences(results: Results, table: Table, arms: Table) -> list[Text]:
     """Return what the programme did beyond controls, and what that rests on."""
     low, high = bound_names(results)
     unit = f" {results.units}"
-    parts = {
+    parts: dict[str, Piece | Text] = {
         "n": arms.number("arms", "number"),
         "a": arms.number("arms", "programme"),
         "b": arms.number("arms", "change"),
@@ -155,10 +155,10 @@ def effect_sentences(results: Results, table: Table, arms: Table) -> list[Text]:
         "This is an effect of the programme if, without it, both arms would have changed alike, "
     )
     rests += (
-        f"which no data of two periods can show. At baseline the programme lay {{d}}{unit} above "
+        "which no data of two periods can show. At baseline the programme less the controls was "
     )
     rests += (
-        "the controls ({r}): the further apart the arms began, the less that goes without saying."
+        f"{{d}}{unit} ({{r}}): the further apart the arms began, the less that goes without saying."
     )
     found = [fill(text, parts), fill(rests, parts)]
     if not results.has("beyond"):
