@@ -11,7 +11,7 @@ from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 
 PRIORS = Priors(indicator_spread="shared")
-"""The reference runs are of this model; the cells of the other differ in their covariance alone."""
+"""Of most reference runs; the cells of the other model differ in their covariance alone."""
 
 SD_BASELINE, SD_CHANGE = (0.35, 0.3, 0.3), (0.7, 0.3, 0.3)
 
@@ -26,6 +26,7 @@ def simulate(
     missing: float = 0.0,
     unequal: bool = False,
     correlation: float = 0.0,
+    own: bool = False,
 ) -> ModelData:
     """Return one data set near the founding study: 12 % adherence before, 61 % after."""
     rng = np.random.default_rng([20260731, seed])
@@ -52,7 +53,7 @@ def simulate(
         weight=np.full(indicators, 1 / indicators),
         center=np.zeros(indicators),
         scale=np.ones(indicators),
-        priors=PRIORS,
+        priors=Priors() if own else PRIORS,
     )
 
 
@@ -91,6 +92,7 @@ CASES: dict[str, tuple[dict[str, float | bool], int]] = {
     "n10": ({"trials": 10}, 8),
     "n40": ({"trials": 40}, 8),
     "n150": ({"trials": 150}, 8),
+    "own_n40": ({"trials": 40, "own": True}, 2),
     "unequal_missing": ({"trials": 40, "unequal": True, "missing": 0.2}, 8),
     "one_domain": ({"domains": 1}, 4),
     "three_domains": ({"domains": 3, "indicators": 15}, 4),

@@ -1,5 +1,6 @@
 """Machine code kept on disk must not outlive the source that it was built from."""
 
+import ast
 from pathlib import Path
 
 import pdsim.simulation.normal
@@ -15,6 +16,31 @@ def test_hash_follows_every_file_of_the_folder(tmp_path):
     assert _sources(tmp_path) != before
 
 
-def test_kernels_carry_the_hash():
-    stamp = pdsim.simulation.normal.expit._cache._cache_file._source_stamp
-    assert stamp[1] == _sources(Path(pdsim.simulation.normal.__file__).parent)
+def test_kept_code_carries_the_hash():
+    expit = pdsim.simulation.normal.expit
+    stamp = _sources(Path(pdsim.simulation.normal.__file__).parent)
+    expit(0.0)
+    assert list(Path(expit.stats.cache_path).glob(f"*expit.{stamp[:16]}*"))
+
+
+PUBLIC = {
+    "numba",
+    "numba.extending",
+    "numba.core.cgutils",
+    # without which `numba.extending.infer_getattr` cannot be used
+    "numba.core.typing.templates.AttributeTemplate",
+}
+"""What the pages of numba on extending it use."""
+
+
+def test_only_public_parts_of_numba():
+    found = set()
+    for path in Path(pdsim.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module in ("numba", "numba.extending"):
+                found.add(node.module)
+            elif isinstance(node, ast.ImportFrom):
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    assert {name for name in found if name.partition(".")[0] == "numba"} == PUBLIC

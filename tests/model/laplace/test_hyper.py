@@ -2,18 +2,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pdsim.model.laplace.hyper import build_hyper, hyper_slices, natural
+from pdsim.model.laplace.hyper import at_points, build_hyper, hyper_slices, inverse_softplus
 from pdsim.model.predictive import draw_parameters
 from pdsim.priors import CorrelationPrior, PooledScalePrior, Priors, ScalePrior
 
 
 def _values(data, x):
     """Return values, their slopes, the log prior and its slopes, points by rows."""
-    turned = np.ascontiguousarray(x.T)
-    values, slopes, pull = (np.empty(turned.shape) for _ in range(3))
-    log_prior = np.empty(len(x))
-    natural(build_hyper(data), turned, values, slopes, log_prior, pull)
-    return values.T, slopes.T, log_prior, pull.T
+    return at_points(build_hyper(data), x)
+
+
+def test_start_is_where_it_is_meant_to_be(make_data):
+    heights = np.array([0.01, 0.3, 1.0, 8.0, 200.0])
+    data = make_data(domains=(0,), periods=1)
+    values = _values(data, inverse_softplus(heights)[:, None])[0]
+    unit = build_hyper(data).unit[0]
+    np.testing.assert_allclose(values[:, 0], unit * (0.02 + heights), rtol=1e-12)
 
 
 FAMILIES = [
@@ -35,7 +39,7 @@ FAMILIES = [
 def test_prior_of_a_standard_deviation_with_its_jacobian(make_data, prior, log_density):
     priors = Priors(sd_baseline_facility=prior)
     data = make_data(domains=(0,), periods=1, priors=priors)
-    x = np.linspace(-2.0, 30.0, 4001)[:, None]  # beyond 25 the tail is a series
+    x = np.linspace(-2.0, 25.0, 4001)[:, None]
     values, slopes, log_prior, pull = _values(data, x)
     s = values[:, 0]
     assert (np.diff(s) > 0).all()
@@ -52,10 +56,12 @@ def test_prior_of_a_correlation_is_lkj(make_data):
     data = make_data(domains=(0,), priors=priors)
     x = np.zeros((2001, 3))
     x[:, 2] = np.linspace(-4, 4, 2001)
-    values, _, log_prior, pull = _values(data, x)
+    values, slopes, log_prior, pull = _values(data, x)
     rho = values[:, 2]
-    np.testing.assert_allclose(rho, 2 * stats.norm.cdf(x[:, 2]) - 1, atol=1e-15)
-    exact = stats.beta(3, 3).logpdf((rho + 1) / 2) + stats.norm.logpdf(x[:, 2])
+    # Page (1977): nearly the normal distribution function
+    np.testing.assert_allclose(rho, 2 * stats.norm.cdf(x[:, 2]) - 1, atol=3e-4)
+    np.testing.assert_allclose(np.gradient(rho, x[:, 2]), slopes[:, 2], atol=1e-4)
+    exact = stats.beta(3, 3).logpdf((rho + 1) / 2) + np.log(slopes[:, 2])
     assert np.ptp(log_prior - exact) < 1e-9
     by_differences = np.gradient(log_prior, x[:, 2])
     np.testing.assert_allclose(pull[2:-2, 2], by_differences[2:-2], atol=1e-4)

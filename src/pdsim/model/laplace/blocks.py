@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
-from pdsim.jit import compiled, kernel
+from pdsim.jit import compiled, kernel, spliced
 from pdsim.model.laplace.corrections import settle
 from pdsim.model.laplace.elementary import to_normals
 from pdsim.model.laplace.hyper import Hyper, covariances, natural
@@ -192,7 +192,7 @@ def draw_blocks(
                     done += 1
 
 
-@kernel
+@spliced
 def _settle_points(
     problem: LaplaceProblem,
     hyper: Hyper,

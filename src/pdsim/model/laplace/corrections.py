@@ -4,14 +4,17 @@ Evidence. With s the information of the mean shift and :math:`\ell_3, \ell_4` th
 likelihood of a cell, to second order (Shun and McCullagh 1995, doi
 10.1111/j.2517-6161.1995.tb02060.x),
 
-.. math:: \log Z \approx \psi + \tfrac12 s'\,\mathrm{Cov}\,s
-          + \sum_c \Bigl(\tfrac18 \ell_4 \mathrm{Var}_c^2
-          + \tfrac1{12} \ell_3^2 \mathrm{Var}_c^3\Bigr).
+.. math:: \log Z \approx \psi + \sum_c b\Bigl(
+          \tfrac12 s_c\,(\mathrm{Cov}\,s)_c + \tfrac18 \ell_4 \mathrm{Var}_c^2
+          + \tfrac1{12} \ell_3^2 \mathrm{Var}_c^3 \Bigr) .
 
 Without it the standard deviations of the innermost level are too small where cells hold few
-trials. Third derivatives of two cells that act on each other other than through the mean are left
-out. A cell with a shock has the log of the mean of :math:`e^{\varepsilon_c}` in place of its own
-terms, with :math:`\varepsilon_c` its log likelihood less the expansion to second order.
+trials. The series is good while it is small: for a cell without successes and a standard deviation
+of 30 logits it says 5, the truth being 0.35, and chains would stay there. Therefore
+:math:`b(e) = e\,(1 + (4 e)^4)^{-1/4}`. Third derivatives of two cells that act on each other other
+than through the mean are left out. A cell with a shock has the log of the mean of
+:math:`e^{\varepsilon_c}` in place of its own terms, with :math:`\varepsilon_c` its log likelihood
+less the expansion to second order, and b of what it has from the others.
 
 Moments. One step of a Gaussian variational approximation: gradient and curvature of a cell are
 replaced by their expectations under :math:`N(\mathrm{mode} + \mathrm{shift}, \mathrm{Cov})`. This
@@ -23,7 +26,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.arraytypes import Floats
-from pdsim.jit import kernel
+from pdsim.jit import kernel, spliced
 from pdsim.model.laplace.elementary import (
     exp_minus,
     gauss_hermite,
@@ -66,31 +69,33 @@ def bounded_exp(x: Lanes) -> Lanes:
 
 
 @kernel
-def _cell_evidence(problem: LaplaceProblem, work: Work, spread: Spread) -> Lanes:
-    """Return the sum over cells of what each alone adds to the evidence, at the mode."""
+def _shocked_evidence(problem: LaplaceProblem, work: Work, spread: Spread) -> Lanes:
+    """Return the sum over cells with a shock of what each alone adds to the evidence."""
     total = fill(0.0)
     for i in range(work.eta.shape[0]):
         product = fill(1.0)
         for k in range(work.eta.shape[1]):
             for t in range(2):
-                n = problem.size[i, k, t]
-                if n > 0.0 and problem.group[k] < 0:
-                    eta, var = load(work.eta, (i, k, t)), load(spread.eta, (i, k, t))
-                    total = total + _plain_cell(n, eta + problem.offset[i, k, t], var)
-                elif n > 0.0:
+                if problem.size[i, k, t] > 0.0 and problem.group[k] >= 0:
                     product = product * _shocked_cell(problem, work, spread, i, k, t)
-        if problem.groups > 0:
-            total = total + log(product)
+        total = total + log(product)
     return total
 
 
 @kernel
 def _plain_cell(n: float, eta: Lanes, var: Lanes) -> Lanes:
-    """Return the terms of second order of a cell without a shock, but for s^2 Var / 2."""
+    """Return the series of a cell without a shock, its own share of s' Cov s / 2 among it."""
     p, pq = logistic(eta)
     third = n * pq * (1.0 - 2.0 * p)
     fourth = n * pq * (1.0 - 6.0 * pq)
-    return var * var * (var * third * third / 12.0 - 0.125 * fourth)
+    return var * var * ((5.0 / 24.0) * var * third * third - 0.125 * fourth)
+
+
+@kernel
+def _bounded(e: Lanes) -> Lanes:
+    """Return e where it is small, and never more than 1/4."""
+    square = 16.0 * e * e
+    return e / square_root(square_root(fma(square, square, 1.0)))
 
 
 @kernel
@@ -189,7 +194,7 @@ def _expected_shocked(
     store(work.shock_information, (i, k, t), x * eta + own * z + pull_z)
 
 
-@kernel
+@spliced
 def respond(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Fill the moments about the mode and, in `new_eta` and `new_shock`, the shift to the mean."""
     variances(problem, work, spread)
@@ -203,31 +208,39 @@ def respond(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     )
 
 
-@kernel
+@spliced
 def evidence_correction(problem: LaplaceProblem, work: Work, spread: Spread, out: Floats) -> None:
     """Fill `out` (lane,) with the correction of psi, from what `respond` filled."""
     store(out, (), 0.0)
     if problem.gaussian:
         return
     h, hz = spread.pull, spread.pull_shock
-    twice = 2.0 * _cell_evidence(problem, work, spread)
+    total = fill(0.0)
+    if problem.groups > 0:
+        total = _shocked_evidence(problem, work, spread)
     for i in range(h.shape[0]):
         for k in range(h.shape[1]):
             g = problem.group[k]
             for t in range(2):
-                s, move = load(h, (i, k, t)), load(work.new_eta, (i, k, t))
-                twice = fma(s, move, twice)
+                n = problem.size[i, k, t]
+                if n == 0.0:
+                    continue
+                s, var = load(h, (i, k, t)), load(spread.eta, (i, k, t))
+                others = s * (load(work.new_eta, (i, k, t)) - s * var)
                 if g >= 0:
-                    # a shocked cell's own part is among the evidence of the cells
-                    twice = fma(-s * s, load(spread.eta, (i, k, t)), twice)
                     s_z = load(hz, (i, k, t))
                     shared, own = load(spread.shared, (i, k, t)), load(spread.shock, (i, g, t))
                     move = load(work.new_shock, (i, g, t))
-                    twice = fma(s_z, move - 2.0 * s * shared - s_z * own, twice)
-    store(out, (), 0.5 * twice)
+                    others = fma(s_z, move - 2.0 * s * shared - s_z * own, others)
+                    total = total + _bounded(0.5 * others)
+                else:
+                    eta = load(work.eta, (i, k, t)) + problem.offset[i, k, t]
+                    alone = _plain_cell(n, eta, var)
+                    total = total + _bounded(fma(0.5, others, alone))
+    store(out, (), total)
 
 
-@kernel
+@spliced
 def move_to_mean(work: Work) -> None:
     """Add the shift of `respond` to (eta, shock); `settle` then makes the factors of the mean."""
     _increase(work.eta, work.new_eta)
@@ -243,7 +256,7 @@ def _increase(array: Floats, more: Floats) -> None:
                 add(array, (a, b, t), load(more, (a, b, t)))
 
 
-@kernel
+@spliced
 def settle(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     """Take a variational step from the corrected mean: factors, fixed, effects, eta and shock.
 

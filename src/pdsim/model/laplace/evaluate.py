@@ -3,7 +3,7 @@
 import numpy as np
 
 from pdsim.arraytypes import Floats
-from pdsim.jit import kernel
+from pdsim.jit import spliced
 from pdsim.model.laplace.corrections import respond
 from pdsim.model.laplace.gradient import covariance_slopes
 from pdsim.model.laplace.hyper import Hyper, covariances, natural, pull_back
@@ -14,7 +14,7 @@ from pdsim.model.laplace.solve import newton
 from pdsim.model.laplace.work import Work
 
 
-@kernel
+@spliced
 def density(
     problem: LaplaceProblem,
     hyper: Hyper,

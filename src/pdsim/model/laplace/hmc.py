@@ -23,7 +23,8 @@ TOLERANCE: Final = 0.1
 _START: Final = 0.7
 """Spread of the first points about the mode, in the standard deviations there."""
 _STEP: Final = 0.35
-_WARM: Final = 40
+_WARM: Final = 24
+_LEAPS_WARM: Final = (2, 4)
 _LEAPS: Final = (3, 6)
 _JITTER: Final = 0.2
 _MOST_BYTES: Final = 2**28
@@ -61,7 +62,7 @@ class Chains:
         kept = LANES * (sum(len(track.x) for track in self.tracks) + number)
         keep = not adapt and kept <= most_kept(self._setup.work)
         track = allocate_track(self._setup, number, size, keep=keep)
-        leaps = rng.integers(*_LEAPS, size=number, endpoint=True)
+        leaps = rng.integers(*(_LEAPS_WARM if adapt else _LEAPS), size=number, endpoint=True)
         self.evaluations += LANES * int(leaps.sum())
         trajectories(
             *self._setup,

@@ -56,19 +56,16 @@ def _constant(kind: Any, value: Any) -> Any:
 
 
 def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    kind = signature.args[0]
-    array = context.make_array(kind)(context, builder, args[0])
-    index = [
-        context.cast(builder, value, given, types.intp)
-        for value, given in zip(
-            cgutils.unpack_tuple(builder, args[1]), signature.args[1], strict=True
-        )
-    ]
-    index.append(context.get_constant(types.intp, 0))
-    pointer = cgutils.get_item_pointer(
-        context, builder, kind, array, index, wraparound=False, boundscheck=False
-    )
-    return builder.bitcast(pointer, _VECTOR.as_pointer())
+    """Return where the eight numbers at an index stand; few instructions make compiling quick."""
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    place = builder.bitcast(array.data, cgutils.voidptr_t)
+    strides, given = array.strides, signature.args[1]
+    for axis, kind in enumerate(given):
+        index = builder.extract_value(args[1], axis)
+        index = context.cast(builder, index, kind, types.intp)
+        offset = builder.mul(index, builder.extract_value(strides, axis))
+        place = builder.gep(place, [offset], inbounds=True)
+    return builder.bitcast(place, _VECTOR.as_pointer())
 
 
 @intrinsic
@@ -234,10 +231,39 @@ def _negative(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return builder.fsub(_constant(_VECTOR, -0.0), args[0])
 
 
-@kernel
-def add(array: Any, index: Any, value: Lanes) -> None:
+@intrinsic
+def add(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Add to the eight numbers at array[index]."""
-    store(array, index, load(array, index) + value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _address(context, builder, signature, args)
+        before = builder.load(address)
+        vector = _vector(builder, args[2], signature.args[2])
+        written = builder.store(builder.fadd(before, vector), address)
+        before.align = written.align = 8
+        return context.get_dummy_value()
+
+    return types.none(array, index, value), generate
+
+
+@intrinsic
+def larger(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the larger of two, lane by lane; b where one of them is not a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return LANES_TYPE(LANES_TYPE, LANES_TYPE), generate
+
+
+@intrinsic
+def smaller(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the smaller of two, lane by lane; a where one of them is not a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), args[1], args[0])
+
+    return LANES_TYPE(LANES_TYPE, LANES_TYPE), generate
 
 
 @kernel
@@ -246,15 +272,3 @@ def clear(array: Any) -> None:
     flat = array.reshape(array.size)
     for n in range(flat.size):
         flat[n] = 0.0
-
-
-@kernel
-def larger(a: Lanes, b: Lanes) -> Lanes:
-    """Return the larger of two, lane by lane; b where one of them is not a number."""
-    return choose(a - b, a, b)
-
-
-@kernel
-def smaller(a: Lanes, b: Lanes) -> Lanes:
-    """Return the smaller of two, lane by lane; a where one of them is not a number."""
-    return choose(a - b, b, a)

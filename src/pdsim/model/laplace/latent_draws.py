@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pdsim.arraytypes import Floats
-from pdsim.jit import kernel
+from pdsim.jit import kernel, spliced
 from pdsim.model.laplace.corrections import bounded_exp
 from pdsim.model.laplace.design import facility_means
 from pdsim.model.laplace.elementary import log
@@ -131,7 +131,7 @@ def cell_roots(work: Work, out: Floats) -> None:
             store(out, (i, k, 2), square_root(choose(rest, rest, 0.0)))
 
 
-@kernel
+@spliced
 def draw(
     problem: LaplaceProblem,
     work: Work,

@@ -5,10 +5,9 @@ from typing import Final
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import ndtri
 
 from pdsim.arraytypes import Floats
-from pdsim.model.laplace.hyper import CORRELATION, Hyper
+from pdsim.model.laplace.hyper import CORRELATION, Hyper, inverse_softplus
 from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.trajectories import Evaluated, evaluate
@@ -46,8 +45,7 @@ def start_point(hyper: Hyper) -> Floats:
     correlation = hyper.family == CORRELATION
     known = hyper.family < CORRELATION - 2  # an inverse gamma has no scale to go by
     s = np.where(known, 0.4 * np.minimum(hyper.parameter[:, 0], 2.0), 0.4)
-    x = -ndtri(np.exp(-s / hyper.unit))
-    return np.where(correlation, 0.0, x)
+    return np.where(correlation, 0.0, inverse_softplus(s / hyper.unit))
 
 
 def start_logits(problem: LaplaceProblem) -> Floats:
@@ -82,7 +80,7 @@ def find_mode(setup: Setup) -> Mode:
         return -float(found.plain[0]), -found.slope[0]
 
     correlation = hyper.family == CORRELATION
-    bounds = np.where(correlation[:, None], (-3.0, 3.0), (-6.0, 24.0))
+    bounds = np.where(correlation[:, None], (-3.0, 3.0), (-6.0, 16.0))
     found = minimize(
         objective,
         start_point(hyper),

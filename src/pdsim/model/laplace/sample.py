@@ -28,7 +28,7 @@ from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.model.laplace.trajectories import evaluate
 from pdsim.model.laplace.weighting import normalise, pareto_k, systematic
 
-STEPS: Final = 64
+STEPS: Final = 48
 """Steps of each of the eight chains, before any escalation."""
 
 MOST_WEIGHTED: Final = 200
@@ -150,7 +150,8 @@ def draw_posterior(
 ) -> Fit:
     """Fit the observations of `setup` and draw from the posterior, with more effort where needed.
 
-    Chains are doubled until they have mixed; then more candidates are drawn for every facility.
+    Chains are doubled until they have mixed and the composites have; more candidates are drawn for
+    every facility where the weights of the draws want them.
     """
     facilities = len(setup.problem.observed)
     weighted = facilities <= MOST_WEIGHTED and not setup.problem.gaussian
@@ -159,12 +160,11 @@ def draw_posterior(
     chains.extend(steps)
     doubled = raised = 0
     while True:
-        x = chains.x
-        hyper_ess, rhat = float(effective_number(x).min()), float(split_rhat(x).max())
+        hyper_ess, rhat = _mixing(chains)
         mixed = hyper_ess > LAPLACE_ESS_LIMIT and rhat < LAPLACE_RHAT_LIMIT
         if mixed or doubled == _MOST_DOUBLINGS:
             break
-        chains.extend(len(x))
+        chains.extend(len(chains.x))
         doubled += 1
     candidates = 1 if setup.problem.gaussian else 2
     while True:
@@ -176,13 +176,19 @@ def draw_posterior(
         ess = share * _composite_ess(_composites(data, drawn.eta), drawn.point)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
+        if not weighted or (passed and ess > _WANTED * limit):
+            break
         # candidates raise the share, and nothing else
-        reachable = mixed and (not good or ess > limit * share)
-        if not (weighted and reachable) or (passed and ess > _WANTED * limit):
+        if good and ess <= limit * share:
+            if doubled == _MOST_DOUBLINGS:
+                break
+            chains.extend(len(chains.x))
+            doubled += 1
+            hyper_ess, rhat = _mixing(chains)
+        elif not mixed or raised >= (1 if passed else _MOST_RAISES):
             break
-        if raised >= (1 if passed else _MOST_RAISES):
-            break
-        candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
+        else:
+            candidates, raised = candidates * _MORE_CANDIDATES, raised + 1
     if weighted:
         _resample(drawn, systematic(weight, draws, rng.random()), rng)
     return Fit(
@@ -204,6 +210,12 @@ def draw_posterior(
             draws=draws,
         ),
     )
+
+
+def _mixing(chains: Chains) -> tuple[float, float]:
+    """Return the effective number of hyperparameter points and their R-hat, the worst."""
+    x = chains.x
+    return float(effective_number(x).min()), float(split_rhat(x).max())
 
 
 def _draw(

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.arraytypes import Floats
-from pdsim.jit import kernel
+from pdsim.jit import kernel, spliced
 from pdsim.model.laplace.design import facility_means, gather_shared
 from pdsim.model.laplace.eliminate import factor
 from pdsim.model.laplace.lanes import (
@@ -177,7 +177,7 @@ def move(start: Floats, end: Floats, share: Lanes) -> None:
                 store(start, (a, b, t), fma(share, load(end, (a, b, t)) - here, here))
 
 
-@kernel
+@spliced
 def solve_all(problem: LaplaceProblem, work: Work) -> None:
     """Fill fixed, effects, new_eta and new_shock from the present curvature and information."""
     for a in range(work.fixed.shape[0]):
@@ -188,7 +188,7 @@ def solve_all(problem: LaplaceProblem, work: Work) -> None:
     )  # fmt: skip
 
 
-@kernel
+@spliced
 def newton(problem: LaplaceProblem, work: Work, tolerance: float) -> int:
     """Iterate until no logit moves more than `tolerance`; return the number of steps.
 
@@ -214,7 +214,7 @@ def newton(problem: LaplaceProblem, work: Work, tolerance: float) -> int:
     return steps
 
 
-@kernel
+@spliced
 def laplace_value(problem: LaplaceProblem, work: Work) -> None:
     """Fill `objective` with psi at the solution of the present factors."""
     quadratic = load(work.logdet, ())

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
-from pdsim.jit import compiled, kernel
+from pdsim.jit import compiled, kernel, spliced
 from pdsim.model.laplace.corrections import evidence_correction, move_to_mean
 from pdsim.model.laplace.evaluate import density
 from pdsim.model.laplace.hyper import Hyper
@@ -28,7 +28,8 @@ from pdsim.model.laplace.work import Work
 
 _ACCEPTANCE: Final = 0.8
 _FARTHEST: Final = 25.0
-"""A point with a coordinate beyond is refused: the prior there is below 1e-130."""
+"""A point with a coordinate beyond is refused: correlations there are 1 to 1e-490, standard
+deviations above a thousand times their unit."""
 
 
 class State(NamedTuple):
@@ -114,7 +115,7 @@ def _copy(source: Floats, j: int, target: Floats) -> None:
                 target[a, b, t, j] = source[a, b, t, j]
 
 
-@kernel
+@spliced
 def _fly(
     problem: LaplaceProblem,
     hyper: Hyper,
@@ -142,11 +143,10 @@ def _fly(
             x[h, j], slope[h, j] = state.x[h, j], state.slope[h, j]
         _copy(state.eta, j, work.eta)
         _copy(state.shock, j, work.shock)
-    if leaps == 0:
-        density(problem, hyper, work, spread, x, tolerance, value, slope)
-    for _ in range(leaps):
-        _turn_back(root, slope, 0.5 * step, momentum)
-        _turn(root, momentum, step, x)
+    for _ in range(max(leaps, 1)):
+        if leaps > 0:
+            _turn_back(root, slope, 0.5 * step, momentum)
+            _turn(root, momentum, step, x)
         for j in range(LANES):
             for h in range(size):
                 if not abs(x[h, j]) <= _FARTHEST:
@@ -158,12 +158,13 @@ def _fly(
         for j in range(LANES):
             if not np.isfinite(value[j]):
                 alive[j] = 0.0
-            if alive[j] == 0.0:
+            if alive[j] == 0.0 and leaps > 0:
                 _copy(state.eta, j, work.eta)
                 _copy(state.shock, j, work.shock)
                 for h in range(size):
                     momentum[h, j], slope[h, j] = 0.0, 0.0
-        _turn_back(root, slope, 0.5 * step, momentum)
+        if leaps > 0:
+            _turn_back(root, slope, 0.5 * step, momentum)
 
 
 @compiled
