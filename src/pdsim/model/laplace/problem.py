@@ -96,7 +96,7 @@ def two_periods(values: Floats, periods: int) -> Floats:
     """Return the array with a second, empty period where there is only one."""
     if periods == 2:
         return np.ascontiguousarray(values, dtype=np.float64)
-    return np.concatenate([values, np.zeros_like(values)], axis=-1)
+    return np.ascontiguousarray(np.concatenate([values, np.zeros_like(values)], axis=-1))
 
 
 def _repeated(values: Floats) -> Floats:
