@@ -78,15 +78,13 @@ def study_lines(study: Study) -> list[str]:
         "",
         "Indicators (weight, direction, domain):",
     ]
-    for name in data["indicator"].to_numpy().tolist():
-        one = data.sel(indicator=name)
-        label = str(one["label"].item())
-        label = "" if label == name else f" {label}"
+    about = ("indicator", "label", "weight", "direction", "domain")
+    for name, label, weight, direction, domain in zip(
+        *(data[key].to_numpy().tolist() for key in about), strict=True
+    ):
+        shown = "" if label == name else f" {label}"
         lines.append(
-            plain(
-                f"  {name}{label}: {float(one['weight']):.4g}, {one['direction'].item()} is better"
-                f", {one['domain'].item() or 'no domain'}"
-            )
+            plain(f"  {name}{shown}: {weight:.4g}, {direction} is better, {domain or 'no domain'}")
         )
     lines += ["", "Assumptions printed with every result:"]
     lines += [plain(f"  - {sentence}") for sentence in study.assumptions] or ["  none"]
