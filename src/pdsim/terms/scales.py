@@ -109,7 +109,8 @@ def _min_max(values: Floats, pool: Floats) -> Floats:
 
 def mid_ranks(values: Floats, pool: Floats) -> Floats:
     """Return the share of the pool below each value, half of those that equal it included."""
-    count = np.sum(~np.isnan(pool), axis=-1, keepdims=True)
+    # where nothing is seen all ranks are NaN
+    count = np.maximum(np.sum(~np.isnan(pool), axis=-1, keepdims=True), 1)
     if pool is values:
         ranks = mean_places(*places(-values))  # from the lowest; NaN come last
         return np.where(np.isnan(values), np.nan, (ranks - 0.5) / count)
@@ -121,7 +122,7 @@ def mid_ranks(values: Floats, pool: Floats) -> Floats:
         known = pools[at][: np.count_nonzero(~np.isnan(pools[at]))]
         below = np.searchsorted(known, rows[at], side="left")
         upto = np.searchsorted(known, rows[at], side="right")
-        found[at] = np.where(np.isnan(rows[at]), np.nan, 0.5 * (below + upto) / len(known))
+        found[at] = np.where(np.isnan(rows[at]), np.nan, 0.5 * (below + upto) / max(len(known), 1))
     return found
 
 
