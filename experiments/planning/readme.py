@@ -31,6 +31,21 @@ def gain_sentence(correlation: float, studies: pd.DataFrame) -> str:
     )
 
 
+def price_sentence(prices: pd.DataFrame) -> str:
+    """Return how far prices by normal theory are from simulated ones."""
+    found = prices[prices["change"] != "none"]
+    parts = [
+        f"{row.change} {row.priced:,.0f} priced, {row.simulated:,.0f} simulated "
+        f"({100 * np.expm1(row.log_gap):+.0f} %, MCSE {100 * row.log_gap_mcse:.0f} points)"
+        for row in found.itertuples()
+    ]
+    base = prices["simulated"][prices["change"] == "none"].iloc[0]
+    return (
+        f"- Cases per cell that a circumstance of the field takes, where {base:,.0f} are planned: "
+        f"{'; '.join(parts)}."
+    )
+
+
 def main() -> None:
     coverage = pd.read_csv(RESULTS / "coverage.csv")
     allocation = pd.read_csv(RESULTS / "allocation.csv")
@@ -40,6 +55,7 @@ def main() -> None:
         f"{row.replicates_median:,} replicates a plan (median)."
         for row in coverage.itertuples()
     ]
+    prices = price_sentence(pd.read_csv(RESULTS / "prices.csv"))
     gains = [gain_sentence(*group) for group in allocation.groupby("case_correlation")]
     text = (
         "# Do plans hold what they state?\n\n"
@@ -47,8 +63,10 @@ def main() -> None:
         + "\n".join(held)
         + "\n\n"
         + "\n".join(gains)
-        + "\n\n`coverage.csv` and `allocation.csv` have every figure. Made by "
-        "`python -m experiments.planning.coverage`, `python -m experiments.planning.allocation` "
+        + f"\n\n{prices}"
+        + "\n\n`coverage.csv`, `allocation.csv` and `prices.csv` have every figure. Made by "
+        "`python -m experiments.planning.coverage`, `python -m experiments.planning.allocation`, "
+        "`python -m experiments.planning.prices` "
         "and `python -m experiments.planning.readme`.\n"
     )
     write_atomically(RESULTS / "README.md", text)
