@@ -6,6 +6,7 @@ import xarray as xr
 
 from pdsim.analysis.refits import compare_selections
 from pdsim.analysis.summaries import mean_and_interval
+from pdsim.arraytypes import Bools, Floats
 from pdsim.model import beyond_unseen_control, composite, levels, programme_effect
 from pdsim.model.composites import has_controls, resolve_weights
 from pdsim.model.controls import LEAST_CONTROLS
@@ -73,7 +74,10 @@ def covariate_groups(fit: xr.DataTree, score: xr.DataArray, *, m: int) -> dict[s
     scores = {"as observed": score, "given covariates": adjusted}
     table = compare_selections(scores, dim="given", m=m)
     plain = composite(fit, estimand=score.attrs["estimand"])
-    first, second = (one.rank("facility") > one.sizes["facility"] - m for one in (plain, adjusted))
+    first, second = (
+        xr.zeros_like(one, dtype=bool).copy(data=_among_first(one.to_numpy(), m))
+        for one in (plain, adjusted.transpose(*plain.dims))
+    )
     replaced = (first & ~second).sum("facility")
     posterior = fit["posterior"].to_dataset()
     slopes = [name for name in ("covariate_level", "covariate_change") if name in posterior]
@@ -86,6 +90,12 @@ def covariate_groups(fit: xr.DataTree, score: xr.DataArray, *, m: int) -> dict[s
         ),
         "covariates": joined.assign_coords(covariate=labels),
     }
+
+
+def _among_first(score: Floats, m: int) -> Bools:
+    """Return who is among the first m of every draw (..., facility)."""
+    found: Bools = (-score).argsort(axis=-1, kind="stable").argsort(axis=-1) < m
+    return found
 
 
 def strata_groups(score: xr.DataArray, study: Study) -> dict[str, xr.Dataset]:
