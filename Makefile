@@ -6,7 +6,7 @@ BIN = .venv/bin
 PYTHON ?=
 DEMO = demo
 
-.PHONY: demo test lint docs clean install install-dev
+.PHONY: demo test look lint docs clean install install-dev
 
 demo: .venv/.installed
 	@rm -rf $(DEMO)
@@ -21,6 +21,10 @@ demo: .venv/.installed
 
 test: .venv/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15
+
+# the reports in Chromium, LibreOffice and axe; the pictures lie in looks
+look: .venv/.installed-look
+	@$(BIN)/python -m pytest tools/look
 
 lint: .venv/.installed-dev
 	@$(BIN)/ruff check .
@@ -46,6 +50,11 @@ install-dev: .venv/.installed-dev
 .venv/.installed-dev: .venv/.installed
 	@echo "Installing the tools of the tests into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/.installed-look: .venv/.installed
+	@echo "Installing the tools of the looks into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[look]'
 	@touch $@
 
 .venv/.installed-docs: .venv/.installed

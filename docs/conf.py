@@ -4,6 +4,7 @@ import importlib
 import inspect
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ import pdsim
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from settings_page import settings_page  # noqa: E402
+from command_pages import command_page, commands, file_name, index_page  # noqa: E402
+from settings_page import OTHERS, file_page, settings_page  # noqa: E402
 
 from pdsim.terms.glossary import SORTS, glossary  # noqa: E402
 
@@ -31,6 +33,7 @@ exclude_patterns = ["_build", "terms", "**.ipynb_checkpoints", "jupyter_execute"
 html_theme = "furo"
 html_title = f"pdsim {release}"
 html_static_path = ["_static"]
+html_extra_path = ["_extra"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 
@@ -77,6 +80,7 @@ _PACKAGES = {
     "reports": "results to files that people read",
     "reports.plots": "figures",
     "analysis": "one study from table to report",
+    "accessor": "what fits, plans and sweeps say",
     "errors": "errors and warnings",
 }
 
@@ -120,11 +124,28 @@ def write_reference(app: Any) -> None:
         headers, rows = glossary(sort)
         table = [headers, ("---",) * 3, *((f"`{name}`", *words) for name, *words in rows)]
         _write(HERE / "terms" / f"{sort}.md", "\n".join(f"| {' | '.join(row)} |" for row in table))
+    for name in OTHERS:
+        _write(HERE / "howto" / f"{name}.md", file_page(name))
+    found = commands()
+    (HERE / "commands").mkdir(exist_ok=True)
+    for name, command in found.items():
+        _write(HERE / "commands" / f"{file_name(name)}.md", command_page(name, command))
+    _write(HERE / "commands" / "index.md", index_page(list(found)))
     homes = sorted(f"| `pdsim.{name}` | {{py:obj}}`{_home(name)}` |" for name in pdsim.__all__)
     pages = [f"api/{package}" for package in _PACKAGES]
     text = (HERE / "reference.md.in").read_text()
     text = text.replace("@NAMES@", "\n".join(homes)).replace("@PAGES@", "\n".join(pages))
     _write(HERE / "reference.md", text)
+
+
+def write_sample(app: Any) -> None:
+    """Write the report that the first page offers to open."""
+    # the pages of commands begin with nothing, at every build
+    shutil.rmtree(HERE / "_build" / "commands", ignore_errors=True)
+    study = pdsim.load_example("safe_surgery_like")
+    folder = HERE / "_extra"
+    folder.mkdir(exist_ok=True)
+    pdsim.analyse(study, seed=1).write(folder / "sample")
 
 
 def _members(value: Any) -> str:
@@ -170,4 +191,5 @@ def plain_footnotes(*event: Any) -> None:
 def setup(app: Any) -> None:
     """Write the reference before Sphinx looks for pages."""
     app.connect("builder-inited", write_reference, priority=1)
+    app.connect("builder-inited", write_sample, priority=2)
     app.connect("autodoc-process-docstring", plain_footnotes, priority=100)

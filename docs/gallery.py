@@ -1,5 +1,6 @@
 """What the notebooks share: small results, and every figure of `pdsim.reports.plots`."""
 
+import ast
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,26 @@ from pdsim.settings import from_mapping
 from pdsim.weights import domain_sweep, flip_distance, settle, stability_interval
 
 RESULTS = Path(__file__).parents[1] / "results"
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """Return the code of each figure: the body of its entry, or the function that it names."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    found = {}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "Entry"):
+            continue
+        name, _, make = node.args
+        body = make.body if isinstance(make, ast.Lambda) else functions[ast.unparse(make)]
+        found[ast.literal_eval(name)] = ast.unparse(body)
+    return found
+
+
+def code_of(name: str) -> str:
+    """Return the code that makes a figure, as HTML."""
+    return f"<details><summary>Code</summary><pre>{html.escape(_codes()[name])}</pre></details>"
 
 
 def show(figure: Any, alt: str) -> HTML:

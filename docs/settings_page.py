@@ -5,9 +5,16 @@ import inspect
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from pdsim.interviews import ContrastSettings, InterviewSettings, ThemeMapping
+from pdsim.planning import PlanSettings
+from pdsim.planning.sizes import Costs
+from pdsim.simulation import Scenario
 from pdsim.study import Columns, SamplerSettings, Study, StudyOptions, read_study
 from pdsim.study.options import Join, Rename
+from pdsim.study.plausible import Robustness
+from pdsim.sweeps import SweepSettings
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,38 @@ def described(settings: type) -> dict[str, str]:
     return found
 
 
+OTHERS: Final[dict[str, tuple[str, str, tuple[tuple[str, type], ...]]]] = {
+    "sweep-toml": ("sweep.toml", "pdsim sweep", (("", SweepSettings), ("[scenario]", Scenario))),
+    "plan-toml": ("plan.toml", "pdsim plan", (("", PlanSettings), ("[costs]", Costs))),
+    "interviews-toml": (
+        "the plan of interviews",
+        "pdsim interviews plan",
+        (("", InterviewSettings),),
+    ),
+    "contrast-toml": ("contrast.toml", "pdsim interviews contrast", (("", ContrastSettings),)),
+    "mapping-toml": ("mapping.toml", "pdsim interviews read", (("", ThemeMapping),)),
+}
+"""Pages of the other files: title, the command that reads it, its tables and their classes."""
+
+
+def file_page(name: str) -> str:
+    """Return the page of one of the other files."""
+    title, command, parts = OTHERS[name]
+    lines = [f"# Every key of {title}", "", f"Read by `{command}`. An unknown key is an error.", ""]
+    for heading, settings in parts:
+        lines += [f"## {heading}", ""] if heading else []
+        said = described(settings)
+        for item in dataclasses.fields(settings):
+            default = "" if item.default in _NOTHING else f" Default: `{item.default!r}`."
+            lines += [f"`{item.name}`", f": {said.get(item.name, '')}{default}", ""]
+    if name == "plan-toml":
+        lines += ["`[scenario]` has the keys of [a sweep's](sweep-toml.md).", ""]
+    return "\n".join(lines)
+
+
+_NOTHING: Final = (dataclasses.MISSING, None, "", ())
+
+
 def settings_page() -> str:
     """Return the page in MyST Markdown."""
     lines = ["# Every key of study.toml", ""]
@@ -126,7 +165,8 @@ def settings_page() -> str:
         flag = f" (`--{item.name.replace('_', '-')}`)" if "help" in item.metadata else ""
         lines += [f"`{item.name}`{flag}", f": {said[item.name]}", ""]
     for title, settings in (
-        ("[sampler]", SamplerSettings), ("[rename]", Rename), ("[join]", Join),
+        ("[sampler]", SamplerSettings), ("[robustness]", Robustness), ("[rename]", Rename),
+        ("[join]", Join),
     ):  # fmt: skip
         lines += [f"## {title}", ""]
         for name, text in described(settings).items():

@@ -381,3 +381,16 @@ def test_no_traceback_reaches_a_user(run, tmp_path: Path, monkeypatch: pytest.Mo
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+def test_lines_tell_what_is_left_of_a_stage(monkeypatch, capsys):
+    from types import SimpleNamespace
+
+    from pdsim.cli import saying
+
+    clock = iter([0.0, 4.0, 12.0, 20.0])
+    monkeypatch.setattr(saying, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    advance = saying._lines()
+    for done in range(4):
+        advance("testing", done, 8)
+    assert capsys.readouterr().err.splitlines() == ["testing", "testing: 2 of 8, about 36 s left"]

@@ -136,6 +136,7 @@ def roots(edges: dict[Place, set[Place]]) -> set[Place]:
             home = getattr(value, "__module__", None) or package.__name__
             found |= {(package.__name__, name), (home, getattr(value, "__name__", name))}
     found |= {("pdsim.sweeps.worker", "serve")}  # started by its name in a new process
+    found |= {("pdsim.accessor", "Shown")}  # xarray's `.pdsim`
     for text in texts_of_readers():
         try:
             tree = ast.parse(text)

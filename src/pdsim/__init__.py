@@ -100,6 +100,8 @@ _HOME = {
     "load_fit": "pdsim.analysis",
 }
 
+_SHOWN = frozenset({"fit", "load_fit", "plan", "sweep", "open_sweep"})
+
 __all__ = [  # noqa: RUF022 - in the order of use
     "Study",
     "StudyOptions",
@@ -156,6 +158,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'pdsim' has no attribute {name!r}")
+    if name in _SHOWN:
+        # xarray objects that they return print what they say: `.pdsim`
+        import_module("pdsim.accessor")
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

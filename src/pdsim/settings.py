@@ -92,6 +92,25 @@ def _keys_at(cls: Any, places: Sequence[str]) -> list[str]:
     return [item.name for item in dataclasses.fields(cls)]
 
 
+def from_toml[T](cls: type[T], path: str | Path) -> T:
+    """Read the settings class `cls` from a TOML file; everything wrong is named at once.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> from pdsim.interviews import InterviewSettings
+    >>> from_toml(InterviewSettings, "none.toml")
+    Traceback (most recent call last):
+        ...
+    pdsim.errors.InputError: none.toml: cannot be read (No such file or directory); check the path.
+    """
+    path = Path(path)
+    return from_mapping(cls, read_toml(path), file=path.name)
+
+
 def to_mapping(settings: Any) -> dict[str, Any]:
     """Return the settings as nested plain dicts without the unset (None) keys."""
     return _without_none(dataclasses.asdict(settings))

@@ -193,6 +193,15 @@ def test_the_table_of_a_paper_in_every_format(folder, tmp_path):
         find_table(folder, "x")
 
 
+def test_results_of_another_version_are_refused(folder, tmp_path):
+    old = load_fit(folder / "results.nc")
+    del old.attrs["layout"]
+    pdsim.save_fit(old, tmp_path / "results.nc")
+    for read in (find_table, lambda path, name: pdsim.report(path)):
+        with pytest.raises(InputError, match="another version of pdsim wrote these results"):
+            read(tmp_path, "journal")
+
+
 def test_the_lock_holds_settings_data_and_versions(folder, study):
     lock = tomllib.loads((folder / "study.lock.toml").read_text())
     assert lock["sampler"] == {

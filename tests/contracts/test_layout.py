@@ -37,6 +37,7 @@ ORDER = (
     "interviews",
     "reports",
     "analysis",
+    "accessor",
     "cli",
 )
 MODULES = sorted(ROOT.rglob("*.py"))

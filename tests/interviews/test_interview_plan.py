@@ -9,12 +9,12 @@ from pdsim.interviews import (
     InterviewSettings,
     groups_of,
     plan_interviews,
-    read_interview_settings,
     roles,
     separation,
     visits,
 )
 from pdsim.ranking import top_probability
+from pdsim.settings import from_toml
 
 
 def test_certain_sets_have_lambda_one(certain):
@@ -135,9 +135,9 @@ def test_settings_name_every_broken_rule_at_once(tmp_path):
     file = tmp_path / "plan.toml"
     file.write_text("icc = 1.5\ninformants = 0\nsensitivity = 0.4\nspecificity = 0.5\n")
     with pytest.raises(InputError) as caught:
-        read_interview_settings(file)
+        from_toml(InterviewSettings, file)
     for word in ("icc", "informants", "sensitivity"):
         assert word in str(caught.value)
     file.write_text("informant = 3\n")
     with pytest.raises(InputError, match="unknown key 'informant'"):
-        read_interview_settings(file)
+        from_toml(InterviewSettings, file)

@@ -1,8 +1,5 @@
 import importlib.util
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -58,28 +55,3 @@ def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = synthetic_results(facilities=HOSTILE, failed=True, draws=200)
     write_report(results, folder, formats=("html", "csv"))
     return folder
-
-
-@pytest.fixture
-def open_page(tmp_path: Path) -> Callable[[Path], str]:
-    """Open a page in Chromium without a window; return what became of it.
-
-    Anything on the console fails the test: an error of the page, or a request that its policy
-    forbids.
-    """
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium here: install it (apt-get install chromium) to run this test")
-
-    def opened(page: Path) -> str:
-        command = [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=20000", "--dump-dom", page.as_uri(),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        assert ":CONSOLE" not in done.stderr, done.stderr
-        return done.stdout
-
-    return opened

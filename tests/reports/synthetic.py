@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pdsim.analysis.fits import RESULTS_LAYOUT
 from pdsim.analysis.rank_groups import superset_group
 from pdsim.analysis.what_if import changes_group
 
@@ -184,6 +185,7 @@ def synthetic_results(
         "suppress_below": suppress_below,
         "period_labels": json.dumps(["2021", "2023"][-periods:]),
         "schema_version": 1,
+        "layout": RESULTS_LAYOUT,
         "delta": 10.0,
     }
     tree["changes"] = xr.DataTree(changes_group(tree))

@@ -108,6 +108,7 @@ def test_page_one_is_true_of_its_tables(part: int) -> None:
             words_of(said["How sure?"]),
         ):
             assert (mean[big] > mean[side]) == (small == "larger"), seed
+        check_visits(results, words_of(said["What to do?"]), seed)
         everyone = words_of(page.lead)
         if "p_positive" in improvement and null_of(results):
             up = int((improvement["p_positive"] >= CERTAIN).sum())
@@ -116,6 +117,24 @@ def test_page_one_is_true_of_its_tables(part: int) -> None:
                 assert (f"certainly {word}" in everyone and "none certainly" not in everyone) <= (
                     count > 0
                 )
+
+
+def check_visits(results: Results, text: str, seed: int) -> None:
+    """Whoever the smallest sure set holds is named, or counted, for each end that is spoken of."""
+    visit, _, rest = text.partition(": the true")
+    for side in ("top", "bottom"):
+        member = results.group(f"superset_{side}")["member"].to_numpy().astype(bool)
+        held = set(np.array(results.facilities)[member].tolist())
+        chosen = set(results.selected(side))
+        if f"the {side} " in visit and visit.startswith("Visit"):
+            named = set(re.findall(r"H\d+", visit))
+            assert held - chosen <= named, seed
+            # who ties at the cut has no list to stand in yet
+            assert len(chosen) == results.m or chosen <= named, seed
+        elif f"the true {side}" in rest or f"the true {side}" in visit:
+            assert f"{len(held)} to hold the true {side}" in text, seed
+        if "It takes all" in text:
+            assert held == set(results.facilities), seed
 
 
 def null_of(results: Results) -> bool:

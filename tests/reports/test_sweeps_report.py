@@ -10,9 +10,11 @@ import xarray as xr
 from pdsim import Scenario, plan
 from pdsim.analysis import report, save_fit, write_plan
 from pdsim.errors import InputError
+from pdsim.reports.formats.document import Paragraph
+from pdsim.reports.formats.plainwords import words_of
 from pdsim.reports.formats.write import write_document
 from pdsim.reports.sweep import sweep_document
-from pdsim.sweeps import write_result
+from pdsim.sweeps import open_contrast, open_contrasts, sweep, write_result
 
 
 def test_sweep_table_has_every_cell(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_sweep_table_has_every_cell(tmp_path: Path) -> None:
     assert len(table.rows) == 4
     assert table.value("40 / b", "pcs_top") == 0.3
     assert table.number("40 / b", "n_failed").text == "3"
-    assert [picture.key for picture in document.pictures] == ["pcs"]
+    assert [picture.key for picture in document.pictures] == ["curve-pcs_top"]
     write_document(document, tmp_path, formats=("html", "tex"))
     assert "P(top set right)" in (tmp_path / "report.html").read_text()
     with pytest.raises(InputError, match="none of the measures"):
@@ -66,3 +68,38 @@ def test_report_again_from_the_folder_of_a_plan(tmp_path: Path) -> None:
     write_plan(tree, tmp_path / "new")
     text = (tmp_path / "planning.html").read_text()
     assert text == (tmp_path / "new" / "planning.html").read_text()
+
+
+def test_sweep_report_has_all_measures_asked_for_and_paired_differences(tmp_path: Path) -> None:
+    asked = ["overlap_top", "regret_top", "pcs_top"]
+    settings = {
+        "replicates": 200,
+        "seed": 3,
+        "measures": asked,
+        "factors": {"trials": [5, 80], "rule": ["observed_change", "z_score"]},
+    }
+    result = sweep(settings, store=tmp_path / "store", executor="serial")
+    contrasts = open_contrasts(tmp_path / "store")
+    document = sweep_document(result, contrasts=contrasts)
+    assert set(asked) <= set(document.tables["sweep"].frame)
+    assert [picture.key for picture in document.pictures] == [f"curve-{name}" for name in asked]
+    gain = open_contrast(tmp_path / "store", dim="trials", reference=5)
+    table = document.tables["difference_trials"]
+    assert table.rows == ("80 / observed_change", "80 / z_score")
+    for rule in ("observed_change", "z_score"):
+        cell = gain.sel(trials=80, rule=rule)
+        assert table.value(f"80 / {rule}", "overlap_top") == float(cell.overlap_top)
+        assert table.value(f"80 / {rule}", "overlap_top_mcse") == float(cell.overlap_top_mcse)
+    texts = [words_of(block.text) for block in document.sections[0].blocks
+             if isinstance(block, Paragraph)]  # fmt: skip
+    cells = result["overlap_top"]
+    best = cells.where(cells == cells.max(), drop=True)
+    where = f"trials = {int(best.trials[0])}, rule = {best.rule.values[0]}"
+    assert texts[0].startswith(f"Share of the top named is best with {where}:")
+    # sixteen times the cases change it by far more than the error of 200 pairs
+    assert (
+        "Against the first level of trials, Share of the top named changes most at 80" in texts[1]
+    )
+    flat = xr.zeros_like(contrasts["rule"]).assign_attrs(contrasts["rule"].attrs)
+    calm = sweep_document(result, contrasts={"rule": flat})
+    assert "No level of rule changes" in words_of(calm.sections[0].blocks[1].text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -72,6 +72,33 @@ def load_fit(path: str | Path) -> xr.DataTree:
         ) from None
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         return tree.load()
+
+
+RESULTS_LAYOUT: Final = 2
+"""Of the groups in ``results.nc``; rises when a report needs what older ones lack."""
+
+
+def load_results(path: str | Path) -> xr.DataTree:
+    """Read the results of an analysis, see `load_fit`.
+
+    Raises
+    ------
+    InputError
+        If another version of pdsim laid them out otherwise.
+    """
+    tree = load_fit(path)
+    layout = int(tree.attrs.get("layout", 1))
+    if layout != RESULTS_LAYOUT:
+        command = str(tree.attrs.get("command", "pdsim analyse"))
+        raise InputError(
+            Problem(
+                file=str(path),
+                rule=f"another version of pdsim wrote these results (layout {layout}, this version "
+                f"reads {RESULTS_LAYOUT})",
+                cure=f"analyse again: {command}",
+            )
+        )
+    return tree
 
 
 def _netcdf(tree: xr.DataTree) -> bytes:

@@ -1,6 +1,7 @@
 """From a fit to every table of its report: one DataTree, all numbers of the prose in it."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import xarray as xr
 
 from pdsim.analysis.control_tables import control_groups, covariate_groups, strata_groups
 from pdsim.analysis.exchange import exchanged, identical_facilities
+from pdsim.analysis.fits import RESULTS_LAYOUT
 from pdsim.analysis.precision import observed_se
 from pdsim.analysis.rank_groups import (
     pairs_group,
@@ -18,8 +20,9 @@ from pdsim.analysis.rank_groups import (
 )
 from pdsim.analysis.refits import compare_selections, fitted_estimands
 from pdsim.analysis.round_fits import round_tables
+from pdsim.analysis.stages import nothing
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
-from pdsim.analysis.weight_tables import weight_tables
+from pdsim.analysis.weight_tables import WEIGHT_STEPS, weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import (
     composite,
@@ -49,7 +52,18 @@ EXPLORER_BYTES = 3_000_000
 EXPLORER_FACILITIES = 60
 
 
-def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree:
+def _weighted(study: Study) -> bool:
+    return study.data.sizes["indicator"] > 1 and study.data.sizes["facility"] > study.m
+
+
+def gather_steps(study: Study) -> int:
+    """Return how often `gather` tells of a step."""
+    return 3 + (WEIGHT_STEPS if _weighted(study) else 0)
+
+
+def gather(
+    fit: xr.DataTree, study: Study, *, delta: float = 0.0, tell: Callable[[], None] = nothing
+) -> xr.DataTree:
     """Return all tables of an analysis.
 
     Parameters
@@ -59,6 +73,8 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
     study : Study
     delta : float
         Improvement above which a probability is stated as well, in the units of the estimand.
+    tell : callable
+        Called after each step.
 
     Returns
     -------
@@ -79,7 +95,9 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
     }
     main = next(iter(scores.values()))
+    tell()
     ranking = ranking_group(main, m=study.m)
+    tell()
     groups = {
         "study": study_to_dataset(study),
         "improvement": _improvement(scores, study, delta),
@@ -99,15 +117,18 @@ def gather(fit: xr.DataTree, study: Study, *, delta: float = 0.0) -> xr.DataTree
         **covariate_groups(fit, main, m=study.m),
         **strata_groups(main, study),
     }
-    if study.data.sizes["indicator"] > 1 and study.data.sizes["facility"] > study.m:
+    tell()
+    if _weighted(study):
         trials = study.data.get("trials")
         observed = None if trials is None or bool((trials == 0).any()) else trials
         groups |= weight_tables(
             level,
             m=study.m,
             seed=int(fit.attrs["seed"]),
+            plausible=study.options.robustness,
             sources=observed_sources(study),
             trials=observed,
+            tell=tell,
         )
     if study.options.criteria:
         groups["criteria"] = criteria(fit, study.options.criteria, m=study.m)
@@ -275,6 +296,7 @@ def _facts(
     r = study.case_correlation
     facts: dict[str, str | int | float] = {
         "schema_version": SCHEMA_VERSION,
+        "layout": RESULTS_LAYOUT,
         "name": study.name,
         "m": study.m,
         "kind": study.kind,

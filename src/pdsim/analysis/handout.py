@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from pdsim.analysis.fits import load_fit
+from pdsim.analysis.fits import load_results
 from pdsim.analysis.report import RESULTS_FILE
 from pdsim.errors import InputError, Problem
 from pdsim.files import write_atomically
@@ -28,7 +28,7 @@ _UNITS: Final = {"mm": 1.0, "cm": 10.0, "in": 25.4, None: 1.0}
 def results_of(folder: str | Path) -> Results:
     """Return the results in a folder that `pdsim.analyse` wrote."""
     path = Path(folder)
-    return read_results(load_fit(path / RESULTS_FILE if path.is_dir() else path))
+    return read_results(load_results(path / RESULTS_FILE if path.is_dir() else path))
 
 
 def write_figure(

@@ -14,13 +14,11 @@ from pdsim.files import published, write_atomically
 from pdsim.interviews import (
     ContrastSettings,
     InterviewSettings,
+    ThemeMapping,
     contrast_themes,
     mapped_themes,
     plan_interviews,
     qca_table,
-    read_contrast_settings,
-    read_interview_settings,
-    read_mapping,
     read_project,
     read_themes,
 )
@@ -30,6 +28,7 @@ from pdsim.reports.formats.document import Document
 from pdsim.reports.formats.write import check_formats, write_document
 from pdsim.reports.interviews.interview_document import interview_document
 from pdsim.reports.interviews.theme_document import theme_document
+from pdsim.settings import from_toml
 
 FIT_FILE: Final = "fit.nc"
 INTERVIEW_FILE: Final = "interviews.nc"
@@ -102,7 +101,7 @@ def interview_plan_page(
         Nothing is written then.
     """
     check_formats(formats)
-    settings = read_interview_settings(plan)
+    settings = from_toml(InterviewSettings, plan)
     ranked = _ranked(Path(results))
     tree = plan_interviews(ranked.score, settings=ranked.with_named(settings), m=ranked.m)
     document = interview_document(tree)
@@ -146,7 +145,7 @@ def theme_page(
         Nothing is written then.
     """
     check_formats(formats)
-    settings = ContrastSettings() if config is None else read_contrast_settings(config)
+    settings = ContrastSettings() if config is None else from_toml(ContrastSettings, config)
     table = read_themes(themes)
     ranked = _ranked(Path(results))
     tree = contrast_themes(ranked.score, table, settings=ranked.with_named(settings), m=ranked.m)
@@ -185,7 +184,7 @@ def theme_file(project: str | Path, mapping: str | Path, *, out: str | Path) -> 
     target = Path(out)
     if target.exists():
         raise InputError(Problem(file=str(target), rule="exists", cure="choose another name"))
-    settings = read_mapping(mapping)
+    settings = from_toml(ThemeMapping, mapping)
     table = mapped_themes(read_project(project, settings), settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, frame_to_csv(table))

@@ -7,7 +7,7 @@ no more than a minute, and left out of the table otherwise, with its reason in t
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -16,6 +16,7 @@ import xarray as xr
 
 from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.rank_groups import one_end_each
+from pdsim.analysis.stages import nothing
 from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
@@ -27,17 +28,6 @@ from pdsim.study import Study
 from pdsim.study.options import Engine
 from pdsim.study.problems import listed
 from pdsim.terms.estimands import estimands_of
-
-CASE_CORRELATIONS = (0.0, 0.1, 0.3)
-"""Shown where the study does not know its within-case correlation."""
-
-PRIOR_FACTORS = (0.5, 1.0, 2.0)
-
-DESIGN_EFFECTS = (1.0, 2.0, 3.0)
-"""Shown where the study does not know its design effect."""
-
-DESIGN_FACTORS = (1.5, 2.0)
-"""Times a stated design effect."""
 
 _LONGEST_HAND_OVER: Final = 60.0
 """Seconds of NUTS that one refit may take."""
@@ -56,7 +46,8 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
     Returns
     -------
     xarray.Dataset (dim, facility)
-        ``p_top``, ``p_bottom`` with ``_mcse``, ``selected_top``, ``selected_bottom``, and
+        ``p_top``, ``p_bottom`` with ``_mcse``, ``selected_top``, ``selected_bottom``,
+        ``could_flip_top``, ``could_flip_bottom`` (Monte Carlo error alone may decide), and
         ``convergence`` (dim).
     """
     parts = []
@@ -67,7 +58,9 @@ def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) 
             probability = top_probability(score, m=m, side=side)
             columns[f"p_{side}"] = probability["top_probability"]
             columns[f"p_{side}_mcse"] = probability["top_probability_mcse"]
-            columns[f"selected_{side}"] = select(score, m=m, side=side)["selected"]
+            chosen = select(score, m=m, side=side)
+            columns[f"selected_{side}"] = chosen["selected"]
+            columns[f"could_flip_{side}"] = chosen["could_flip"]
         part = one_end_each(xr.Dataset(columns)).drop_vars("either_end")
         parts.append(part.assign(convergence=str(score.attrs.get("convergence", ""))))
     return xr.concat(parts, pd.Index(list(scores), name=dim), combine_attrs="drop")
@@ -83,9 +76,10 @@ def prior_sensitivity(
     study: Study,
     *,
     priors: Priors | None = None,
-    factors: tuple[float, ...] = PRIOR_FACTORS,
+    factors: tuple[float, ...] | None = None,
     engine: Engine = "laplace",
     seed: int = 1,
+    tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the selection with the scales of all sd priors multiplied by each factor.
 
@@ -94,9 +88,12 @@ def prior_sensitivity(
     study : Study
     priors : Priors, optional
         Default: the study's own, else ``Priors()``.
-    factors : tuple of float
+    factors : tuple of float, optional
+        Default: 1, and those of the study's ``[robustness]``.
     engine : {"nuts", "laplace"}
     seed : int
+    tell : callable
+        Called after each refit; so is that of the functions below.
 
     Returns
     -------
@@ -112,8 +109,10 @@ def prior_sensitivity(
     2
     """
     base = priors or study.options.priors or Priors()
+    if factors is None:
+        factors = tuple(sorted({1.0, *study.options.robustness.prior_factors}))
     variants = {factor: (study, base.scaled(factor)) for factor in factors}
-    return _refitted("prior_factor", variants, engine=engine, seed=seed)
+    return _refitted("prior_factor", variants, engine=engine, seed=seed, tell=tell)
 
 
 def _refitted(
@@ -122,6 +121,7 @@ def _refitted(
     *,
     engine: Engine,
     seed: int,
+    tell: Callable[[], None],
     with_intervals: bool = False,
 ) -> xr.Dataset:
     """Return the selections under the variants that can be vouched for; empty if none can."""
@@ -135,6 +135,7 @@ def _refitted(
             scores[label] = score
         else:
             refused[str(label)] = score.attrs["convergence"]
+        tell()
     table = xr.Dataset()
     if scores:
         table = compare_selections(scores, dim=dim, m=study.m)
@@ -159,7 +160,11 @@ def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> 
 
 
 def suppressed_sensitivity(
-    study: Study, *, engine: Engine = "laplace", seed: int = 1
+    study: Study,
+    *,
+    engine: Engine = "laplace",
+    seed: int = 1,
+    tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the selection with all suppressed counts at their lowest and at their highest.
 
@@ -170,7 +175,7 @@ def suppressed_sensitivity(
     """
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     variants = {end: (study.with_suppressed(end), None) for end in ends}
-    return _refitted("suppressed", variants, engine=engine, seed=seed)
+    return _refitted("suppressed", variants, engine=engine, seed=seed, tell=tell)
 
 
 def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
@@ -195,45 +200,54 @@ def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, .
 def case_correlation_sensitivity(
     study: Study,
     *,
-    correlations: tuple[float, ...] = CASE_CORRELATIONS,
+    correlations: tuple[float, ...] | None = None,
     priors: Priors | None = None,
     engine: Engine = "laplace",
     seed: int = 1,
+    tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the selection under each assumed within-case correlation.
+
+    By default those of the study's ``[robustness]``.
 
     Returns
     -------
     xarray.Dataset (case_correlation, facility)
         See `compare_selections`; also ``mean`` and ``interval`` (…, ci_bound) of the score.
     """
-    variants = {r: (study.with_case_correlation(r), priors) for r in correlations}
-    return _refitted("case_correlation", variants, engine=engine, seed=seed, with_intervals=True)
+    tried = correlations or study.options.robustness.case_correlations
+    variants = {r: (study.with_case_correlation(r), priors) for r in tried}
+    return _refitted(
+        "case_correlation", variants, engine=engine, seed=seed, tell=tell, with_intervals=True
+    )
 
 
 def design_effect_sensitivity(
-    study: Study, *, engine: Engine = "laplace", seed: int = 1
+    study: Study, *, engine: Engine = "laplace", seed: int = 1, tell: Callable[[], None] = nothing
 ) -> xr.Dataset:
     """Return the selection under other design effects.
 
-    Where none is known for `DESIGN_EFFECTS`, where one is stated for `DESIGN_FACTORS` times it,
-    where visits tell for the limits of their estimates.
+    Where none is known those of the study's ``[robustness]``, where one is stated its factors
+    times it, where visits tell the limits of their estimates.
 
     Returns
     -------
     xarray.Dataset (design_effect, facility)
         See `compare_selections`; ``design_effect`` is that of an average cell.
     """
-    source = study.design_effect_source
+    variants = {effect: (other, None) for effect, other in clustered(study).items()}
+    return _refitted("design_effect", variants, engine=engine, seed=seed, tell=tell)
+
+
+def clustered(study: Study) -> dict[float, Study]:
+    """Return the study under every other design effect that is plausible."""
+    source, stated = study.design_effect_source, study.options.robustness
     if source == "estimated":
         ends = (study.with_clustering("low"), study.with_clustering("high"))
-        studies = {round(end.average_design_effect, 2): end for end in ends}
-    else:
-        own = study.design_effect
-        tried = DESIGN_EFFECTS if source == "unset" else [factor * own for factor in DESIGN_FACTORS]
-        studies = {
-            effect: replace(study, options=replace(study.options, design_effect=effect))
-            for effect in tried
-        }
-    variants = {effect: (other, None) for effect, other in studies.items()}
-    return _refitted("design_effect", variants, engine=engine, seed=seed)
+        return {round(end.average_design_effect, 2): end for end in ends}
+    own = study.design_effect
+    factors = [factor * own for factor in stated.design_factors]
+    return {
+        effect: replace(study, options=replace(study.options, design_effect=effect))
+        for effect in (stated.design_effects if source == "unset" else factors)
+    }

@@ -6,7 +6,7 @@ from typing import Final
 
 import xarray as xr
 
-from pdsim.analysis.fits import load_fit
+from pdsim.analysis.fits import load_fit, load_results
 from pdsim.errors import InputError, Problem
 from pdsim.files import check_seal, published, read_json, recover, write_json
 from pdsim.reports.formats.csv import table_to_csv
@@ -146,7 +146,7 @@ def report(
                 cure="give a folder that pdsim analyse or pdsim plan wrote, or a sweep's file",
             )
         )
-    results = load_fit(path / (PLAN_FILE if planned else RESULTS_FILE))
+    results = load_fit(path / PLAN_FILE) if planned else load_results(path / RESULTS_FILE)
     with published(path, keep=lambda file: True) as new:
         if planned:
             written = write_plan(results, new, formats=formats)

@@ -10,9 +10,9 @@ import xarray as xr
 from pdsim.analysis.report import write_report
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import Table
-from pdsim.reports.formats.html import front_html
+from pdsim.reports.formats.html import part_html
 from pdsim.reports.formats.plainwords import words_of
-from pdsim.reports.formats.terminal import front_lines
+from pdsim.reports.formats.terminal import printed
 from pdsim.reports.study.cite import citation
 from pdsim.reports.study.figures import Figures
 from pdsim.reports.study.front import front
@@ -73,9 +73,7 @@ class Analysis:
 
     def summary(self) -> str:
         """Return page one as text."""
-        document = build_document(self._view, brief=True)
-        assert document.front is not None
-        return "\n".join([words_of(document.title), *front_lines(document.front)])
+        return printed(build_document(self._view, brief=True))
 
     def cite(self, facility: str) -> str:
         """Return what a paper says of one facility: value, interval and probability.
@@ -107,9 +105,7 @@ class Analysis:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        document = build_document(self._view, brief=True)
-        assert document.front is not None
-        return front_html(document)
+        return part_html(build_document(self._view, brief=True))
 
     @property
     def _view(self) -> Results:

@@ -24,5 +24,22 @@ class AnalysisProgress:
 type AnalysisCallback = Callable[[AnalysisProgress], None]
 
 
+def steps(progress: AnalysisCallback, stage: str, total: int) -> Callable[[], None]:
+    """Announce a stage of some steps, and return what to call after each of them."""
+    done = 0
+    progress(AnalysisProgress(stage=stage, done=0, total=total))
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress(AnalysisProgress(stage=stage, done=done, total=total))
+
+    return step
+
+
+def nothing() -> None:
+    """Take no notice of a step."""
+
+
 def silent(event: AnalysisProgress) -> None:
     """Take no notice."""

@@ -1,25 +1,28 @@
 """All tables on weights for one study, gathered for its report."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
 import xarray as xr
 
+from pdsim.analysis.stages import nothing
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError
 from pdsim.reports.study.settle_words import settle_words
 from pdsim.scoring import implied_weights, indicator_values, normalise
 from pdsim.settings import FORBID_EXTRA
+from pdsim.study.plausible import Robustness
 from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
 from pdsim.terms.places import membership, places
-from pdsim.terms.scales import AGGREGATIONS
+from pdsim.terms.scales import AGGREGATIONS, SCALES
 from pdsim.weights import weight_space
 from pdsim.weights.acceptability import acceptability, confidence_factor
-from pdsim.weights.choices import by_factor, multiverses
+from pdsim.weights.choices import by_factor, multiverses, only_choices
 from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
+from pdsim.weights.multiverse import NONE_LEFT_OUT
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversals
@@ -27,6 +30,7 @@ from pdsim.weights.stability import domain_sweep, stability_interval
 from pdsim.weights.topsets import set_acceptability
 
 _SIDES: Final[tuple[Side, ...]] = ("top", "bottom")
+WEIGHT_STEPS: Final = 5
 _SMALL: Final = 30
 """Facilities up to which programmes are solved and all ranks and pairs listed."""
 
@@ -41,26 +45,18 @@ class WeightSettings:
         Posterior draws kept, evenly spaced.
     weight_draws : int
         Weight vectors of each space.
-    relative_sd : float
-        How far weights may be off around the nominal ones (`pdsim.weight_space.dirichlet`).
     grid_draws : int
         Draws, and weight vectors, of the crossed grid of the decomposition.
-    left_out : int
-        Indicators left out together in the multiverse: 0, 1 or 2.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
     draws: int = 1000
     weight_draws: int = 1000
-    relative_sd: float = 0.3
     grid_draws: int = 150
-    left_out: int = 1
 
     def __post_init__(self) -> None:
         if min(self.draws, self.weight_draws, self.grid_draws) < 8:
             raise ValueError("draws, weight_draws and grid_draws are at least 8")
-        if self.left_out not in (0, 1, 2) or not self.relative_sd > 0:
-            raise ValueError("left_out is 0, 1 or 2, and relative_sd is positive")
 
 
 def weight_tables(
@@ -69,8 +65,10 @@ def weight_tables(
     m: int = DEFAULT_M,
     seed: int = 1,
     settings: WeightSettings | None = None,
+    plausible: Robustness | None = None,
     sources: Mapping[str, xr.DataArray] | None = None,
     trials: xr.DataArray | None = None,
+    tell: Callable[[], None] = nothing,
 ) -> dict[str, xr.Dataset]:
     """Return every table of the weights section of a report.
 
@@ -81,12 +79,16 @@ def weight_tables(
     m : int
     seed : int
     settings : WeightSettings, optional
+    plausible : Robustness, optional
+        Which weights, scales and left-out indicators count.
     sources : mapping of name to DataArray, optional
         Further levels to cross in the multiverse: observed ones under policies for missing
         cells (`pdsim.scoring.observed_sources`), all-or-none ones. Those of no more than m
         facilities choose nothing and are left out.
     trials : DataArray (facility, indicator, period), optional
         Crosses the opportunity score in.
+    tell : callable
+        Called after each of `WEIGHT_STEPS` steps.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def weight_tables(
     """
     if "weight" not in levels.coords:
         raise InputError("the levels carry no weights; use what pdsim.levels returns")
-    chosen = settings or WeightSettings()
+    chosen, stated = settings or WeightSettings(), plausible or Robustness()
     # labels of draws would be compared again in every operation
     kept = thinned(levels, chosen.draws).drop_vars(["chain", "draw", "sample"], errors="ignore")
     nominal = kept["weight"].reset_coords(drop=True)
@@ -133,7 +135,7 @@ def weight_tables(
     mean = values.mean(samples, keep_attrs=True)
     mean.attrs.pop("ess", None)
     small = values.sizes["facility"] <= _SMALL
-    spaces = _spaces(nominal, kept, chosen, seed)
+    spaces = _spaces(nominal, kept, chosen, stated.weight_sd, seed)
     tables = {
         "weights_indicators": xr.Dataset(
             {"nominal": nominal, "implied": implied_weights(values, nominal)}
@@ -143,34 +145,67 @@ def weight_tables(
     if small:
         tables["weights_pairwise"] = pairwise_acceptability(values)
         tables["weights_bounds"] = membership_bounds(mean, m=m)
+    tell()
     several = values.sizes["indicator"] > 1
     known = estimands_of(levels.attrs.get("kind", "counts"), periods, net=False)
     universes = multiverses(
         {"model": kept, **_usable(sources or {}, m)},
-        nominal,
+        _weightings(nominal, stated),
         m=m,
         sides=_SIDES,
+        normalisations=_scales(stated),
         aggregations=[
             way.name for way in AGGREGATIONS.values() if trials is not None or not way.by_cases
         ],
         # who is best at endline is another question, not another answer to this one
         estimands=tuple(name for name in known if ESTIMANDS[name].null is not None) or known,
-        left_out=chosen.left_out if several else 0,
+        left_out=1 if several and stated.left_out != () else 0,
         trials=trials,
     )
+    tell()
+    universes = {side: _without_others(table, stated) for side, table in universes.items()}
     for side in _SIDES:
         tables |= _side_tables(
-            kept, values, mean, nominal, spaces, universes[side], m=m, side=side, settings=chosen
-        )
+            kept, values, mean, nominal, spaces, universes[side], m=m, side=side, settings=chosen,
+            plausible=stated,
+        )  # fmt: skip
+        tell()
     if small and values.sizes["facility"] > m + 1:
         grid = thinned(kept, chosen.grid_draws)
         # scale scores have no log odds, and nor has a level of 0 or 1
         odds = kept.attrs.get("kind") != "scores" and bool(((grid > 0.0) & (grid < 1.0)).all())
-        ways = ("pp", "z", "min_max", "rank", *(("logit",) if odds else ()))
+        found = _scales(stated) or tuple(SCALES)
+        ways = tuple(name for name in found if odds or not SCALES[name].proportion)
         reversals = rank_reversals(grid, nominal, m=m, sides=_SIDES, normalisations=ways)
         for side, table in reversals.items():
             tables[f"weights_reversal_{side}"] = table
+    tell()
     return tables
+
+
+def _scales(plausible: Robustness) -> tuple[str, ...] | None:
+    """Return the scales to try, that of the analysis first; None for every one there is."""
+    if plausible.scales is None:
+        return None
+    return tuple(dict.fromkeys((next(iter(SCALES)), *plausible.scales)))
+
+
+def _weightings(nominal: xr.DataArray, plausible: Robustness) -> dict[str, xr.DataArray]:
+    """Return the weights of the study, and those that somebody else holds right."""
+    names = [str(name) for name in nominal["indicator"].values]
+    return {"nominal": nominal} | {
+        key: nominal.copy(data=[weights.get(name, 0.0) for name in names])
+        for key, weights in plausible.weights.items()
+    }
+
+
+def _without_others(universe: xr.Dataset, plausible: Robustness) -> xr.Dataset:
+    """Return the multiverse without the choices that leave out what must not be left out."""
+    if plausible.left_out is None:
+        return universe
+    return only_choices(
+        universe, np.isin(universe["left_out"].values, [NONE_LEFT_OUT, *plausible.left_out])
+    )
 
 
 def _usable(sources: Mapping[str, xr.DataArray], m: int) -> dict[str, xr.DataArray]:
@@ -194,14 +229,18 @@ def thinned(levels: xr.DataArray, most: int) -> xr.DataArray:
 
 
 def _spaces(
-    nominal: xr.DataArray, levels: xr.DataArray, settings: WeightSettings, seed: int
+    nominal: xr.DataArray,
+    levels: xr.DataArray,
+    settings: WeightSettings,
+    weight_sd: float,
+    seed: int,
 ) -> dict[str, xr.DataArray]:
     names = [str(name) for name in nominal["indicator"].values]
     size = settings.weight_draws
     spaces = {"flat": weight_space.flat(names, size=size, seed=seed)}
     spaces["flat"].attrs["premise"] = "If nothing is known about the weights"
     if len(names) > 1:
-        spread = min(settings.relative_sd, 0.9 * float(np.sqrt((nominal > 0).sum() - 1.0)))
+        spread = min(weight_sd, 0.9 * float(np.sqrt((nominal > 0).sum() - 1.0)))
         if spread > 0:
             spaces["nominal"] = weight_space.dirichlet(
                 nominal, relative_sd=spread, size=size, seed=seed
@@ -243,6 +282,7 @@ def _side_tables(
     m: int,
     side: Side,
     settings: WeightSettings,
+    plausible: Robustness,
 ) -> dict[str, xr.Dataset]:
     small = values.sizes["facility"] <= _SMALL
     several = values.sizes["indicator"] > 1
@@ -260,6 +300,7 @@ def _side_tables(
     for at, domain in enumerate(_swept(levels, nominal)):
         tables[f"weights_sweep_{side}_{at}"] = domain_sweep(values, nominal, domain, m=m, side=side)
     grid = thinned(levels, settings.grid_draws)
+    ways, left = _scales(plausible), True if plausible.left_out is None else plausible.left_out
     # free weights may drown what the data say, so the study's own are asked as well
     for name, weights in (("", widest), ("_nominal", spaces.get("nominal"))):
         if weights is None:
@@ -269,7 +310,8 @@ def _side_tables(
             weights.isel(weight_draw=slice(settings.grid_draws)),
             m=m,
             side=side,
-            left_out=values.sizes["indicator"] >= 3,
+            normalisations=ways and tuple(way for way in ways if not SCALES[way].proportion),
+            left_out=left if values.sizes["indicator"] >= 3 else False,
         )
         words = settle_words(parts)
         premise = weights.attrs["premise"]
@@ -314,7 +356,7 @@ def _flip(
     )
     both = both.drop_vars([name for name in ("weight", "domain") if name in both.coords])
     return both.assign(nominal=nominal.drop_vars("weight", errors="ignore")).assign_attrs(
-        drawn.attrs | {"selected": selected}
+        drawn.attrs | {"selected": selected, "mean_selected": _selected(mean, nominal, m, side)}
     )
 
 

@@ -71,9 +71,11 @@ def sweep(
             from pdsim.files import published
             from pdsim.reports.formats.write import write_document
             from pdsim.reports.sweep import sweep_document
+            from pdsim.sweeps import open_contrasts
 
+            page = sweep_document(result, contrasts=open_contrasts(store))
             with published(report_to) as new:
-                write_document(sweep_document(result), new, formats=formats)
+                write_document(page, new, formats=formats)
     say(f"The store is {store}" if out is None else f"The summaries lie in {out}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pdsim.cli.arguments import Formats, check_free
+from pdsim.cli.arguments import Folder, Formats, check_free
 from pdsim.cli.saying import print_document, say
 
 interviews = typer.Typer(
@@ -13,12 +13,11 @@ interviews = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-ResultsFolder = Annotated[Path, typer.Argument(help="Folder of pdsim analyse.")]
 
 
 @interviews.command("plan")
 def plan_of_interviews(
-    results: ResultsFolder,
+    results: Folder,
     config: Annotated[Path, typer.Argument(help="plan.toml")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the plan.")],
     formats: Formats = ["html"],  # noqa: B006 - typer copies it
@@ -48,7 +47,7 @@ def read_codes(
 
 @interviews.command()
 def contrast(
-    results: ResultsFolder,
+    results: Folder,
     themes: Annotated[Path, typer.Argument(help="Table of themes.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make for the contrast.")],
     config: Annotated[

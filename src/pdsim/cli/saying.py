@@ -1,6 +1,7 @@
 """What the command line prints: sentences, complaints, tables and progress."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -56,15 +57,9 @@ def console(*, stderr: bool = False) -> "Console":
 
 def print_document(document: "Document") -> None:
     """Print the sentences and tables of the first section."""
-    from pdsim.reports.formats.document import Paragraph, Table
-    from pdsim.reports.formats.plainwords import words_of
-    from pdsim.reports.formats.terminal import terminal_table
+    from pdsim.reports.formats.terminal import printed
 
-    for block in document.sections[0].blocks:
-        if isinstance(block, Paragraph):
-            say(words_of(block.text))
-        elif isinstance(block, Table):
-            console().print(terminal_table(block))
+    say(printed(document, width=console().width))
 
 
 @contextmanager
@@ -75,14 +70,29 @@ def bar() -> Iterator[Advance]:
         if not terminal.is_terminal:
             yield _lines()
             return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(),
+        )  # fmt: skip
         with Progress(*columns, console=terminal) as progress:
             task = progress.add_task("starting", total=None)
+            stage = ""
 
-            def advance(stage: str, done: int, total: int) -> None:
-                progress.update(task, description=stage, completed=done, total=total or None)
+            def advance(name: str, done: int, total: int) -> None:
+                nonlocal stage
+                if name != stage:
+                    # what is left is reckoned from this stage alone
+                    progress.reset(task, description=name, total=total or None)
+                    stage = name
+                progress.update(task, completed=done, total=total or None)
 
             yield advance
     except KeyboardInterrupt:
@@ -91,11 +101,22 @@ def bar() -> Iterator[Advance]:
 
 
 def _lines() -> Advance:
-    stages: list[str] = []
+    """Print a line for each stage, and now and then how much of it is left."""
+    began: dict[str, float] = {}
+    said = 0.0
 
     def advance(stage: str, done: int, total: int) -> None:
-        if stage not in stages:
-            stages.append(stage)
+        nonlocal said
+        now = time.monotonic()
+        if stage not in began:
+            began[stage] = said = now
             complain(stage)
+        elif 0 < done < total and now - said >= _SECONDS_BETWEEN_LINES:
+            left = (now - began[stage]) / done * (total - done)
+            complain(f"{stage}: {done:,} of {total:,}, about {left:.0f} s left")
+            said = now
 
     return advance
+
+
+_SECONDS_BETWEEN_LINES = 10.0

@@ -17,14 +17,14 @@ from pdsim.interviews.hearing import (
     voices,
 )
 from pdsim.interviews.interviewplan import plan_interviews
-from pdsim.interviews.interviewsettings import InterviewSettings, read_interview_settings
+from pdsim.interviews.interviewsettings import InterviewSettings
 from pdsim.interviews.lambdas import contrast_variance, exchangeable_lambda
-from pdsim.interviews.mapping import ThemeMapping, mapped_themes, read_mapping, read_project
+from pdsim.interviews.mapping import ThemeMapping, mapped_themes, read_project
 from pdsim.interviews.qcaexport import qca_table
 from pdsim.interviews.refi import read_refi
 from pdsim.interviews.sqliteprojects import read_qualcoder, read_taguette
 from pdsim.interviews.themes import contrast_themes
-from pdsim.interviews.themesettings import ContrastSettings, read_contrast_settings
+from pdsim.interviews.themesettings import ContrastSettings
 from pdsim.interviews.themetable import ThemeTable, read_themes, theme_shares, theme_table
 from pdsim.interviews.visits import visits
 
@@ -50,9 +50,6 @@ __all__ = [
     "pooled_false_positives",
     "qca_table",
     "read_code_matrix",
-    "read_contrast_settings",
-    "read_interview_settings",
-    "read_mapping",
     "read_project",
     "read_qualcoder",
     "read_refi",

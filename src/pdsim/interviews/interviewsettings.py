@@ -1,11 +1,10 @@
 """Settings of interviews, as written in plan.toml."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from pdsim.interviews.groups import BOUNDARY
-from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
+from pdsim.settings import FORBID_EXTRA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,26 +117,3 @@ class InterviewSettings:
         """Contrast that certain groups would show in the codes."""
         youden = self.sensitivity + self.specificity - 1.0
         return (self.prevalence_high - self.prevalence_low) * youden
-
-
-def read_interview_settings(path: str | Path) -> InterviewSettings:
-    """Read a plan of interviews; all unknown keys and broken rules are named at once.
-
-    Parameters
-    ----------
-    path : str or Path
-        TOML.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> read_interview_settings("none.toml")
-    Traceback (most recent call last):
-        ...
-    pdsim.errors.InputError: none.toml: cannot be read (No such file or directory); check the path.
-    """
-    path = Path(path)
-    return from_mapping(InterviewSettings, read_toml(path), file=path.name)

@@ -20,7 +20,7 @@ from pdsim.interviews.codings import CASE, SET, CodedProject
 from pdsim.interviews.refi import read_refi
 from pdsim.interviews.sqliteprojects import read_qualcoder, read_taguette
 from pdsim.interviews.themetable import COLUMNS
-from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
+from pdsim.settings import FORBID_EXTRA
 
 _NAME: Final = "name"
 _PARTS: Final = ("facility", "informant", "round")
@@ -93,24 +93,6 @@ class ThemeMapping:
             raise ValueError(f"pattern: there is no part {unknown[0]!r}; use {', '.join(_PARTS)}")
         if self.skip < 0:
             raise ValueError(f"skip must be 0 or more, got {self.skip}")
-
-
-def read_mapping(path: str | Path) -> ThemeMapping:
-    """Read a mapping; all unknown keys and broken rules are named at once.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> read_mapping("none.toml")
-    Traceback (most recent call last):
-        ...
-    pdsim.errors.InputError: none.toml: cannot be read (No such file or directory); check the path.
-    """
-    path = Path(path)
-    return from_mapping(ThemeMapping, read_toml(path), file=path.name)
 
 
 def read_project(path: str | Path, mapping: ThemeMapping) -> CodedProject:

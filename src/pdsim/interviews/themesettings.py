@@ -1,11 +1,10 @@
 """Settings of a contrast of themes, as written in contrast.toml."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from pdsim.interviews.conditions import Combination
-from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml
+from pdsim.settings import FORBID_EXTRA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,26 +80,3 @@ class ContrastSettings:
         if self.sensitivity is None or self.specificity is None:
             return 1.0
         return round(self.sensitivity + self.specificity - 1.0, 12)
-
-
-def read_contrast_settings(path: str | Path) -> ContrastSettings:
-    """Read the settings of a contrast; all unknown keys and broken rules are named at once.
-
-    Parameters
-    ----------
-    path : str or Path
-        TOML.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> read_contrast_settings("none.toml")
-    Traceback (most recent call last):
-        ...
-    pdsim.errors.InputError: none.toml: cannot be read (No such file or directory); check the path.
-    """
-    path = Path(path)
-    return from_mapping(ContrastSettings, read_toml(path), file=path.name)

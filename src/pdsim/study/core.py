@@ -22,8 +22,11 @@ from pdsim.study.facilities import (
     with_facilities,
 )
 from pdsim.study.frames import frame_of
+from pdsim.study.indicators import plausible_findings
 from pdsim.study.longtable import TableContent, observed_from_long
+from pdsim.study.notebook import study_html
 from pdsim.study.options import MAX_CASE_CORRELATION, StudyOptions, option_problems
+from pdsim.study.plausible import Robustness
 from pdsim.study.problems import PLURAL, Findings, listed
 from pdsim.study.validity import data_findings, items_findings, reference_findings
 from pdsim.terms.kinds import KINDS
@@ -104,6 +107,8 @@ class Study:
         found = Findings()
         facilities = ranked_facilities(self.data)
         found.take(option_problems(self.options, facilities=facilities))
+        if isinstance(self.options.robustness, Robustness):
+            plausible_findings(self.data, self.options.robustness, found)
         data_findings(self.data, self.period_labels, found)
         items_findings(self.data, self.options, found)
         reference_findings(self.data, self.options, found)
@@ -375,6 +380,9 @@ class Study:
                 successes=self.data["successes"] / factor, trials=self.data["trials"] / factor
             )
         return self.data.assign(se=self.data["se"] * np.sqrt(factor))
+
+    def _repr_html_(self) -> str:
+        return study_html(self)
 
     def __repr__(self) -> str:
         """Describe the study in one line."""

@@ -1,20 +1,22 @@
 """The indicator table: domain, direction, weight, label and case group of every indicator."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from pdsim.arraytypes import Floats
-from pdsim.errors import suggestion
+from pdsim.errors import InputError, suggestion
 from pdsim.study.cells import numbers
 from pdsim.study.frames import METADATA, coded, file_of, text_column, visible
 from pdsim.study.names import broken_name
 from pdsim.study.options import StudyOptions
+from pdsim.study.plausible import Robustness
 from pdsim.study.problems import Findings, listed, quote
 
 DIRECTIONS: Final = ("higher", "lower")
@@ -246,3 +248,36 @@ def _weights(
             f"The weights sum to {total:.6g}: they are taken as points and divided by their sum."
         )
     return stated / total
+
+
+def plausible_findings(data: xr.Dataset, stated: Robustness, found: Findings) -> None:
+    """Find scales and indicators of ``[robustness]`` that the study does not have."""
+    if stated.scales:
+        # only here: the scales need SciPy, which takes long to import
+        from pdsim.terms.scales import SCALES
+
+        for name in stated.scales:
+            try:
+                scale = SCALES[name]
+            except InputError as error:
+                found.take(error.problems)
+                continue
+            if scale.proportion and "successes" not in data:
+                found.add(f"[robustness] scales: {name} needs counts", "remove it")
+    if "indicator" not in data.coords:
+        return
+    names = [str(name) for name in data["indicator"].to_numpy().tolist()]
+    groups: Mapping[str, tuple[str, ...]] = {
+        "left_out": stated.left_out or (),
+        **{f"weights.{key}": tuple(weights) for key, weights in stated.weights.items()},
+    }
+    for key, said in groups.items():
+        for name in (name for name in said if name not in names):
+            found.add(
+                f"[robustness] {key} names an indicator that the study does not have",
+                "remove it, or correct its name" + suggestion(name, names),
+                indicator=name,
+            )
+        own = [name for name in said if name in names]
+        if key != "left_out" and own and not sum(stated.weights[key[8:]][name] for name in own):
+            found.add(f"[robustness] {key} gives no weight", "state a weight above 0")

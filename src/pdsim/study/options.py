@@ -10,6 +10,7 @@ from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, from_mapping
 from pdsim.study.names import broken_name
+from pdsim.study.plausible import Robustness
 
 type Engine = Literal["nuts", "laplace"]
 type Decimal = Literal[".", ","]
@@ -251,6 +252,9 @@ class StudyOptions:
         Sentences to print with every result.
     priors : Priors or None
         ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``.
+    robustness : Robustness
+        ``[robustness]``: which other weights, scales, left-out indicators, priors, design effects
+        and correlations are plausible.
     sampler : SamplerSettings
         ``[sampler]`` with ``engine``, ``draws``, ``tune``, ``chains`` and ``seed``.
     delimiter, decimal, thousands, encoding : str or None
@@ -312,6 +316,7 @@ class StudyOptions:
     interviews: bool = flag(False, "Say whom to interview, too.")
     notes: tuple[str, ...] = ()
     priors: Priors | None = None
+    robustness: Robustness = field(default_factory=Robustness)
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     delimiter: str | None = None
     decimal: Decimal | None = None
@@ -357,6 +362,7 @@ _APART: Final = frozenset(
         "interviews",
         "notes",
         "priors",
+        "robustness",
         "sampler",
     }
 )
@@ -435,7 +441,8 @@ def option_problems(
             )
         )
     problems += _number_problems(options)
-    for key, kind in (("priors", Priors), ("sampler", SamplerSettings)):
+    kinds = (("priors", Priors), ("robustness", Robustness), ("sampler", SamplerSettings))
+    for key, kind in kinds:
         value = getattr(options, key)
         if value is not None and not isinstance(value, kind):
             rule = f"{key} must be {kind.__name__} (received {type(value).__name__})"

@@ -1,7 +1,13 @@
 """Sweeps: a grid of scenarios, run into a store that survives anything, read as one Dataset."""
 
 from pdsim.sweeps.contract import Simulation, Status
-from pdsim.sweeps.datasets import open_contrast, open_replicates, open_sweep, write_result
+from pdsim.sweeps.datasets import (
+    open_contrast,
+    open_contrasts,
+    open_replicates,
+    open_sweep,
+    write_result,
+)
 from pdsim.sweeps.progress import SweepCallback, SweepProgress
 from pdsim.sweeps.runner import sweep
 from pdsim.sweeps.store import StoreError
@@ -18,6 +24,7 @@ __all__ = [
     "SweepSettings",
     "dry_run",
     "open_contrast",
+    "open_contrasts",
     "open_replicates",
     "open_sweep",
     "read_settings",

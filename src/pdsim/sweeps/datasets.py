@@ -165,6 +165,16 @@ def open_contrast(store: str | Path, *, dim: str, reference: Label) -> xr.Datase
     return contrast.assign_attrs(reference=f"{dim} = {reference}")
 
 
+def open_contrasts(store: str | Path) -> dict[str, xr.Dataset]:
+    """Return `open_contrast` of every factor against its first level."""
+    dims: dict[str, list[Label]] = dict(read_store(store).sweep["dims"])
+    return {
+        dim: open_contrast(store, dim=dim, reference=labels[0])
+        for dim, labels in dims.items()
+        if dim != "scenario" and len(labels) > 1
+    }
+
+
 def write_result(dataset: xr.Dataset, path: str | Path) -> None:
     """Write a result as netCDF; equal Datasets give equal bytes.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pdsim.errors import InputError
-from pdsim.settings import FORBID_EXTRA, from_mapping, read_toml, to_mapping
+from pdsim.settings import FORBID_EXTRA, from_mapping, from_toml, read_toml, to_mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,7 @@ def read_settings(config: SweepSettings | Mapping[str, Any] | str | Path) -> Swe
         return config
     if isinstance(config, Mapping):
         return from_mapping(SweepSettings, config)
-    path = Path(config)
-    return from_mapping(SweepSettings, read_toml(path), file=path.name)
+    return from_toml(SweepSettings, config)
 
 
 def readable_settings(config: SweepSettings | Mapping[str, Any] | str | Path) -> SweepSettings:

@@ -100,7 +100,7 @@ def multiverse(
         ``selected`` (choice, facility), 1 for the m of largest probability, fractions at ties;
         ``overlap`` (choice) with the reference set, as a share of m; ``same`` (choice, bool).
         ``stays`` (facility): share of the choices with the facility among the m.
-        Attributes ``m``, ``side``.
+        Attributes ``m``, ``side``, ``ess``.
 
     Raises
     ------
@@ -200,9 +200,14 @@ def multiverses(
     return {
         side: _universe(np.concatenate(probability[side]), m)
         .assign_coords(coords)
-        .assign_attrs(side=side)
+        .assign_attrs(side=side, ess=_ess(next(iter(sources.values()))))
         for side in sides
     }
+
+
+def _ess(levels: xr.DataArray) -> float:
+    dims = [dim for dim in levels.dims if dim not in ("facility", "indicator", "period")]
+    return float(levels.attrs.get("ess", np.prod([levels.sizes[dim] for dim in dims])))
 
 
 def _universe(table: Floats, m: int) -> xr.Dataset:
@@ -219,6 +224,18 @@ def _universe(table: Floats, m: int) -> xr.Dataset:
             "stays": ("facility", (selected * present).sum(axis=0) / present.sum(axis=0)),
         },
         attrs={"m": m},
+    )
+
+
+def only_choices(table: xr.Dataset, kept: NDArray[np.bool_]) -> xr.Dataset:
+    """Return a table of `multiverse` with some of its choices; the reference must be one."""
+    coords = {name: ("choice", table[name].values[kept]) for name in FACTORS}
+    return (
+        _universe(
+            table["probability"].transpose("choice", "facility").values[kept], table.attrs["m"]
+        )
+        .assign_coords({"facility": table["facility"].values, **coords})
+        .assign_attrs(table.attrs)
     )
 
 

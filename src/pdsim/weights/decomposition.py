@@ -39,7 +39,7 @@ def decompose(
     side: Side = "top",
     normalisations: Sequence[str] | None = None,
     aggregations: Sequence[str] = ("arithmetic",),
-    left_out: bool = False,
+    left_out: bool | Sequence[str] = False,
     reference: xr.DataArray | None = None,
     trials: xr.DataArray | None = None,
 ) -> xr.Dataset:
@@ -64,8 +64,8 @@ def decompose(
         By default every normalisation that needs no log odds.
         See `pdsim.scoring`. Where not all their pairs are defined, the defined ones make one
         factor ``scoring``.
-    left_out : bool
-        Cross with leaving out each indicator in turn (and none).
+    left_out : bool or sequence of str
+        Cross with leaving out each indicator in turn, or each of these (and none).
     reference, trials : see `pdsim.scoring.score`
 
     Returns

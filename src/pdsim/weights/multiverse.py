@@ -79,7 +79,7 @@ def build_grid(
     side: str,
     normalisations: Sequence[str],
     aggregations: Sequence[str],
-    left_out: bool,
+    left_out: bool | Sequence[str],
     reference: xr.DataArray | None,
     trials: xr.DataArray | None,
 ) -> ChoiceGrid:
@@ -100,8 +100,9 @@ def build_grid(
     if left_out:
         if len(indicators) < 3:
             raise InputError("leaving one indicator out needs three of them")
-        choices["left_out"] = (NONE_LEFT_OUT, *indicators.tolist())
-        stacked = np.concatenate((stacked, _left_out(drawn)))
+        gone = np.isin(indicators, indicators if left_out is True else list(left_out))
+        choices["left_out"] = (NONE_LEFT_OUT, *indicators[gone].tolist())
+        stacked = np.concatenate((stacked, _left_out(drawn)[gone]))
     kinds = np.array([scheme.kind for scheme in built])
     after = np.stack([scheme.after for scheme in built])
     two = bool((kinds != LINEAR).any()) and levels.sizes["period"] == 2

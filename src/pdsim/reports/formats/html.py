@@ -11,12 +11,8 @@ from markupsafe import Markup, escape
 from pdsim.reports.formats.document import (
     Document,
     Element,
-    Explorer,
-    Front,
-    Items,
     Name,
     Number,
-    Paragraph,
     Picture,
     Table,
     Text,
@@ -35,9 +31,9 @@ def to_html(document: Document) -> str:
     return page.render(document=document, style=Markup(template("report.css")))
 
 
-def front_html(document: Document) -> str:
-    """Return page one alone as a piece of HTML for a notebook, its styles kept to itself."""
-    page = _environment(document).get_template("front.html")
+def part_html(document: Document) -> str:
+    """Return the first section as a piece of HTML for a notebook, its styles kept to itself."""
+    page = _environment(document).get_template("part.html")
     return page.render(document=document, style=Markup(template("report.css")))
 
 
@@ -85,17 +81,7 @@ def _piece(piece: str | Name | Number) -> Markup:
 
 def block_kind(block: Element) -> str:
     """Return which part of the template renders a block."""
-    return _KINDS[type(block)]
-
-
-_KINDS: dict[type, str] = {
-    Paragraph: "paragraph",
-    Items: "items",
-    Table: "table",
-    Picture: "picture",
-    Explorer: "explorer",
-    Front: "front",
-}
+    return type(block).__name__.lower()
 
 
 def _svg(picture: Picture) -> Markup:

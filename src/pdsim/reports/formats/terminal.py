@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from pdsim.reports.formats.document import Front, Number, Table
+from pdsim.reports.formats.document import Document, Front, Number, Paragraph, Table
 from pdsim.reports.formats.escape import plain
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.study import Study
@@ -65,6 +65,24 @@ def front_lines(page: Front) -> list[str]:
     for question, answer in page.answers:
         lines += ["", f"{question} {words_of(answer)}"]
     return [*lines, "", *map(words_of, page.foot)]
+
+
+def printed(document: Document, *, width: int = 100) -> str:
+    """Return the first section of a document as text: page one, or its words and tables."""
+    from rich.console import Console
+
+    if document.front is not None:
+        return "\n".join([words_of(document.title), *front_lines(document.front)])
+    parts = [words_of(document.title), ""]
+    for block in document.sections[0].blocks:
+        if isinstance(block, Paragraph):
+            parts.append(words_of(block.text))
+        elif isinstance(block, Table):
+            console = Console(width=width, markup=False, highlight=False, emoji=False)
+            with console.capture() as captured:
+                console.print(terminal_table(block))
+            parts.append(captured.get().rstrip())
+    return "\n".join(parts)
 
 
 def study_lines(study: Study) -> list[str]:

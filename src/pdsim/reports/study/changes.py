@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from pdsim.conventions import Side
 from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Name, Piece, Table, Text, fill, listing
 from pdsim.reports.formats.numbers import in_words
@@ -28,10 +29,13 @@ class Cause:
         Of the whole kind, behind "nothing changes with": "other priors".
     one : callable
         The words for one departure, from the results and its value.
+    joined : bool
+        Whether its values may be said together: "a design effect of 1.5 or 2".
     """
 
     name: str
     one: Callable[[Results, str], Text]
+    joined: bool = False
 
 
 def _plain(text: str) -> Callable[[Results, str], Text]:
@@ -67,9 +71,13 @@ _AGGREGATIONS: Final = {
 
 CAUSES: Final[dict[str, Cause]] = {
     "case_correlation": Cause(
-        name="a correlation within cases", one=_plain("with a within-case correlation of {value}")
+        name="a correlation within cases",
+        one=_plain("with a within-case correlation of {value}"),
+        joined=True,
     ),
-    "design_effect": Cause(name="clustered cases", one=_plain("with a design effect of {value}")),
+    "design_effect": Cause(
+        name="clustered cases", one=_plain("with a design effect of {value}"), joined=True
+    ),
     "suppressed": Cause(
         name="the suppressed counts", one=_plain("with the suppressed counts at their {value} end")
     ),
@@ -78,6 +86,10 @@ CAUSES: Final[dict[str, Cause]] = {
         one=lambda results, value: (f"with {_PRIORS.get(value, f'priors {value} times as wide')}",),
     ),
     "weights": Cause(name="other weights", one=_plain("with other weights")),
+    "weighting": Cause(
+        name="other weights that somebody holds right",
+        one=lambda results, value: ("with the weights of ", Name(value)),
+    ),
     "definition": Cause(
         name="other definitions of improvement",
         one=lambda results, value: (f"by the {words(value).column.lower()}",),
@@ -107,34 +119,49 @@ def changes_table(results: Results) -> Table:
             rows.append(
                 {
                     "cause": cause,
+                    "value": value,
                     "side": str(one["side"].item()),
                     "end": f"{one['side'].item()} {results.m}",
                     "words": CAUSES[cause].one(results, value),
                     "leaves": members(str(one["leaves"].item())),
                     "enters": members(enters),
+                    "observed": members(str(one["observed"].item())),
                     "percent": 100.0 * float(one["size"]),
+                    "p_in": float(one["p_in"]),
+                    "p_out": float(one["p_out"]),
                     "plausible": bool(one["plausible"]),
+                    "decided": bool(one["decided"]),
                 }
             )
     order = list(CAUSES)
     rows.sort(key=lambda row: (SIDES.index(row["side"]), order.index(str(row["cause"]))))
-    columns = ("cause", "side", "end", "words", "leaves", "enters", "percent", "plausible")
-    frame = pd.DataFrame(rows, columns=columns, index=[f"change {n}" for n in range(len(rows))])
+    frame = pd.DataFrame(rows, columns=_COLUMNS, index=[f"change {n}" for n in range(len(rows))])
     frame.loc[np.isinf(frame["percent"].to_numpy(float)), "percent"] = np.nan
     return Table(
         key="changes",
         title="What changes the choice, each taken alone",
         frame=frame,
-        kinds={"percent": "d1"},
+        kinds={"percent": "d1", "p_in": "p2", "p_out": "p2"},
         columns=(
             Column(header="List", keys=("end",), layout="text"),
             Column(header="If ranked", keys=("words",), layout="words"),
             Column(header="Out", keys=("leaves",), layout="names"),
             Column(header="In", keys=("enters",), layout="names"),
+            Column(header="P of who comes in", keys=("p_in",)),
+            Column(header="P of who goes out", keys=("p_out",)),
             Column(header="Weight that must move (%)", keys=("percent",)),
         ),
         marked=bool(results.failed),
-    )
+        notes=() if frame["decided"].all() else (
+            ("Where both are equally likely, computation error alone decides who is in.",),
+        ),
+    )  # fmt: skip
+
+
+_COLUMNS: Final = (
+    "cause", "value", "side", "end", "words", "leaves", "enters", "observed", "percent", "p_in",
+    "p_out", "plausible", "decided",
+)  # fmt: skip
 
 
 def change_sentence(results: Results, table: Table | None) -> Text:
@@ -156,7 +183,9 @@ def change_sentence(results: Results, table: Table | None) -> Text:
     still = calm_causes(results, table)
     if still:
         said = listing([(CAUSES[cause].name,) for cause in still[:4]], last=" or ")
-        texts.append(("Nothing changes with ", *said, "."))
+        sides = set(labels(results.group("changes")["side"]))
+        where = f" at the {sides.pop()}" if len(sides) == 1 else ""
+        texts.append((f"Nothing{where} changes with ", *said, "."))
     return tuple(piece for n, text in enumerate(texts) for piece in ((" ",) if n else ()) + text)
 
 
@@ -179,23 +208,23 @@ def _swaps(table: Table) -> list[list[str]]:
     for row in table.positions:
         if table.value(row, "cause") in ("weights", "rule") or not table.value(row, "plausible"):
             continue
-        key = tuple(table.value(row, name) for name in ("side", "leaves", "enters"))
+        key = tuple(table.value(row, name) for name in ("side", "leaves", "enters", "decided"))
         found.setdefault(key, []).append(row)
-    # an assumption about the data weighs more than a choice of method
+    # an assumption about the data weighs more than a choice of method, a swap more than a tie
     order = list(CAUSES)
     gravest = {key: min(order.index(table.value(row, "cause")) for row in rows)
                for key, rows in found.items()}  # fmt: skip
-    return [found[key] for key in sorted(found, key=lambda key: (gravest[key], -len(found[key])))]
+    return [
+        found[key]
+        for key in sorted(found, key=lambda key: (not key[-1], gravest[key], -len(found[key])))
+    ]
 
 
 def _swap(results: Results, table: Table, rows: list[str]) -> Text:
     first = rows[0]
-    causes: list[Text] = []
-    for row in rows[:_CAUSES_SAID]:
-        text = tuple(table.value(row, "words"))
-        causes.append(text)
-    others = len(rows) - len(causes)
-    if others:
+    ways = _ways(results, table, rows)
+    causes, others = ways[:_CAUSES_SAID], len(ways) - _CAUSES_SAID
+    if others > 0:
         causes.append((f"in {in_words(others)} more {'way' if others == 1 else 'ways'}",))
     enters = [results.called(name) for name in table.value(first, "enters")]
     parts: dict[str, Piece | Text] = {
@@ -205,7 +234,46 @@ def _swap(results: Results, table: Table, rows: list[str]) -> Text:
         "end": "at the top" if table.value(first, "side") == "top" else "at the bottom",
         "causes": listing(causes, last=" or "),
     }
-    return fill("{in} {verb} {out} {end} if ranked {causes}.", parts)
+    if not table.value(first, "decided"):
+        verb = "is" if len(enters) == 1 else "are"
+        return fill(f"{{in}} {verb} level with {{out}} {{end}} if ranked {{causes}}.", parts)
+    widest = max(rows, key=lambda row: _lead(table, row))
+    if np.isfinite(_lead(table, widest)):
+        parts |= {"p": table.number(widest, "p_in"), "q": table.number(widest, "p_out")}
+        most = " at most" if len(rows) > 1 else ""
+        parts["how"] = fill(f" ({{p}} against {{q}}{most})", parts)
+    parts.setdefault("how", "")
+    return fill("{in} {verb} {out} {end} if ranked {causes}{how}{seen}.",
+                parts | {"seen": _seen(results, table, rows)})  # fmt: skip
+
+
+def _ways(results: Results, table: Table, rows: list[str]) -> list[Text]:
+    """Return the words for each departure; values of one assumption are said together."""
+    found: dict[str, Text] = {}
+    for row in rows:
+        cause = table.value(row, "cause")
+        if CAUSES[cause].joined:
+            values = [table.value(r, "value") for r in rows if table.value(r, "cause") == cause]
+            found[cause] = CAUSES[cause].one(results, " or ".join(values))
+        else:
+            found[row] = tuple(table.value(row, "words"))
+    return list(found.values())
+
+
+def _lead(table: Table, row: str) -> float:
+    return float(table.value(row, "p_in")) - float(table.value(row, "p_out"))
+
+
+def _seen(results: Results, table: Table, rows: list[str]) -> Text:
+    """Say whom the observed values name, where a definition alone swaps and they name others."""
+    row = rows[0]
+    observed = set(table.value(row, "observed"))
+    side: Side = table.value(row, "side")
+    new = set(results.selected(side)) - set(table.value(row, "leaves"))
+    if len(rows) > 1 or not observed or observed == new | set(table.value(row, "enters")):
+        return ()
+    names = [name for name in results.facilities if name in observed]
+    return ("; observed values alone name ", *listing(results.called(name) for name in names))
 
 
 def _upper(text: Text) -> Text:

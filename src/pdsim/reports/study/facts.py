@@ -155,9 +155,8 @@ def _sets(results: Results, side: str) -> dict[str, tuple[str, float | str, Numb
     if results.has(f"superset_{side}"):
         held = results.group(f"superset_{side}")
         key = f"visit_{side}"
-        header = f"P(the smallest sure set holds the true {side} {results.m}) (MCSE)"
-        facts[key] = (header, float(held["probability"]), "probability")
-        facts[f"{key}_mcse"] = ("", float(held["probability_mcse"]), "mcse")
+        header = f"P(the smallest sure set holds the true {side} {results.m})"
+        facts[key] = (header, float(held["probability"]), "p2")
         size = int(held["member"].astype(bool).sum())
         facts[f"takes_{side}"] = (f"Facilities in that set, {side}", size, "whole")
     return facts

@@ -33,6 +33,8 @@ DRAWN: Final = 16
 """Rows of the figure: more would not fit on one screen."""
 
 _LIKELY, _EVEN, _RIVAL = 0.8, 0.6, 0.25
+_WIDER: Final = 1.1
+"""Times the other standard deviation: from there on a facility is known less well."""
 _WHOLE: Final = {
     1: ("The one at the top is right", "the one at the bottom"),
     2: ("Both at the top are right", "both at the bottom"),
@@ -217,7 +219,7 @@ def _sure(results: Results, side: Side, name: str, tied: list[str]) -> Text:
         return ("likely; ", results.called(rivals[0]), " is close")
     if len(rivals) == 1:
         return ("a toss-up with ", results.called(rivals[0]))
-    return (f"uncertain: {in_words(len(rivals))} others are as likely",)
+    return (f"uncertain; {in_words(len(rivals))} are close",)
 
 
 def _rivals(results: Results, side: Side, name: str) -> list[str]:
@@ -292,7 +294,13 @@ def how_sure(results: Results, tables: dict[str, Table]) -> Text:
         texts.append((f"{count} of the {in_words(every)} names {verb} near certain.",))
     else:
         texts.append(("No name is near certain.",))
-    if "set_top" in facts.frame and "set_bottom" in facts.frame:
+    whole = [side for side in SIDES if f"set_{side}" in facts.frame]
+    if len(whole) == 1:
+        at = f"the {in_words(results.m)} at the {whole[0]} are" if results.m > 1 else (
+            f"the one at the {whole[0]} is")  # fmt: skip
+        text = f"That {at} right has probability {{p}}."
+        texts.append(fill(text, {"p": facts.number(ROW, f"set_{whole[0]}")}))
+    if len(whole) == 2:
         ends = _WHOLE.get(results.m, (f"All {in_words(results.m)} at the top are right",
                                       f"all {in_words(results.m)} at the bottom"))  # fmt: skip
         texts.append(
@@ -323,13 +331,15 @@ def _orders(results: Results) -> list[Text]:
         first = max(others, key=lambda name: sign * mean[name])
         if sign * (mean[first] - mean[last]) <= 1e-9:
             continue
-        wider = last if sd[last] > sd[first] else first
         more = "larger" if sign > 0.0 else "smaller"
         parts: dict[str, Piece | Text] = {
-            "a": results.called(last), "b": results.called(first), "wide": results.called(wider),
+            "a": results.called(last), "b": results.called(first),
         }  # fmt: skip
-        text = f"{{b}} has the {more} mean, but {{a}} is likelier to be at the {side}: "
-        text += "{wide} is known less well."
+        text = f"{{b}} has the {more} mean, but {{a}} is likelier to be at the {side}"
+        if max(sd[last], sd[first]) > _WIDER * min(sd[last], sd[first]):
+            parts["wide"] = results.called(last if sd[last] > sd[first] else first)
+            text += ": {wide} is known less well"
+        text += "."
         texts.append(sentence(fill(text, parts)))
     return texts
 
@@ -357,6 +367,10 @@ def what_to_do(results: Results, facts: Table) -> Text:
     if not wide:
         return said
     m = in_words(results.m) if results.m > 1 else "one"
+    everyone = len(results.facilities)
+    if wide == list(SIDES) and all(facts.value(ROW, f"takes_{s}") == everyone for s in SIDES):
+        text = "It takes all {n} to hold the true {m} of either end: the data narrow neither down."
+        return fill(text, {"n": facts.number(ROW, "facilities"), "m": m})
     takes = listing(
         fill(f"{{n}} to hold the true {side} {m}", {"n": facts.number(ROW, f"takes_{side}")})
         for side in wide
@@ -374,7 +388,10 @@ def _visits(results: Results, facts: Table, sides: list[Side]) -> Text:
     for side in sides:
         extra = _extra(results, side)
         ends = f"the {side} {in_words(results.m)}" if results.m > 1 else f"the {side} one"
-        if extra:
+        if len(results.selected(side)) < results.m:
+            names = [results.called(name) for name in (*results.selected(side), *extra)]
+            clauses.append((*listing(names), f" for {ends}"))
+        elif extra:
             clauses.append((*listing(results.called(name) for name in extra), f" with {ends}"))
         else:
             clauses.append((f"{ends} as named",))
@@ -429,7 +446,11 @@ def _picture(results: Results, tables: dict[str, Table]) -> Picture:
 
 def _foot(results: Results, facts: Table) -> tuple[Text, ...]:
     """Return what the numbers are, said once."""
-    texts: list[Text] = [(f"Brackets: {results.interval_percent} credible intervals.",)]
+    certain = {"p": facts.number(ROW, "certain")}
+    texts: list[Text] = [
+        (f"Brackets: {results.interval_percent} credible intervals.",),
+        fill("Near certain: probability {p} or more.", certain),
+    ]
     if results.null is not None:
         beyond = "what lies beyond controls stands below" if results.has("programme") else ""
         texts.append((f"Change over the period, whatever caused it: {beyond or 'no controls'}.",))

@@ -280,7 +280,7 @@ def labels(values: xr.DataArray) -> list[str]:
 
 def members(text: str) -> tuple[str, ...]:
     """Return the names in the text of a set."""
-    return tuple(str(text).split(SEPARATOR))
+    return tuple(name for name in str(text).split(SEPARATOR) if name)
 
 
 def read_results(tree: xr.DataTree) -> Results:
