@@ -21,7 +21,7 @@ from pdsim.reports.study.view import Results
 # what a sentence may say in digits without a table: interval probability and limits of gates
 _ALLOWED = re.compile(
     r"95 %|99\.8 %|P\((top|bottom) \d+\)|(first|last) \d+|R-hat was below 1\.01|above 400|"
-    r"below 0\.7|above 100|taken as 0|(correlation|design effect) of [\d.]+"
+    r"below 0\.7|above 100|taken as 0|(correlation|design effect) of [\d.]+( or [\d.]+)*"
 )
 
 
