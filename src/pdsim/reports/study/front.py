@@ -376,8 +376,8 @@ def what_to_do(results: Results, facts: Table) -> Text:
         for side in wide
     )
     more = "more data" if results.foreign else "more cases"
-    text = fill(f"It takes {{takes}}: {more} would narrow that.", {"takes": takes})
-    return (*said, *((" ",) if said else ()), *text)
+    need = fill(f"It takes {{takes}}: {more} would narrow that.", {"takes": takes})
+    return (*said, *((" ",) if said else ()), *need)
 
 
 def _visits(results: Results, facts: Table, sides: list[Side]) -> Text:
