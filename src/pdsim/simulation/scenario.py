@@ -337,7 +337,7 @@ class Scenario:
     @property
     def data_key(self) -> str:
         """SHA-256 of what decides the data: the truth key and how it is observed."""
-        return digest({"truth": self.truth_key, "data": _part(self, _DATA)})
+        return _data_key(self, self.truth_key)
 
     @property
     def fit_key(self) -> str:
@@ -373,6 +373,11 @@ def _truth_key(scenario: Scenario, process: str) -> str:
     """Return the truth key; a block asks for it once per stream and slice of replicates."""
     del process  # it is part of the memory's key: a process may be registered anew
     return digest({"algorithm": ALGORITHM, "truth": _part(scenario, _TRUTH)})
+
+
+@lru_cache(maxsize=1024)
+def _data_key(scenario: Scenario, truth_key: str) -> str:
+    return digest({"truth": truth_key, "data": _part(scenario, _DATA)})
 
 
 def _part(scenario: Scenario, names: Collection[str]) -> dict[str, Any]:
