@@ -16,7 +16,7 @@ def test_a_fit_shows_its_values_and_checks(fit: xr.DataTree) -> None:
     text, page = str(fit.pdsim), fit.pdsim._repr_html_()
     score = pdsim.composite(fit)
     for name in score["facility"].to_numpy():
-        value = f"{float(score.sel(facility=name).mean()):.2f}"
+        value = f"{float(score.sel(facility=name).mean()):.1f}"
         assert name in text
         assert value in text
         assert value in page

@@ -252,7 +252,7 @@ def test_effort_grows_until_there_are_enough_draws(number):
 def test_mean_of_few_points_is_that_of_many():
     """Chains start about the mode; were the warm-up too short, means would lean to one side."""
     data = _from_the_priors(4, 10, 0.0)
-    many = sample_laplace(data, draws=40_000, seed=1, steps=2_500)
+    many = sample_laplace(data, draws=40_000, seed=1, steps=3_000)
     few = [sample_laplace(data, draws=1000, seed=n) for n in range(100)]
     composites = np.array([_change(result).mean(axis=0) for result in few])
     exact = _change(many)
