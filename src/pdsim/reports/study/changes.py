@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pdsim.conventions import Side
 from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Name, Piece, Table, Text, fill, listing
 from pdsim.reports.formats.numbers import in_words
@@ -147,6 +146,7 @@ def changes_table(results: Results) -> Table:
             Column(header="If ranked", keys=("words",), layout="words"),
             Column(header="Out", keys=("leaves",), layout="names"),
             Column(header="In", keys=("enters",), layout="names"),
+            Column(header="Named by observed values alone", keys=("observed",), layout="names"),
             Column(header="P of who comes in", keys=("p_in",)),
             Column(header="P of who goes out", keys=("p_out",)),
             Column(header="Weight that must move (%)", keys=("percent",)),
@@ -237,14 +237,11 @@ def _swap(results: Results, table: Table, rows: list[str]) -> Text:
     if not table.value(first, "decided"):
         verb = "is" if len(enters) == 1 else "are"
         return fill(f"{{in}} {verb} level with {{out}} {{end}} if ranked {{causes}}.", parts)
-    widest = max(rows, key=lambda row: _lead(table, row))
-    if np.isfinite(_lead(table, widest)):
-        parts |= {"p": table.number(widest, "p_in"), "q": table.number(widest, "p_out")}
-        most = " at most" if len(rows) > 1 else ""
-        parts["how"] = fill(f" ({{p}} against {{q}}{most})", parts)
+    if len(rows) == 1 and np.isfinite(float(table.value(first, "p_in"))):
+        parts |= {"p": table.number(first, "p_in"), "q": table.number(first, "p_out")}
+        parts["how"] = fill(" ({p} against {q})", parts)
     parts.setdefault("how", "")
-    return fill("{in} {verb} {out} {end} if ranked {causes}{how}{seen}.",
-                parts | {"seen": _seen(results, table, rows)})  # fmt: skip
+    return fill("{in} {verb} {out} {end} if ranked {causes}{how}.", parts)
 
 
 def _ways(results: Results, table: Table, rows: list[str]) -> list[Text]:
@@ -258,22 +255,6 @@ def _ways(results: Results, table: Table, rows: list[str]) -> list[Text]:
         else:
             found[row] = tuple(table.value(row, "words"))
     return list(found.values())
-
-
-def _lead(table: Table, row: str) -> float:
-    return float(table.value(row, "p_in")) - float(table.value(row, "p_out"))
-
-
-def _seen(results: Results, table: Table, rows: list[str]) -> Text:
-    """Say whom the observed values name, where a definition alone swaps and they name others."""
-    row = rows[0]
-    observed = set(table.value(row, "observed"))
-    side: Side = table.value(row, "side")
-    new = set(results.selected(side)) - set(table.value(row, "leaves"))
-    if len(rows) > 1 or not observed or observed == new | set(table.value(row, "enters")):
-        return ()
-    names = [name for name in results.facilities if name in observed]
-    return ("; observed values alone name ", *listing(results.called(name) for name in names))
 
 
 def _upper(text: Text) -> Text:

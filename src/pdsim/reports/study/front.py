@@ -381,7 +381,7 @@ def what_to_do(results: Results, facts: Table) -> Text:
 
 
 def _visits(results: Results, facts: Table, sides: list[Side]) -> Text:
-    """Return whom to visit at each end, and how surely the true ones are then among them."""
+    """Return whom to visit at each end, and how surely they hold the true ones."""
     if not sides:
         return ()
     clauses: list[Text] = []
@@ -396,11 +396,10 @@ def _visits(results: Results, facts: Table, sides: list[Side]) -> Text:
         else:
             clauses.append((f"{ends} as named",))
     return fill(
-        "Visit {whom}: the true {m} {verb} then among them with probability {p}.",
+        "Visit {whom}: these hold the true {m} with probability {p}.",
         {
             "whom": listing(clauses),
             "m": in_words(results.m) if results.m > 1 else "one",
-            "verb": "are" if results.m > 1 else "is",
             "p": listing(facts.number(ROW, f"visit_{side}") for side in sides),
         },
     )
@@ -446,16 +445,12 @@ def _picture(results: Results, tables: dict[str, Table]) -> Picture:
 
 def _foot(results: Results, facts: Table) -> tuple[Text, ...]:
     """Return what the numbers are, said once."""
-    certain = {"p": facts.number(ROW, "certain")}
-    texts: list[Text] = [
-        (f"Brackets: {results.interval_percent} credible intervals.",),
-        fill("Near certain: probability {p} or more.", certain),
-    ]
+    texts: list[Text] = [(f"Brackets: {results.interval_percent} credible intervals.",)]
     if results.null is not None:
         beyond = "what lies beyond controls stands below" if results.has("programme") else ""
         texts.append((f"Change over the period, whatever caused it: {beyond or 'no controls'}.",))
     if results.attr("case_correlation_source", "") == "unset" and results.shares_cases:
-        texts.append(("The correlation within cases is unknown and taken as 0.",))
+        texts.append(("Correlation within cases: unknown, taken as 0.",))
     if results.attr("design_effect_source", "") == "unset" and results.has("design_effect"):
         texts.append(("Cases are taken as independent: no design effect is stated.",))
     assumed = [text for text in results.loads("assumptions", []) if "assumed" in text]
