@@ -105,7 +105,7 @@ def from_toml[T](cls: type[T], path: str | Path) -> T:
     >>> from_toml(InterviewSettings, "none.toml")
     Traceback (most recent call last):
         ...
-    pdsim.errors.InputError: none.toml: cannot be read (No such file or directory); check the path.
+    pdsim.errors.InputError: none.toml: does not exist; check the path.
     """
     path = Path(path)
     return from_mapping(cls, read_toml(path), file=path.name)

@@ -26,6 +26,8 @@ def test_columns_can_all_be_renamed() -> None:
     assert {item.name for item in dataclasses.fields(Columns)} == {
         *KEYS,
         "tier",
+        "arm",
+        "stratum",
         "visit",
         "value",
         *VALUES,

@@ -382,7 +382,12 @@ class Study:
         return self.data.assign(se=self.data["se"] * np.sqrt(factor))
 
     def _repr_html_(self) -> str:
-        return study_html(self)
+        return study_html(
+            self.data,
+            title=repr(self)[1:-1],
+            periods=self.period_labels,
+            assumptions=self.assumptions,
+        )
 
     def __repr__(self) -> str:
         """Describe the study in one line."""

@@ -109,9 +109,9 @@ def parse_criterion(text: str, names: Iterable[str]) -> Criterion:
     --------
     >>> parse_criterion("not bottom(ratio, 20 %)", ["change", "ratio"]).count(12)
     2
-    >>> parse_criterion("chnge > 5", ["change", "ratio"])
+    >>> parse_criterion("gan > 1", ["gain"])
     Traceback (most recent call last):
-    pdsim.errors.InputError: criterion 'chnge > 5': there is no score 'chnge'; perhaps 'change' ...
+    pdsim.errors.InputError: criterion 'gan > 1': there is no score 'gan'; perhaps 'gain' was meant.
     """
     match = _END.fullmatch(text.strip()) or _BOUND.fullmatch(text.strip())
     if match is None:
