@@ -34,6 +34,7 @@ html_theme = "furo"
 html_title = f"pdsim {release}"
 html_static_path = ["_static"]
 html_extra_path = ["_extra"]
+(HERE / "_extra").mkdir(exist_ok=True)  # looked for before the sample is written
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 
@@ -143,9 +144,7 @@ def write_sample(app: Any) -> None:
     # the pages of commands begin with nothing, at every build
     shutil.rmtree(HERE / "_build" / "commands", ignore_errors=True)
     study = pdsim.load_example("safe_surgery_like")
-    folder = HERE / "_extra"
-    folder.mkdir(exist_ok=True)
-    pdsim.analyse(study, seed=1).write(folder / "sample")
+    pdsim.analyse(study, seed=1).write(HERE / "_extra" / "sample")
 
 
 def _members(value: Any) -> str:
