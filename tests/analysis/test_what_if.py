@@ -134,8 +134,10 @@ class Again:
         return np.einsum("skf,k->sf", scaled[..., 1] - scaled[..., 0], self.weight)
 
 
-def first_m(names: np.ndarray, p: np.ndarray) -> set[str]:
-    return set(names[np.argsort(-p, kind="stable")[:M]].tolist())
+def first_m(names: np.ndarray, p: np.ndarray) -> tuple[set[str], set[str]]:
+    """Return who is ahead of the cut after M, and who is not behind it."""
+    cut = np.sort(p)[-M]
+    return set(names[p > cut + 1e-9].tolist()), set(names[p > cut - 1e-9].tolist())
 
 
 SEEDS = [3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(10, 20))]
@@ -156,11 +158,14 @@ def test_every_swap_is_one_when_computed_again(analysed, seed: int) -> None:
         if (cause, value) not in scores:
             scores[cause, value] = again.score(cause, value)
         base, p = set(results.selected(side)), again.chances(scores[cause, value], side)
-        chosen = first_m(again.names, p)
+        sure, possible = first_m(again.names, p)
         enters, leaves = (
             set(filter(None, str(one[key].item()).split("\x1f"))) for key in ("enters", "leaves")
         )
-        assert (enters, leaves) == (chosen - base, base - chosen), (seed, cause, value, side)
+        named = (base - leaves) | enters
+        # who is equal at the cut to the last draw may be in or out
+        assert len(named) >= M, (seed, cause, value, side)
+        assert sure <= named <= possible, (seed, cause, value, side)
         if enters:
             of = dict(zip(again.names.tolist(), p.tolist(), strict=True))
             assert float(one["p_in"]) == pytest.approx(min(of[n] for n in enters), abs=1e-9)
@@ -204,7 +209,7 @@ def test_no_nearer_weights_change_a_name(analysed, seed: int) -> None:
         one = rows.isel(change=at)
         side, size = str(one["side"].item()), float(one["size"])
         sign = 1.0 if side == "top" else -1.0
-        base = first_m(again.names, sign * (change @ again.weight))
+        _, base = first_m(again.names, sign * (change @ again.weight))
         assert base == set(results.selected(side))
         flip = results.group(f"weights_flip_{side}")["mean_flip_weights"].to_numpy()
         assert np.abs(flip - again.weight).sum() / 2.0 == pytest.approx(size, abs=1e-9)
@@ -214,7 +219,7 @@ def test_no_nearer_weights_change_a_name(analysed, seed: int) -> None:
         for other in rng.dirichlet(np.ones(len(flip)), 2000):
             moved = np.abs(other - again.weight).sum() / 2.0
             nearer = again.weight + (other - again.weight) * min(1.0, 0.999 * size / moved)
-            assert first_m(again.names, sign * (change @ nearer)) == base
+            assert first_m(again.names, sign * (change @ nearer))[1] == base
 
 
 def test_robustness_says_what_is_tried() -> None:
