@@ -244,6 +244,7 @@ def main() -> None:
         others[arguments.mode]()
         return
     path = OUT / f"{arguments.mode}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = len(path.read_text().splitlines()) if path.exists() else 0
     with path.open("a") as file:
         for number in range(done, arguments.sets):
