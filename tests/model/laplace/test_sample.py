@@ -249,6 +249,15 @@ def test_effort_grows_until_there_are_enough_draws(number):
     assert result.reliable
 
 
+def test_candidates_are_raised_twice_at_most(monkeypatch):
+    """Also where the draws pass only then, and are fewer than what is worked for."""
+    tails = iter([1.0, 1.0, 0.0])  # a fourth look would end in StopIteration
+    monkeypatch.setattr("pdsim.model.laplace.sample.pareto_k", lambda weight: next(tails))
+    monkeypatch.setattr("pdsim.model.laplace.sample._WANTED", np.inf)
+    sample_laplace(_from_the_priors(4, 10, 0.0), draws=1000, seed=1)
+    assert next(tails, None) is None
+
+
 def test_mean_of_few_points_is_that_of_many():
     """Chains start about the mode; were the warm-up too short, means would lean to one side."""
     data = _from_the_priors(4, 10, 0.0)
