@@ -543,8 +543,7 @@ def _clustering(study: Study) -> str:
     if effect is None and counts and not study.visit_sd:
         return (
             "No design effect is stated: the cases of a cell are taken as independent. Where they "
-            "share a day, a team or an observer, results should be read beside those for design "
-            "effects of 2 and 3."
+            "share a day, a team or an observer, intervals are too narrow."
         )
     return ""
 

@@ -76,7 +76,7 @@ def _correlation(results: Results, tables: dict[str, Table]) -> list[Text]:
     source = results.attr("case_correlation_source", "unset")
     if source == "unset":
         also = (
-            "; the selection is shown for three values of it below"
+            "; the folder of tables has the choice at other values"
             if results.has("case_correlation")
             else ""
         )
@@ -108,7 +108,7 @@ def _clustered(results: Results, tables: dict[str, Table]) -> list[Text]:
         (
             "The design effect is not known and is taken as one: if the cases of a cell share a "
             "day, a team or an observer, every statement here is too sure, and another name is "
-            "chosen; the selection is shown for three values of it below.",
+            "chosen; the folder of tables has the choice at other values.",
         )
     ]
 
