@@ -6,6 +6,7 @@
     python experiments/controls/run.py null --sets 100
     python experiments/controls/run.py agree
     python experiments/controls/run.py cost
+    python experiments/controls/run.py digests
     python experiments/controls/run.py summary
 
 Ten facilities of a programme beside ten controls, six indicators in two domains, 40 cases a cell,
@@ -15,11 +16,13 @@ programme 1.5 more. ``effect``: fixed parameters but for the indicators' effects
 set. ``null``: the fixed parameters without an effect and with 4,000 cases a cell, where `beyond`
 should be uniform over facilities. ``agree``: both engines on one set, differences of means in
 standard deviations and of P(top 3). ``cost``: seconds of a fit of the same facilities with and
-without arms. One line of JSON per data set is appended to the output, so an
+without arms. ``digests``: a hash of all draws of studies without arms, to be compared between two
+commits. One line of JSON per data set is appended to the output, so an
 interrupted run goes on.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from dataclasses import replace
@@ -29,6 +32,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
+import pdsim
 from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
@@ -39,6 +43,7 @@ from pdsim.model.laplace.scores import composite_draws
 from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.model.predictive import Parameters, draw_eta, draw_parameters
 from pdsim.priors import Priors
+from pdsim.simulation import Scenario, simulate
 
 ARM, INDICATORS, DRAWS = 10, 6, 1000
 FIXED = Parameters(
@@ -230,13 +235,34 @@ def cost() -> None:
         print(f"{name}: {np.median(seconds):.3f} s, {np.median(seconds) / first:.2f} times")
 
 
+def digests() -> None:
+    """Print a hash of every draw of seven studies without arms and covariates."""
+    studies = {
+        "surgical": pdsim.load_example("surgical"),
+        "lake_zone": pdsim.load_example("lake_zone", trials=20, case_correlation=0.1),
+        "safe_surgery_like": pdsim.load_example("safe_surgery_like"),
+    }
+    scenarios = {
+        "one indicator": Scenario(facilities=12),
+        "domains": Scenario(facilities=10, indicators=6, domains=2, case_correlation=0.2),
+        "missing cells": Scenario(facilities=9, indicators=4, missing=0.1),
+        "scores": Scenario(kind="normal"),
+    }
+    studies |= {name: simulate(one, 3, seed=5)[1] for name, one in scenarios.items()}
+    for name, study in studies.items():
+        fit = pdsim.fit(study, engine="laplace", seed=11, draws=250, hand_over=False)
+        posterior = fit["posterior"].to_dataset()
+        drawn = (np.ascontiguousarray(posterior[key]).tobytes() for key in sorted(posterior))
+        print(name, hashlib.sha256(b"".join(drawn)).hexdigest()[:16])
+
+
 MODES = ("prior", "fixed", "effect", "null")
 
 
 def main() -> None:
     """Run one kind of data sets, or print the summary."""
     parser = argparse.ArgumentParser()
-    others = {"summary": summary, "agree": agree, "cost": cost}
+    others = {"summary": summary, "agree": agree, "cost": cost, "digests": digests}
     parser.add_argument("mode", choices=[*MODES, *others])
     parser.add_argument("--sets", type=int, default=100)
     arguments = parser.parse_args()

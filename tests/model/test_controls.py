@@ -1,5 +1,7 @@
 """The effect beyond controls, against published figures and exact cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ import pdsim
 from pdsim.errors import InputError
 from pdsim.model import beyond_unseen_control, programme_effect
 from pdsim.model.composites import expected_endline
+from pdsim.model.data import model_data
+from pdsim.model.laplace.problem import build_problem
+from pdsim.model.laplace.sample import sample_laplace
 from pdsim.priors import MeanPrior, Priors, ScalePrior, SlopePrior
 from pdsim.ranking.strata import stratum_probability
 from pdsim.study import Study, StudyOptions
@@ -55,6 +60,52 @@ def test_difference_in_differences_of_minimum_wages():
     assert float(effect.std()) == pytest.approx(1.799, rel=0.01 + 4 / np.sqrt(2 * draws))
     with pytest.raises(InputError, match="controls differ from each other"):
         beyond_unseen_control(fit, seed=1)
+
+
+def test_one_or_two_controls_say_nothing_of_an_unseen_one():
+    rng = np.random.default_rng(5)
+    for controls in (1, 2, 3):
+        arms = ["programme"] * 4 + ["control"] * controls
+        table = counts(arms, rng.integers(5, 25, (len(arms), 2)), 30)
+        fit = pdsim.fit(Study.from_long(table), engine="laplace", seed=1, hand_over=False)
+        assert programme_effect(fit).size == 8000
+        if controls < 3:
+            with pytest.raises(InputError, match=f"{controls} control"):
+                beyond_unseen_control(fit, seed=1)
+        else:
+            assert beyond_unseen_control(fit, seed=1).sizes["facility"] == 4
+
+
+def test_without_arm_and_covariates_nothing_is_added_to_the_fit():
+    """The same draws to the last bit: a stratum is no part of the model, nor are no covariates.
+
+    Against the commit before arms, see results/controls.
+    """
+    study = pdsim.load_example("safe_surgery_like")
+    facilities = study.data.sizes["facility"]
+    labelled = study.data.assign_coords(stratum=("facility", ["a", "b"] * (facilities // 2)))
+    trees = [
+        pdsim.fit(one, engine="laplace", seed=3, draws=100)["posterior"].to_dataset()
+        for one in (study, Study(data=labelled, options=study.options))
+    ]
+    assert trees[0].identical(trees[1])
+    data = model_data(study)
+    empty = replace(data, covariates=np.empty((facilities, 0)))
+    first, second = (sample_laplace(one, draws=200, seed=4).draws() for one in (data, empty))
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    # the fixed effects are the pairs of the indicators, the same in every facility
+    problem, indicators = build_problem(data), data.shape[1]
+    assert problem.prior_precision.shape == (2 * indicators, 2 * indicators)
+    assert not problem.column.any()
+    assert problem.covariates.shape == (facilities, 0)
+    alpha, beta = data.priors.alpha, data.priors.beta
+    pair = np.kron(np.eye(indicators), [[1.0, 1.0], [1.0, 1.0]])
+    rise = np.kron(np.eye(indicators), [[0.0, 0.0], [0.0, 1.0]])
+    both = np.tile([[0.0, 0.0], [0.0, 1.0]], (indicators, indicators))
+    covariance = alpha.mean_sd**2 + alpha.sd**2 * pair + beta.mean_sd**2 * both + beta.sd**2 * rise
+    np.testing.assert_allclose(problem.prior_precision @ covariance, np.eye(2 * indicators),
+                               atol=1e-9)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
