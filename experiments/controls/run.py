@@ -194,22 +194,41 @@ def one_study(trials: int) -> ModelData:
 
 
 def agree() -> None:
-    """Print how far the two engines lie apart."""
+    """Print how far the two engines lie apart, with Monte Carlo errors."""
+    from arviz import ess
+
     from pdsim.model.nuts import sample_nuts
 
     data = one_study(40)
-    fast = sample_laplace(data, draws=4000, seed=1)
-    posterior, stats = sample_nuts(data, draws=1000, tune=1000, chains=4, seed=2)
+    # eight runs of the fast engine tell its own error
+    runs = [sample_laplace(data, draws=4000, seed=seed, steps=250) for seed in range(1, 9)]
+    posterior, stats = sample_nuts(data, draws=5000, tune=1000, chains=4, seed=2)
     flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
-    print(f"divergences {int(stats['diverging'].sum())}, fast reliable {fast.reliable}")
-    for name, values in fast.fixed.items():
+    print(f"divergences {int(stats['diverging'].sum())}")
+    for name in runs[0].fixed:
         other = flat[name].to_numpy()
-        apart = (values.mean(axis=0) - other.mean(axis=0)) / other.std(axis=0)
-        ratio = values.std(axis=0) / other.std(axis=0)
-        print(f"{name}: means differ by up to {np.abs(apart).max():.3f} sd, "
-              f"sd ratio {ratio.min():.3f} to {ratio.max():.3f}")  # fmt: skip
+        chains = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        number = [
+            [ess(chains[..., k], method=method).item() for k in range(chains.shape[-1])]
+            for method in ("mean", "sd")
+        ]
+        spread = other.std(axis=0)
+        means = np.array([run.fixed[name].mean(axis=0) for run in runs])
+        sds = np.array([run.fixed[name].std(axis=0) for run in runs])
+        rows = {
+            "mean": ((means.mean(axis=0) - other.mean(axis=0)) / spread,
+                     np.hypot(means.std(axis=0, ddof=1) / np.sqrt(8) / spread,
+                              1 / np.sqrt(number[0]))),
+            "log sd": (np.log(sds.mean(axis=0) / spread),
+                       np.hypot(sds.std(axis=0, ddof=1) / np.sqrt(8) / sds.mean(axis=0),
+                                1 / np.sqrt(2 * np.array(number[1])))),
+        }  # fmt: skip
+        for what, (apart, error) in rows.items():
+            worst = np.abs(apart / error).argmax()
+            print(f"{name}, {what}: differs by up to {np.abs(apart).max():.3f}, at worst "
+                  f"{apart[worst]:+.3f} +- {error[worst]:.3f}")  # fmt: skip
     tops = []
-    for eta in (fast.eta, flat["eta"].to_numpy()):
+    for eta in (runs[0].eta, flat["eta"].to_numpy()):
         change = (expit(eta[..., 1]) - expit(eta[..., 0])).mean(axis=-1)[:, :ARM]
         tops.append(((-change).argsort(axis=1).argsort(axis=1) < 3).mean(axis=0))
         print(f"change: mean {100 * change.mean():.2f}, sd {100 * change.std(axis=0).mean():.2f}")

@@ -14,7 +14,7 @@ from pdsim.reports.study.sections.beyond_controls import (
     programme_table,
 )
 from pdsim.reports.study.view import Results
-from pdsim.simulation import Scenario, simulate_controls
+from pdsim.simulation import Scenario, simulate
 from pdsim.study import SamplerSettings
 
 SAMPLE = ("chain", "draw")
@@ -25,9 +25,9 @@ HOSTILE = '<b>beds"'
 def analysis():
     scenario = Scenario(
         facilities=6, indicators=2, domains=2, trials=30, baseline_level=0.3,
-        secular_trend=10.0, improvement=25.0, m=2,
+        secular_trend=10.0, improvement=25.0, m=2, controls=6,
     )  # fmt: skip
-    _, study = simulate_controls(scenario, 6, seed=3)
+    _, study = simulate(scenario, seed=3)
     rng = np.random.default_rng(1)
     size = study.data.sizes["facility"]
     data = study.data.assign_coords(

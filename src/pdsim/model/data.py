@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from pdsim.arraytypes import Floats, Ints
+from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.priors import Priors
 from pdsim.study import Study
 
@@ -99,6 +99,11 @@ class ModelData:
     def arm_codes(self) -> Ints:
         """The arm of each facility (F,), 0 everywhere without controls."""
         return np.zeros(self.shape[0], np.int64) if self.arm is None else self.arm
+
+    @property
+    def ranked(self) -> Bools:
+        """Which facilities (F,) stand in the league table: all but controls."""
+        return np.ones(self.shape[0], dtype=bool) if self.arm is None else self.arm == 1
 
     @property
     def covariate_values(self) -> Floats:

@@ -13,6 +13,7 @@ from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.planning.answers import value_at
 from pdsim.planning.closed import best_cases_per_visit
+from pdsim.planning.control_design import unstated_controls
 from pdsim.planning.curve import crossing
 from pdsim.planning.question import DrawFor, Question, estimates_at
 from pdsim.planning.root_search import Root
@@ -195,9 +196,7 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
     Dataset
         Over ``change``: ``size`` (trials that the target then takes, NaN where it stays), ``cost``
         and ``extra`` (over that of the answer; NaN where no number of trials makes up for it).
-        Attributes ``controls`` (half as many as facilities), ``programme_half_width`` (half the
-        95 % interval of the programme's effect with them; without them nothing tells it from the
-        time), ``lost`` (facilities that drop out of a tenth more).
+        Attribute ``lost`` (facilities that drop out of a tenth more).
     """
     scenario = question.scenario
     before = costs.of(with_trials(scenario, n))
@@ -207,21 +206,15 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
         size = size_needed(question, moved, n)
         cost = costs.of(with_trials(moved, size)) if np.isfinite(size) else np.nan
         rows.append((name, size, cost))
-    per_facility = costs.per_facility + periods_of(scenario) * (
-        visits_of(with_trials(scenario, n)) * costs.per_visit + n * costs.of_case(scenario)
-    )
+    per_facility = costs.of_facility(with_trials(scenario, n))
     lost = np.ceil(scenario.facilities / (1 - DROPOUT)) - scenario.facilities
     rows.append(("dropout", np.nan, before + lost * per_facility))
     step = scenario.cases_per_visit or max(1, round(n))
-    visit = scenario.facilities * (costs.per_visit + step * costs.of_case(scenario))
+    visit = scenario.observed_facilities * (costs.per_visit + step * costs.of_case(scenario))
     rows.append(("visit", n + step, before + periods_of(scenario) * visit))
-    controls = max(1, scenario.facilities // 2)
-    rows.append(("controls", np.nan, before + controls * per_facility))
-    signal = signal_of(scenario, seed=question.seed)
-    spread = float(np.hypot(signal.between, signal.error(n)))
-    half = float(
-        ndtri(0.5 + CI_PROB / 2) * spread * np.sqrt(1 / scenario.facilities + 1 / controls)
-    )
+    if not scenario.controls:
+        controls = unstated_controls(scenario)
+        rows.append(("controls", np.nan, before + controls * per_facility))
     return xr.Dataset(
         {
             "size": ("change", [row[1] for row in rows]),
@@ -229,7 +222,7 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
             "extra": ("change", [row[2] - before for row in rows]),
         },
         coords={"change": [row[0] for row in rows]},
-        attrs={"controls": controls, "programme_half_width": half, "lost": int(lost)},
+        attrs={"lost": int(lost)},
     )
 
 

@@ -144,7 +144,7 @@ def design_table(raced: Raced, costs: Costs) -> xr.Dataset:
                 "trials_low": root.crossing.low,
                 "trials_high": root.crossing.high,
                 "rounds": np.nan if sized is None else visits_of(sized),
-                "cases": n * scenario.facilities * periods_of(scenario),
+                "cases": n * scenario.observed_facilities * periods_of(scenario),
                 "cost": np.nan if sized is None else costs.of(sized),
                 "cost_low": _cost(costs, scenario, root.crossing.low),
                 "cost_high": _cost(costs, scenario, root.crossing.high),

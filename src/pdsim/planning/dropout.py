@@ -52,7 +52,7 @@ def dropout_dataset(question: Question, *, n: float, share: float) -> xr.Dataset
         return None
     if scenario.needs_posterior or RULES[scenario.rule].seeded:
         scenario = replace(scenario, rule=CHEAP_RULE)
-    step = max(1, _CELLS_AT_ONCE // (2 * scenario.facilities * scenario.indicators))
+    step = max(1, _CELLS_AT_ONCE // (2 * scenario.observed_facilities * scenario.indicators))
     seed, column = (question.seed, _STREAM), COLUMNS.index(measure.columns[0])
     rng = np.random.default_rng(seed)
     parts = []
@@ -62,9 +62,11 @@ def dropout_dataset(question: Question, *, n: float, share: float) -> xr.Dataset
         observed = observe(scenario, truth, part, seed)
         order = rng.permuted(np.tile(np.arange(scenario.facilities), (len(part), 1)), axis=1)
         left = np.sort(order[:, lost:], axis=1)
+        others = np.arange(scenario.facilities, scenario.observed_facilities)
+        seen = np.hstack([left, np.tile(others, (len(part), 1))])
         value = true_values(scenario, truth)
         whole = decide_observed(scenario, observed)
-        after = _with_lost(decide_observed(scenario, _left(observed, left)), left, value.shape)
+        after = _with_lost(decide_observed(scenario, _left(observed, seen)), left, value.shape)
         rows = [_judged(value, decision, scenario)[:, column] for decision in (whole, after)]
         parts.append(np.stack(rows))
     found = np.concatenate(parts, axis=1)

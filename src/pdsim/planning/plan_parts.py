@@ -17,6 +17,7 @@ from pdsim.planning.budget import (
     visit_dataset,
     worth_dataset,
 )
+from pdsim.planning.control_design import control_dataset
 from pdsim.planning.designs import design_table, frontier, grid_of, race
 from pdsim.planning.dropout import dropout_dataset
 from pdsim.planning.plan_settings import ANALYSED_RULE, PlanSettings
@@ -57,10 +58,10 @@ def answers_of(
         ``assurance``: the same, averaged over the draws, and ``at_n`` with ``at_n_low`` and
         ``at_n_high``, the average at the answer's n, and over ``parameter`` what was drawn:
         ``drawn_low``, ``drawn_median``, ``drawn_high``. ``rules``: see
-        `pdsim.planning.stand_in.compare_rules`. With costs ``visits``, ``prices`` and
-        ``dropout`` (see `pdsim.planning.dropout`), with a
-        budget ``budget``, with a cost of wrong names ``worth`` (see `pdsim.planning.budget`).
-        ``sensitivity``, ``designs``, ``frontier`` where asked for.
+        `pdsim.planning.stand_in.compare_rules`. With costs ``visits``, ``prices``,
+        ``controls`` (see `pdsim.planning.control_design`) and ``dropout`` (see
+        `pdsim.planning.dropout`), with a budget ``budget``, with a cost of wrong names ``worth``
+        (see `pdsim.planning.budget`). ``sensitivity``, ``designs``, ``frontier`` where asked for.
     """
     parts: dict[str, xr.Dataset] = {}
     costs, planned = settings.costs, question
@@ -102,6 +103,7 @@ def _at_answer(settings: PlanSettings, question: Question, *, n: float) -> dict[
         parts["visits"] = visit_dataset(question, costs, n=n)
         if question.over == "trials":
             parts["prices"] = price_dataset(question, costs, n=n)
+            parts["controls"] = control_dataset(question, costs, n=n)
             dropout = dropout_dataset(question, n=n, share=DROPOUT)
             if dropout is not None:
                 parts["dropout"] = dropout
@@ -156,8 +158,8 @@ def _answer_dataset(
     visits = int(n) if question.over == "rounds" else visits_of(sized)
     certain = n if root.status == "always_reached" else certain_size(root)
     found |= {
-        "cases": trials * sized.facilities * periods_of(sized),
-        "visits": float(visits * sized.facilities * periods_of(sized)),
+        "cases": trials * sized.observed_facilities * periods_of(sized),
+        "visits": float(visits * sized.observed_facilities * periods_of(sized)),
         "reliability": signal_of(sized, seed=question.seed).reliability(trials),
         "n_certain": certain,
     }

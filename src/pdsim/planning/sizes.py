@@ -70,6 +70,12 @@ class Costs:
         """Return the cost of a case that is scored on every indicator."""
         return self.per_case + scenario.indicators * self.per_score
 
+    def of_facility(self, scenario: Scenario) -> float:
+        """Return the cost of one facility more, of either arm."""
+        visits = visits_of(scenario) * self.per_visit
+        cases = mean_trials(scenario) * self.of_case(scenario)
+        return self.per_facility + periods_of(scenario) * (visits + cases)
+
     def of(self, scenario: Scenario, *, rounds: int | None = None) -> float:
         """Return the cost of the study of a scenario.
 
@@ -80,18 +86,18 @@ class Costs:
         rounds : int, optional
             Visits to each facility in each period; default: as few as the cases need.
         """
-        visited = scenario.facilities * periods_of(scenario)
+        visited = scenario.observed_facilities * periods_of(scenario)
         visits = visited * (visits_of(scenario) if rounds is None else rounds)
         return (
             self.fixed
-            + scenario.facilities * self.per_facility
+            + scenario.observed_facilities * self.per_facility
             + visits * self.per_visit
             + visited * mean_trials(scenario) * self.of_case(scenario)
         )
 
     def affordable(self, scenario: Scenario, budget: float) -> int:
         """Return the most trials per cell that a budget pays for; 0 if not even one."""
-        visited = scenario.facilities * periods_of(scenario)
+        visited = scenario.observed_facilities * periods_of(scenario)
         low, high = 0, 1 + int(budget / (visited * (self.per_case + self.per_score)))
         while high - low > 1:
             middle = (low + high) // 2

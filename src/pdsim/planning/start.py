@@ -81,7 +81,7 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
             per_visit=scenario.cases_per_visit,
         )
     weights = target_weights(scenario)
-    level = np.clip(truth.level, 1e-9, 1 - 1e-9)
+    level = np.clip(truth.level[:, : scenario.facilities], 1e-9, 1 - 1e-9)
     root = weights[:, None] * np.sqrt(level * (1 - level))
     r = max(scenario.case_correlation, scenario.visit_correlation)
     joint = root.sum(axis=2) ** 2
@@ -106,6 +106,13 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
         visit_correlation=float(scenario.visit_correlation * shared / single),
         per_visit=scenario.cases_per_visit,
     )
+
+
+def baseline_spread(scenario: Scenario, *, seed: int) -> float:
+    """Return the standard deviation of the true baselines between facilities, in pp."""
+    truth = draw_truth(scenario, range(_TRUTHS), seed)
+    first = truth.level[:, : scenario.facilities, :, 0] @ target_weights(scenario)
+    return float(100.0 * np.sqrt(first.var(axis=1, ddof=1).mean()))
 
 
 def guess_trials(

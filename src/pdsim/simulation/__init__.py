@@ -1,7 +1,6 @@
 """Scenario to truth to data to one replicate's decision, and how good such decisions are."""
 
 from pdsim.simulation.block import Block, estimate_cost, run_block
-from pdsim.simulation.control_arm import simulate_controls
 from pdsim.simulation.performance import (
     describe,
     paired_contrast,
@@ -29,7 +28,6 @@ __all__ = [
     "register_measure",
     "run_block",
     "simulate",
-    "simulate_controls",
     "summarise",
     "summarise_slabs",
 ]

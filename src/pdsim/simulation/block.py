@@ -65,7 +65,7 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
     for same_truth in _groups(range(len(scenarios)), [s.truth_key for s in scenarios]):
         first = scenarios[same_truth[0]]
         same_data = _groups(same_truth, [scenarios[i].data_key for i in same_truth])
-        step = max(1, _CELLS_AT_ONCE // (2 * first.facilities * first.indicators))
+        step = max(1, _CELLS_AT_ONCE // (2 * first.observed_facilities * first.indicators))
         for start in range(0, len(replicates), step):
             part = replicates[start : start + step]
             rows = slice(start, start + len(part))
@@ -129,7 +129,7 @@ def estimate_cost(scenario: Scenario) -> float:
     >>> estimate_cost(Scenario(rule="p_top")) > estimate_cost(Scenario(rule="observed_change"))
     True
     """
-    cells = 2 * scenario.facilities * scenario.indicators
+    cells = 2 * scenario.observed_facilities * scenario.indicators
     cases = cells * float(np.mean([np.mean(row) for row in np.atleast_1d(scenario.trials)]))
     slow = (scenario.case_correlation, scenario.visit_correlation, scenario.observer_effect) != (
         0, 0, 0,

@@ -11,6 +11,7 @@ from pdsim.jit import compiled
 from pdsim.simulation.observing import Observations, as_analysed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights
+from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.evidence import Evidence, evidence_of_cells
 from pdsim.terms.rules import RULES, Rule
 
@@ -56,7 +57,8 @@ def decide_observed(
     Indicators seen in both periods count, with weights divided by their sum; a facility without
     any makes the replicate an error. Intervals are a centre +- 1.96 stated standard deviations;
     the centre is the estimate itself but for the observed change of counts, see
-    `pdsim.terms.loops.observed_changes`.
+    `pdsim.terms.loops.observed_changes`. For an effect beyond controls their mean observed change
+    is taken off.
 
     Parameters
     ----------
@@ -67,19 +69,19 @@ def decide_observed(
     """
     rule = RULES[scenario.rule]
     observed = as_analysed(scenario, observed)
-    found = evidence_of_cells(
-        observed.value,
-        observed.size,
-        analysis_weights(scenario),
-        counts=scenario.kind == "counts",
-        correlation=scenario.analysed_case_correlation,
-        interval=rule.needs != "change",
-        seeds=seeds,
-    )
+    mine = observed.value.shape[1] - scenario.controls
+    controls, observed = observed.part(slice(mine, None)), observed.part(slice(mine))
+    found = _evidence(scenario, observed, seeds)
     usable = ~np.isnan(found.estimate).any(axis=1)
     top, bottom, estimate, centre, variance = decide_usable(rule, found, scenario.m, usable)
     nothing = np.full(top.shape, np.nan)
     flagged = _clearly_above(scenario, observed, centre, variance) if rule.tests else nothing
+    if ESTIMANDS[scenario.estimand].controls:
+        other = _evidence(scenario, controls, seeds)
+        drift = other.estimate.mean(axis=1, keepdims=True)
+        estimate, centre = estimate - drift, centre - drift
+        error = other.variance.mean(axis=1, keepdims=True)
+        variance = variance + error / scenario.controls
     sd = np.sqrt(variance)
     half = ndtri(0.5 + CI_PROB / 2) * sd
     return Decision(
@@ -92,6 +94,19 @@ def decide_observed(
         p_top=nothing,
         flagged=flagged,
         status=np.where(usable, OK, ERROR).astype(np.uint8),
+    )
+
+
+def _evidence(scenario: Scenario, observed: Observations, seeds: tuple[int, ...]) -> Evidence:
+    """Return what is observed of some facilities."""
+    return evidence_of_cells(
+        observed.value,
+        observed.size,
+        analysis_weights(scenario),
+        counts=scenario.kind == "counts",
+        correlation=scenario.analysed_case_correlation,
+        interval=RULES[scenario.rule].needs != "change",
+        seeds=seeds,
     )
 
 

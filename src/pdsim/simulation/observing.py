@@ -18,7 +18,7 @@ from pdsim.terms.process import PROCESSES, DrawCounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
-    """Observations of R replicates.
+    """Observations of R replicates, controls last.
 
     Attributes
     ----------
@@ -34,6 +34,14 @@ class Observations:
     value: Floats
     size: Floats
     trials: Ints
+
+    def part(self, facilities: slice) -> "Observations":
+        """Return the observations of some facilities."""
+        return Observations(
+            value=self.value[:, facilities],
+            size=self.size[:, facilities],
+            trials=self.trials[:, facilities],
+        )
 
 
 def observe(scenario: Scenario, truth: Truth, replicates: range, seed: Seed) -> Observations:
@@ -59,7 +67,8 @@ def _trials(scenario: Scenario, numbers: Ints, seed: Seed) -> Ints:
     """Return cases observed per cell, (R, F, K, T), or (1, F, K, T) where they are given."""
     given = np.asarray(scenario.trials, dtype=np.int64)
     given = given.reshape(given.shape + (1,) * (3 - given.ndim))
-    shape = (scenario.facilities, scenario.indicators, 1 if scenario.kind == "normal" else 2)
+    periods = 1 if scenario.kind == "normal" else 2
+    shape = (scenario.observed_facilities, scenario.indicators, periods)
     if scenario.trials_cv == 0:
         return np.ascontiguousarray(np.broadcast_to(given, (1, *shape)))
     facilities, indicators, periods = shape

@@ -130,7 +130,7 @@ def _fit_each(
             return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         # the replicate is a labelled failure of the sweep, not its end
         _LOG.warning("a fit failed: %s: %s", type(error).__name__, error)
-        shape = (1, len(weights), draws, value.shape[1])
+        shape = (1, len(weights), draws, int(template.ranked.sum()))
         return np.full(shape, np.nan), np.array([ERROR], dtype=np.uint8)
     status = np.where(result["escalated"], WARNED, OK)
     status = np.where(result["reliable"], status, NOT_CONVERGED).astype(np.uint8)

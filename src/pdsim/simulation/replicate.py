@@ -1,5 +1,7 @@
 """One replicate laid open: the truth and the study, from the same draws as in a block."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -9,8 +11,9 @@ from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
 from pdsim.simulation.targets import analysis_weights, true_values
-from pdsim.simulation.truth import Truth, domain_of, draw_truth
+from pdsim.simulation.truth import Truth, covariates_of, domain_of, draw_truth
 from pdsim.study import SamplerSettings, Study, StudyOptions
+from pdsim.study.facilities import CONTROL, PROGRAMME
 from pdsim.terms.places import mean_places, places
 
 
@@ -32,7 +35,7 @@ def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr
     truth : Dataset
         ``level`` (facility, indicator, period): true adherence, 0 to 1, or true values of normal
         data. ``value`` (facility): what facilities are truly ranked on, in pp where it is a
-        difference; ``rank`` (facility), 1 = highest, ties share.
+        difference; ``rank`` (facility), 1 = highest, ties share; both are NaN for controls.
     study : Study
         What was observed, with the case correlation that the analysis assumes.
 
@@ -61,13 +64,14 @@ def simulate(scenario: Scenario, replicate: int = 0, seed: Seed = 1) -> tuple[xr
 def _truth_dataset(scenario: Scenario, truth: Truth) -> xr.Dataset:
     labels = labels_of(scenario)
     value = true_values(scenario, truth)[0]
+    unranked = np.full(scenario.controls, np.nan)
     return xr.Dataset(
         {
             "level": (tuple(labels), truth.level[0]),
-            "value": ("facility", value),
-            "rank": ("facility", mean_places(*places(value))),
+            "value": ("facility", np.append(value, unranked)),
+            "rank": ("facility", np.append(mean_places(*places(value)), unranked)),
         },
-        coords=labels,
+        coords={**labels, **_about(scenario)},
         attrs={"estimand": scenario.estimand, "target": scenario.target},
     )
 
@@ -87,6 +91,7 @@ def study_of(
         {name: (dims, np.ascontiguousarray(array)) for name, array in arrays.items()},
         coords={
             **labels,
+            **_about(scenario),
             "direction": ("indicator", ["higher"] * len(indicators)),
             "weight": ("indicator", analysis_weights(scenario)),
             "domain": ("indicator", [f"domain {d + 1}" for d in domain_of(scenario)]),
@@ -108,6 +113,18 @@ def study_of(
     )
 
 
+def _about(scenario: Scenario) -> dict[str, Any]:
+    """Return the coordinates of arm and covariates, as far as there are any."""
+    found: dict[str, Any] = {}
+    if scenario.controls:
+        arm = [PROGRAMME] * scenario.facilities + [CONTROL] * scenario.controls
+        found["arm"] = ("facility", arm)
+    if scenario.covariate_level:
+        found["covariate"] = [f"covariate {j + 1}" for j in range(len(scenario.covariate_level))]
+        found["covariates"] = (("facility", "covariate"), covariates_of(scenario))
+    return found
+
+
 def labels_of(scenario: Scenario) -> dict[str, list[str]]:
     """Return the coordinate labels of a scenario's facilities, indicators and periods."""
 
@@ -116,7 +133,8 @@ def labels_of(scenario: Scenario) -> dict[str, list[str]]:
         return [f"{word} {i:0{width}d}" for i in range(1, count + 1)]
 
     return {
-        "facility": numbered("facility", scenario.facilities),
+        "facility": numbered("facility", scenario.facilities)
+        + numbered("control", scenario.controls),
         "indicator": numbered("indicator", scenario.indicators),
         "period": list(PERIODS if scenario.kind == "counts" else PERIODS[1:]),
     }

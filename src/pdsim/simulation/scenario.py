@@ -29,7 +29,8 @@ _EFFECTS = tuple(
 _TRUTH = (
     "kind", "facilities", "indicators", "domains", "baseline_level", "improvement", "levels",
     "means", "sd_alpha", "sd_beta", "heterogeneity", "secular_trend", "sd_secular_trend",
-    "ceiling", "outlying", "process", "process_values", *_EFFECTS,
+    "ceiling", "outlying", "process", "process_values", "controls", "imbalance",
+    "covariate_level", "covariate_change", *_EFFECTS,
 )  # fmt: skip
 _DATA = (
     "trials", "trials_cv", "trials_unit", "case_correlation", "missing", "missing_slope",
@@ -62,7 +63,7 @@ _CHOICES = {
     "target": ("change", "programme"),
     "weighting": ("equal", "domain", "given"),
 }  # fmt: skip
-_COUNTS = {"facilities": 2, "indicators": 1, "domains": 1, "m": 1, "draws": 100}
+_COUNTS = {"facilities": 2, "controls": 0, "indicators": 1, "domains": 1, "m": 1, "draws": 100}
 _LEVELS = ("facility", "domain", "indicator")
 # name: (lowest, highest, whether the ends are allowed)
 _RANGES = {
@@ -79,6 +80,7 @@ _RANGES = {
     "sd_secular_trend": (0.0, 10.0, True),
     "heterogeneity": (0.0, 5.0, True),
     "secular_trend": (-100.0, 100.0, True),
+    "imbalance": (-100.0, 100.0, True),
     "ceiling": (0.0, 1.0, True),
     "trials_cv": (0.0, 10.0, True),
     "case_correlation": (0.0, 0.9, True),
@@ -134,6 +136,15 @@ class Scenario:
         What would have been added without the programme, in percentage points.
     sd_secular_trend : float
         Its standard deviation between facilities, in logits.
+    controls : int
+        Facilities beside those of the programme, without it: they change by the secular trend (in
+        logits, as an average facility of the programme would have) and by their own effects, and
+        are never ranked.
+    imbalance : float
+        By how much the programme's baseline lies above that of the controls, in percentage points.
+    covariate_level, covariate_change : tuple of float (covariate)
+        Slopes of the baseline and of the change on covariates that all indicators share, in logits
+        for one standard deviation. Their values are fixed by the number of facilities.
     ceiling : float
         Highest adherence that can be measured, 0 to 1.
     outlying : tuple of float
@@ -229,6 +240,10 @@ class Scenario:
     heterogeneity: float = 0.0
     secular_trend: float = 0.0
     sd_secular_trend: float = 0.0
+    controls: int = 0
+    imbalance: float = 0.0
+    covariate_level: tuple[float, ...] = ()
+    covariate_change: tuple[float, ...] = ()
     ceiling: float = 1.0
     outlying: tuple[float, ...] = ()
     sd_baseline_facility: float = 0.35
@@ -278,6 +293,11 @@ class Scenario:
         problems = _problems(self)
         if problems:
             raise InputError(problems)
+
+    @property
+    def observed_facilities(self) -> int:
+        """Facilities of both arms; those of the programme come first."""
+        return self.facilities + self.controls
 
     @property
     def needs_posterior(self) -> bool:
@@ -403,6 +423,10 @@ def _matters(scenario: Scenario, name: str) -> bool:
         return scenario.levels is None
     if name in ("process", "process_values"):
         return scenario.process != "cases"
+    if name in ("controls", "imbalance"):
+        return scenario.controls > 0
+    if name.startswith("covariate_"):
+        return bool(scenario.covariate_level)
     if name == "cases_per_visit":
         return scenario.visit_correlation > 0
     if name in _EFFECTS:
@@ -427,7 +451,8 @@ def _problems(scenario: Scenario) -> list[Problem]:
     """Return every broken rule of a scenario."""
     problems = [*_choices(scenario), *_numbers(scenario), *_shapes(scenario)]
     # later rules compute with the values, so they wait until each value is sound
-    return problems or [*_truth(scenario), *_observation(scenario), *_decision(scenario)]
+    rules = (_truth, _arms, _observation, _decision)
+    return problems or [problem for rule in rules for problem in rule(scenario)]
 
 
 def _choices(scenario: Scenario) -> Iterator[Problem]:
@@ -506,8 +531,9 @@ def _shapes(scenario: Scenario) -> Iterator[Problem]:
             f"{facilities} facilities, or a table of {facilities} x {indicators}, "
             f"got {scenario.trials!r:.80}"
         )
-    if facilities * indicators > _MAX_CELLS:
-        yield Problem(rule=f"{facilities} x {indicators} cells are more than {_MAX_CELLS}")
+    everyone = scenario.observed_facilities if _is_int(scenario.controls) else facilities
+    if everyone * indicators > _MAX_CELLS:
+        yield Problem(rule=f"{everyone} x {indicators} cells are more than {_MAX_CELLS}")
 
 
 def _truth(scenario: Scenario) -> Iterator[Problem]:
@@ -554,6 +580,53 @@ def _truth(scenario: Scenario) -> Iterator[Problem]:
                     f"below the ceiling {scenario.ceiling:g}"
                 )
                 return
+
+
+def _arms(scenario: Scenario) -> Iterator[Problem]:
+    """Return what is wrong with controls and covariates."""
+    slopes = scenario.covariate_level
+    if not _is_row(slopes, None) or not _is_row(scenario.covariate_change, len(slopes)):
+        yield Problem(
+            rule="covariate_level and covariate_change must be one finite number for each "
+            f"covariate, got {slopes!r:.80} and {scenario.covariate_change!r:.80}"
+        )
+        return
+    if 5 * len(slopes) > scenario.observed_facilities:
+        yield Problem(
+            rule=f"{len(slopes)} covariates are too many for {scenario.observed_facilities} "
+            "facilities: at most one for every five"
+        )
+    if scenario.imbalance and not scenario.controls:
+        yield Problem(rule="imbalance speaks of controls", cure="set controls to 1 or more")
+    if not (scenario.controls or slopes):
+        return
+    reasons = {
+        "normal data": scenario.kind == "normal",
+        "given levels": scenario.levels is not None,
+        "trials of every facility": isinstance(scenario.trials, tuple),
+        f"the process {scenario.process!r}": scenario.process != "cases",
+    }
+    if lost := [name for name, given in reasons.items() if given]:
+        rule = f"controls and covariates do not go with {' or '.join(lost)}"
+        yield Problem(rule=rule, cure="leave one of them out")
+        return
+    if not scenario.controls:
+        return
+    if scenario.target == "programme":
+        yield Problem(
+            rule="target = 'programme' leaves the secular trend out of the truth, as controls do",
+            cure="use target = 'change' with estimand = 'effect'",
+        )
+    for k in range(scenario.indicators):
+        start = _at(scenario.baseline_level, k) - scenario.imbalance / 100
+        plain = _at(scenario.baseline_level, k) + scenario.secular_trend / 100
+        if not (0 < start < scenario.ceiling and 0 < plain < scenario.ceiling):
+            yield Problem(
+                rule=f"indicator {k + 1} of the controls goes from {start:g} by a trend to "
+                f"{plain:g}: both must lie above 0 and below the ceiling {scenario.ceiling:g}",
+                cure="correct imbalance or secular_trend",
+            )
+            return
 
 
 def _visits(scenario: Scenario) -> Iterator[Problem]:
@@ -612,7 +685,11 @@ def _decision(scenario: Scenario) -> Iterator[Problem]:
         value = getattr(scenario, name)
         if value is not None and (min(value) < 0 or sum(value) <= 0):
             yield Problem(rule=f"{name} must not be negative, and not all be 0")
-    allowed = estimands_of("counts", 2, net=False)
+    allowed = tuple(
+        name
+        for name in estimands_of("counts", 2, controls=scenario.controls > 0)
+        if ESTIMANDS[name].controls or not ESTIMANDS[name].net
+    )
     if scenario.kind == "normal":
         allowed = ("change", "level")  # both are the value itself
     if scenario.estimand not in allowed:

@@ -49,7 +49,11 @@ def _weighted_means(level: Floats, weights: Floats, base: Floats, end: Floats) -
 
 
 def true_values(scenario: Scenario, truth: Truth) -> Floats:
-    """Return what facilities are truly ranked on, (R, F); pp where it is a difference."""
+    """Return what the facilities of the programme are truly ranked on, (R, F).
+
+    In pp where it is a difference. What controls would have done is, of `effect`, expected from a
+    facility's own baseline; of `effect_change`, what the controls of the study did on average.
+    """
     if scenario.kind == "normal":
         return truth.level[:, :, 0, 0]
     level = truth.level
@@ -58,4 +62,11 @@ def true_values(scenario: Scenario, truth: Truth) -> Floats:
         level = np.stack([level[..., 0], scenario.ceiling * odds / (1 + odds)], axis=-1)
     base, end = np.empty(level.shape[:2]), np.empty(level.shape[:2])
     _weighted_means(level, target_weights(scenario), base, end)
-    return ESTIMANDS[scenario.estimand].value(base, end, factor=COUNTS.factor)
+    term, mine = ESTIMANDS[scenario.estimand], scenario.facilities
+    if term.controls and truth.as_control is not None:
+        if term.net:
+            expected = truth.as_control.level(scenario.ceiling)
+            base = np.einsum("k,rfk->rf", target_weights(scenario), expected)
+        else:
+            base = base + (end - base)[:, mine:].mean(axis=1, keepdims=True)
+    return term.value(base[:, :mine], end[:, :mine], factor=COUNTS.factor)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit as scipy_expit
+from scipy.special import ndtri
 
 from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.errors import InputError
@@ -14,6 +17,7 @@ from pdsim.simulation.philox import Seed, fill_uniform, replicate_generator, sch
 from pdsim.simulation.scenario import Scenario
 from pdsim.terms.process import PROCESSES, DrawLevels
 
+_NODES: Final = 21  # exact to 1e-8 for a spread of up to 2 logits
 _FACILITY, _DOMAIN, _INDICATOR, _ALPHA, _BETA, _HETEROGENEITY, _TREND = range(7)
 
 
@@ -24,13 +28,42 @@ class Truth:
     Attributes
     ----------
     level : ndarray (R, F, K, T)
-        Counts: adherence, 0 to 1, T = 2. Normal data: true values, K = T = 1.
+        Counts: adherence, 0 to 1, T = 2. Normal data: true values, K = T = 1. F counts controls
+        too, which come last.
     trend : ndarray (R, F, K), or one that broadcasts to it
         Part of the endline logit that is secular trend; zero for normal data.
+    as_control : AsControl or None
+        What a control would have done; None without controls.
     """
 
     level: Floats
     trend: Floats
+    as_control: "AsControl | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsControl:
+    """What a control facility with a programme facility's own baseline would have reached.
+
+    Attributes
+    ----------
+    logit : ndarray (R, F, K)
+        Expected at endline, for the F facilities of the programme.
+    variance : ndarray (R or 1, 1, K)
+        Of what the baseline leaves open.
+    """
+
+    logit: Floats
+    variance: Floats
+
+    def level(self, ceiling: float) -> Floats:
+        """Return the expected adherence (R, F, K), by Gauss-Hermite quadrature."""
+        nodes, masses = np.polynomial.hermite_e.hermegauss(_NODES)
+        sd = np.sqrt(self.variance)
+        total = np.zeros(self.logit.shape)
+        for node, mass in zip(nodes, ceiling * masses / masses.sum(), strict=True):
+            total += mass * scipy_expit(self.logit + node * sd)
+        return total
 
 
 def domain_of(scenario: Scenario) -> NDArray[np.int64]:
@@ -72,7 +105,7 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     """Draw the truths of some replicates; each depends on its own number alone."""
     key = stream_key(scenario.truth_key, "truth", seed)
     numbers = np.arange(replicates.start, replicates.stop, replicates.step, dtype=np.int64)
-    shape = (numbers.size, scenario.facilities, scenario.indicators)
+    shape = (numbers.size, scenario.observed_facilities, scenario.indicators)
     if scenario.kind == "normal":
         theta = _normal_truth(scenario, numbers, key)
         return Truth(level=theta[:, :, None, None], trend=np.zeros((1, 1, 1)))
@@ -80,7 +113,7 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     if own is not None:
         return _own_truth(scenario, own, numbers, seed)
     offset, trend = _offsets(scenario)
-    level = np.empty((numbers.size, 2 * scenario.facilities * scenario.indicators))
+    level = np.empty((numbers.size, 2 * shape[1] * shape[2]))
     drift = np.empty(shape[:2])
     between = (
         scenario.sd_alpha,
@@ -102,7 +135,66 @@ def draw_truth(scenario: Scenario, replicates: range, seed: Seed) -> Truth:
     )
     # large beside all else, and mostly the same everywhere
     trend = trend + drift[:, :, None] if scenario.sd_secular_trend > 0 else trend[None, None, :]
-    return Truth(level=level.reshape(*shape, 2), trend=trend)
+    levels = level.reshape(*shape, 2)
+    control = _as_control(scenario, levels, numbers, key) if scenario.controls else None
+    return Truth(level=levels, trend=trend, as_control=control)
+
+
+def _as_control(
+    scenario: Scenario, level: Floats, numbers: Ints, key: NDArray[np.uint64]
+) -> AsControl:
+    """Return what controls with the programme's baselines would have reached.
+
+    The draws are those of the truth, asked for again.
+    """
+    mine, everyone, indicators = scenario.facilities, level.shape[1], scenario.indicators
+    offset, _ = _offsets(scenario)
+    # without covariates all controls move alike
+    moved = offset[-1, :, 1] - offset[-1, :, 0]
+    if scenario.covariate_change:
+        slope = np.array(scenario.covariate_change)
+        x = covariates_of(scenario) @ slope
+        moved = moved + (x[:mine] - x[-1])[:, None]
+    foreseen, variance = np.zeros((numbers.size, mine, indicators)), np.zeros(indicators)
+    facility, domain = _effect_sizes(scenario)
+    places = {
+        _FACILITY: (np.zeros(indicators, dtype=np.int64), np.tile(facility, (indicators, 1))),
+        _DOMAIN: (domain_of(scenario), np.tile(domain, (indicators, 1))),
+        _INDICATOR: (np.arange(indicators), _indicator_sizes(scenario)),
+    }
+    for component, (place, size) in places.items():
+        change, corr = size[:, 1], size[:, 2]
+        if not change.any():
+            continue
+        variance = variance + change**2 * (1 - corr**2)
+        units = int(place[-1]) + 1
+        z = standard_normal(key, numbers, component, 2 * everyone * units)
+        baseline = z.reshape(numbers.size, everyone, units, 2)[:, :mine, :, 0]
+        foreseen += change * corr * baseline[:, :, place]
+    factor = np.ones((1, 1, 1))
+    if scenario.heterogeneity > 0:
+        z = standard_normal(key, numbers, _HETEROGENEITY, indicators)
+        factor = np.exp(scenario.heterogeneity * z)[:, None, :]
+    if scenario.sd_beta > 0:
+        moved = moved + scenario.sd_beta * standard_normal(key, numbers, _BETA, indicators)[:, None]
+    start = level[:, :mine, :, 0]
+    return AsControl(
+        logit=np.log(start / (scenario.ceiling - start)) + moved + factor * foreseen,
+        variance=factor**2 * variance + scenario.sd_secular_trend**2,
+    )
+
+
+def covariates_of(scenario: Scenario) -> Floats:
+    """Return the covariates (F, C) of the facilities of both arms.
+
+    Normal scores in an order of their own, centred, with standard deviation 1.
+    """
+    facilities, number = scenario.observed_facilities, len(scenario.covariate_level)
+    scores = ndtri((np.arange(facilities) + 0.5) / facilities)
+    rng = np.random.default_rng([facilities, number])
+    values = np.array([rng.permutation(scores) for _ in range(number)]).reshape(number, facilities)
+    found: Floats = values.T / scores.std(ddof=1)
+    return found
 
 
 def _own_truth(scenario: Scenario, draw: DrawLevels, numbers: Ints, seed: Seed) -> Truth:
@@ -134,7 +226,8 @@ def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
 
     A block asks for them once per slice of replicates.
     """
-    facilities, indicators, ceiling = scenario.facilities, scenario.indicators, scenario.ceiling
+    facilities, ceiling = scenario.facilities, scenario.ceiling
+    everyone, indicators = scenario.observed_facilities, scenario.indicators
 
     def logit(level: Floats) -> Floats:
         return np.log(level / (ceiling - level))
@@ -150,9 +243,17 @@ def _offsets(scenario: Scenario) -> tuple[Floats, Floats]:
         base = np.broadcast_to(np.asarray(scenario.baseline_level, dtype=float), indicators)
         gain = np.broadcast_to(np.asarray(scenario.improvement, dtype=float), indicators) / 100
         with_trend = base + gain + scenario.secular_trend / 100
-        offset = np.empty((facilities, indicators, 2))
+        offset = np.empty((everyone, indicators, 2))
         offset[:, :, 0] = logit(base)
         offset[:, :, 1] = logit(with_trend)
+        if scenario.controls:
+            offset[facilities:, :, 0] = logit(base - scenario.imbalance / 100)
+            drift = logit(base + scenario.secular_trend / 100) - logit(base)
+            offset[facilities:, :, 1] = offset[facilities:, :, 0] + drift
+        if scenario.covariate_level:
+            x, change = covariates_of(scenario), np.array(scenario.covariate_change)
+            level = x @ np.array(scenario.covariate_level)
+            offset += np.stack([level, level + x @ change], axis=-1)[:, None, :]
         trend = logit(with_trend) - logit(base + gain)
     offset[: len(scenario.outlying), :, 1] += np.array(scenario.outlying)[:, None]
     return offset, trend

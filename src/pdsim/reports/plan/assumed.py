@@ -136,6 +136,8 @@ def _applies(name: str, scenario: dict[str, Any]) -> bool:
     """Whether a setting matters for this kind of data and this rule."""
     if name in _POSTERIOR_ONLY and not RULES[scenario["rule"]].needs_posterior:
         return False
+    if name == "imbalance" and not scenario["controls"]:
+        return False
     if scenario["kind"] == "normal":
         return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)
     return name not in _NORMAL_ONLY

@@ -20,6 +20,10 @@ _PRICES: Final[dict[str, NumberKind]] = {"size": "whole", "cost": "whole", "extr
 _DROPOUT: Final[dict[str, NumberKind]] = {
     "lost": "whole", "value": "d3", "value_after": "d3", "change": "d3", "change_mcse": "mcse",
 }  # fmt: skip
+_CONTROLS: Final[dict[str, NumberKind]] = {
+    "controls": "whole", "cost": "whole", "r": "d2", "half_post": "d1", "half_change": "d1",
+    "half_ancova": "d1",
+}  # fmt: skip
 _WORTH: Final[dict[str, NumberKind]] = {
     "right": "d2", "right_mcse": "mcse", "by_lot": "d2", "gain": "whole", "cost": "whole",
     "worth": "whole",
@@ -50,7 +54,10 @@ def field_sections(plan: xr.DataTree) -> list[Section]:
         blocks += [Paragraph(text=_visit_sentence(plan, table)), table]
     if "prices" in plan.children:
         prices = _price_table(plan)
-        blocks += [prices, Paragraph(text=_control_sentence(plan, prices))]
+        blocks.append(prices)
+    if "controls" in plan.children:
+        controls = _one_row(plan, "controls", _CONTROLS, "What controls give", _CONTROL_HEADERS)
+        blocks += [Paragraph(text=_control_sentence(plan, controls)), controls]
     if "dropout" in plan.children:
         dropout = _one_row(plan, "dropout", _DROPOUT, "Facilities that drop out", _DROPOUT_HEADERS)
         blocks += [Paragraph(text=_dropout_sentence(plan, dropout)), dropout]
@@ -70,6 +77,11 @@ _VISIT_HEADERS: Final = {
 _DROPOUT_HEADERS: Final = {
     "lost": "Facilities lost", "value": "Measure with all", "value_after": "Without them",
     "change": "Change", "change_mcse": "MCSE",
+}  # fmt: skip
+_CONTROL_HEADERS: Final = {
+    "controls": "Controls", "cost": "Cost", "r": "Correlation of baseline and endline",
+    "half_post": "Half width by the endline", "half_change": "By changes",
+    "half_ancova": "Given the baseline",
 }  # fmt: skip
 _WORTH_HEADERS: Final = {
     "right": "Named rightly", "by_lot": "By lot", "gain": "Gain", "cost": "Cost", "worth": "Worth",
@@ -136,16 +148,26 @@ def _price_table(plan: xr.DataTree) -> Table:
     )
 
 
-def _control_sentence(plan: xr.DataTree, prices: Table) -> Text:
-    found = plan["prices"].to_dataset()
+def _control_sentence(plan: xr.DataTree, table: Table) -> Text:
+    found = plan["controls"].to_dataset()
+    parts: dict[str, Any] = {key: table.number("controls", key) for key in _CONTROLS}
     unit = " percentage points" if scenario_of(plan)["kind"] == "counts" else ""
-    half, controls = found.attrs["programme_half_width"], int(found.attrs["controls"])
-    word = "facility as control costs" if controls == 1 else "facilities as controls cost"
+    one = int(found["controls"]) == 1
+    who = "control of the plan costs" if one else "controls of the plan cost"
+    text = f"The {{controls}} {who} {{cost}}{currency_of(plan)}"
+    if not found["stated"]:
+        who = "facility as control costs" if one else "facilities as controls cost"
+        text = f"{{controls}} {who} {{cost}}{currency_of(plan)} more"
+    text += " and tell the effect of the programme to about "
+    if np.isfinite(float(found["half_ancova"])):
+        text += f"{{half_ancova}}{unit} on either side, given the baseline ({{half_change}} by "
+        text += "changes, {half_post} by the endline alone)"
+    else:
+        text += f"{{half_change}}{unit} on either side"
     return fill(
-        f"{controls} {word} {{extra}}{currency_of(plan)} more and tell the effect of the programme "
-        f"to about {half:.1f}{unit} on either side; without them nothing tells it from what would "
-        "have changed anyway. They hardly help the ranking, from which a common trend drops out.",
-        {"extra": prices.number("controls", "extra")},
+        f"{text}; without them nothing tells it from what would have changed anyway. They hardly "
+        "help the ranking, from which a common trend drops out.",
+        parts,
     )
 
 
