@@ -59,11 +59,21 @@ def _kept[**P, R](function: Callable[P, R], *, inline: str) -> Callable[P, R]:
     run old machine code without a word.
     """
     name = function.__qualname__
-    stamp = _sources(Path(function.__code__.co_filename).parent)
-    function.__qualname__ = f"{name}.{stamp[:16]}"
+    function.__qualname__ = f"{name}.{_stamp(function)}"
     made: Callable[P, R] = njit(cache=True, inline=inline, **_OPTIONS)(function)
     function.__qualname__ = made.__qualname__ = name
     return made
+
+
+def on_disk(function: Callable[..., Any]) -> bool:
+    """Return whether machine code of a `compiled` function is kept from an earlier process."""
+    made: Any = function
+    folder, name = Path(made.stats.cache_path), made.py_func.__name__
+    return any(folder.glob(f"*{name}.{_stamp(made.py_func)}*.nbc"))
+
+
+def _stamp(function: Callable[..., Any]) -> str:
+    return _sources(Path(function.__code__.co_filename).parent)[:16]
 
 
 @cache

@@ -168,6 +168,12 @@ def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> 
     sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
     fast = sampler.engine == "laplace"
     stage = "fitting with the fast engine" if fast else sampling
+    if fast:
+        from pdsim.model.laplace.first_use import compiled_before  # numba takes a second to import
+
+        if not compiled_before():
+            first = "compiling the fast engine, once on this machine: about half a minute"
+            progress(AnalysisProgress(stage=first, done=0, total=0))
     progress(AnalysisProgress(stage=stage, done=0, total=0))
 
     def tell(done: int, total: int) -> None:

@@ -84,7 +84,7 @@ def build_problem(data: ModelData) -> LaplaceProblem:
         offset=two_periods(data.case_mix, periods),
         gaussian=data.kind == "scores",
         column=2 * indicators * data.arm_codes.astype(np.int64),
-        covariates=np.ascontiguousarray(data.covariate_values),
+        covariates=_own(data.covariate_values),
         prior_precision=precision,
         prior_mean=mean,
         prior_information=precision @ mean,
@@ -94,14 +94,20 @@ def build_problem(data: ModelData) -> LaplaceProblem:
 
 def two_periods(values: Floats, periods: int) -> Floats:
     """Return the array with a second, empty period where there is only one."""
-    if periods == 2:
-        return np.ascontiguousarray(values, dtype=np.float64)
-    return np.ascontiguousarray(np.concatenate([values, np.zeros_like(values)], axis=-1))
+    if periods == 1:
+        values = np.concatenate([values, np.zeros_like(values)], axis=-1)
+    return _own(values)
 
 
 def _repeated(values: Floats) -> Floats:
     """Return the array with two periods that are alike where there is only one."""
-    return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 2)), dtype=np.float64)
+    return _own(np.broadcast_to(values, (*values.shape[:2], 2)))
+
+
+def _own(values: Floats) -> Floats:
+    """Return a copy: an array that may not be written is another type to numba, which would
+    compile the engine once more."""
+    return np.array(values, dtype=np.float64, order="C")
 
 
 def _fixed_effects(data: ModelData) -> tuple[Floats, Floats]:

@@ -22,6 +22,7 @@ from pdsim.model.laplace.fitted import LaplaceResult
 from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
 from pdsim.model.laplace.hyper import hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
+from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.setup import Setup, set_up
@@ -156,6 +157,7 @@ def draw_posterior(
     facilities = len(setup.problem.observed)
     weighted = facilities <= MOST_WEIGHTED and not setup.problem.gaussian
     limit = laplace_draws_limit(draws) if facilities <= MOST_WEIGHTED else 0.0
+    aside = compile_draws_aside()
     chains = Chains(setup, find_mode(setup), rng)
     chains.extend(steps)
     doubled = raised = 0
@@ -166,6 +168,8 @@ def draw_posterior(
             break
         chains.extend(len(chains.x))
         doubled += 1
+    if aside is not None:
+        aside.wait()
     candidates = 1 if setup.problem.gaussian else 2
     while True:
         drawn = _draw(setup, chains, rng, draws=draws, periods=data.shape[2], candidates=candidates)
