@@ -105,8 +105,10 @@ def _repeated(values: Floats) -> Floats:
 
 
 def _own(values: Floats) -> Floats:
-    """Return a copy: an array that may not be written is another type to numba, which would
-    compile the engine once more."""
+    """Return a copy that may be written.
+
+    A read-only array is another type to numba, which would compile the engine once more.
+    """
     return np.array(values, dtype=np.float64, order="C")
 
 

@@ -18,11 +18,11 @@ from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws, Points, allocate_draws, fill_draws
 from pdsim.model.laplace.chains import effective_number, split_rhat
 from pdsim.model.laplace.elementary import probabilities
+from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
 from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
 from pdsim.model.laplace.hyper import hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
-from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.setup import Setup, set_up
