@@ -7,7 +7,17 @@ from scipy.special import expit, logit
 import pdsim
 from pdsim.errors import InputError
 from pdsim.model.data import model_data
-from pdsim.study import Study, StudyOptions, study_from_dataset, study_to_dataset
+from pdsim.reports.study.sections import build_document
+from pdsim.reports.study.structure import case_mix_table
+from pdsim.reports.study.view import Results
+from pdsim.scoring import observed_over_expected
+from pdsim.study import (
+    SamplerSettings,
+    Study,
+    StudyOptions,
+    study_from_dataset,
+    study_to_dataset,
+)
 
 TRIALS = 40
 
@@ -106,3 +116,49 @@ def test_expected_counts_survive_their_file(rows, tmp_path):
     study = Study.from_long(rows | {"expected": [9.0] * len(rows["trials"])})
     back = study_from_dataset(study_to_dataset(study))
     assert back.data.identical(study.data)
+
+
+def test_observed_over_expected_by_hand(rows):
+    share = np.random.default_rng(4).uniform(0.2, 0.7, len(rows["trials"]))
+    study = Study.from_long(
+        rows | {"expected": TRIALS * share},
+        indicators={
+            "indicator": ["a", "b"], "direction": ["lower", "higher"], "weight": [1.0, 3.0],
+        },
+    )  # fmt: skip
+    found = observed_over_expected(study)
+    observed = np.array(rows["successes"]).reshape(8, 2, 2) / TRIALS
+    expected = share.reshape(8, 2, 2)
+    for values in (observed, expected):
+        values[:, 0] = 1 - values[:, 0]
+    by_hand = [(values * np.array([0.25, 0.75])[:, None]).sum(axis=1) for values in
+               (observed, expected)]  # fmt: skip
+    np.testing.assert_allclose(found["observed"], 100 * by_hand[0])
+    np.testing.assert_allclose(found["ratio"], by_hand[0] / by_hand[1])
+    with pytest.raises(InputError, match="no expected counts"):
+        observed_over_expected(Study.from_long(rows))
+
+
+def test_the_report_has_it_beside_the_level_and_small_counts_are_held_back(rows):
+    successes = np.array(rows["successes"])
+    successes[0] = 2
+    share = np.random.default_rng(4).uniform(0.2, 0.7, len(rows["trials"]))
+    study = Study.from_long(
+        rows | {"successes": successes, "expected": TRIALS * share},
+        options=StudyOptions(suppress_below=5),
+    )
+    analysis = pdsim.analyse(study, seed=1, sampler=SamplerSettings(draws=250))
+    table = case_mix_table(Results(analysis.results))
+    found = observed_over_expected(study)
+    level = pdsim.levels(analysis.fit).mean(("chain", "draw", "indicator"))
+    assert np.isnan(table.value("F0", "baseline ratio"))
+    assert np.isnan(table.value("F0", "baseline observed"))
+    for name in ("F1", "F7"):
+        one = found.sel(facility=name, period="endline")
+        assert table.value(name, "endline ratio") == pytest.approx(float(one["ratio"]))
+        assert table.value(name, "endline level") == pytest.approx(
+            100 * float(level.sel(facility=name, period="endline"))
+        )
+    sections = build_document(Results(analysis.results)).sections
+    blocks = [block for section in sections for block in section.blocks]
+    assert "case_mix" in [getattr(block, "key", "") for block in blocks]

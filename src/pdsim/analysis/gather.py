@@ -42,7 +42,7 @@ from pdsim.ranking import (
     top_probability,
 )
 from pdsim.reports.study.view import SIDES
-from pdsim.scoring import observed_levels, observed_sources
+from pdsim.scoring import observed_levels, observed_over_expected, observed_sources
 from pdsim.study import Study, study_to_dataset
 from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.kinds import KINDS
@@ -84,8 +84,9 @@ def gather(
         ``hyper``, ``predictive``, ``model_checks``, ``draws``; with several indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
         ``next_round``, and ``roles`` and ``groups`` (see `pdsim.interviews`), where the study asks
-        for them; with more than two rounds, those of `round_tables`; with controls, strata or
-        covariates, those of `pdsim.analysis.control_tables`, and only the programme elsewhere.
+        for them; with more than two rounds, those of `round_tables`; with expected counts
+        ``case_mix``; with controls, strata or covariates, those of
+        `pdsim.analysis.control_tables`, and only the programme elsewhere.
         Every probability has its ``_mcse``. The attributes say how it was made.
     """
     whole, study = study, study.programme
@@ -130,6 +131,8 @@ def gather(
             trials=observed,
             tell=tell,
         )
+    if "expected" in study.data:
+        groups["case_mix"] = observed_over_expected(study)
     if study.options.criteria:
         groups["criteria"] = criteria(fit, study.options.criteria, m=study.m)
     if study.options.missed_cost is not None:

@@ -9,6 +9,7 @@ from pdsim.scoring.aggregate import (
     score_normalised,
 )
 from pdsim.scoring.allornone import all_or_none
+from pdsim.scoring.case_mix import observed_over_expected
 from pdsim.scoring.missing import (
     MISSING_POLICIES,
     apply_missing_policy,
@@ -28,6 +29,7 @@ __all__ = [
     "is_defined",
     "normalise",
     "observed_levels",
+    "observed_over_expected",
     "observed_sources",
     "score",
     "score_composite",

@@ -1,5 +1,6 @@
 """Tables on what lies behind the composite: levels, domains, indicators, fit of the model."""
 
+import numpy as np
 import pandas as pd
 
 from pdsim.reports.formats.document import Column, Name, Table, Text, fill
@@ -45,6 +46,50 @@ def levels_table(results: Results) -> Table:
 
 def _level_header(results: Results, period: str, unit: str) -> Text:
     return (Name(results.period_label(period)), f" ({unit})")
+
+
+def case_mix_table(results: Results) -> Table:
+    """Return observed over expected of every facility beside its level at the reference mix."""
+    order = results.order
+    group = results.group("case_mix").sel(facility=order)
+    level = results.group("levels").sel(facility=order)
+    hidden = ~observed_shown(results).sel(facility=order).to_numpy()
+    frame = pd.DataFrame({"facility": order}, index=order)
+    kinds: dict[str, NumberKind] = {}
+    columns = [Column(header="Facility", keys=("facility",), layout="name")]
+    for period in labels(group["period"]):
+        part = group.sel(period=period)
+        name = Name(results.period_label(period))
+        for key, header, kind in (
+            ("observed", "{p}, observed (%)", results.level_kind),
+            ("expected", "expected (%)", results.level_kind),
+            ("ratio", "O/E", "ratio"),
+        ):
+            keys = (f"{period} {key}",)
+            value = part[key].to_numpy()
+            frame[keys[0]] = value if key == "expected" else np.where(hidden, np.nan, value)
+            kinds[keys[0]] = kind
+            columns.append(Column(header=fill(header, {"p": name}), keys=keys))
+        keys = (f"{period} level",)
+        frame[keys[0]] = level["mean"].sel(period=period).to_numpy()
+        kinds[keys[0]] = results.level_kind
+        columns.append(Column(header="level, reference cases (%)", keys=keys))
+    return Table(
+        key="case_mix",
+        title="Observed over expected, and the level with the cases of reference",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed),
+        notes=(
+            (
+                "O/E above 1: better than the facility's own mix of cases leads one to expect; it "
+                "is observed, nothing is shrunk. All else in this report is about the level that "
+                "a facility would have with the cases of reference, by the model.",
+            ),
+        ),
+        shown=shown_rows(results),
+    )
 
 
 def domains_table(results: Results) -> Table:

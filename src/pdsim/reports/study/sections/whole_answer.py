@@ -7,7 +7,7 @@ import numpy as np
 from pdsim.reports import plots
 from pdsim.reports.formats.document import Element, Paragraph, Picture, Section, Table
 from pdsim.reports.study.robustness import cut_sentences, cut_table, cuts, pairs_table
-from pdsim.reports.study.structure import levels_table
+from pdsim.reports.study.structure import case_mix_table, levels_table
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.tables import sets_table, with_unit
 from pdsim.reports.study.view import SIDES, Results
@@ -47,10 +47,11 @@ def _ranks(results: Results) -> Picture:
 def improvement_section(results: Results, tables: dict[str, Table]) -> Section:
     """Return the values with their intervals, before and after, and the funnel."""
     levels = results.has("levels") and results.group("levels").sizes["period"] == 2
+    case_mix = (case_mix_table(results),) if results.has("case_mix") else ()
     return Section(
         key="improvement",
         title=f"Every facility: {results.words.noun}",
-        blocks=(tables["improvement"], *_before_after(results), *_funnel(results)),
+        blocks=(tables["improvement"], *case_mix, *_before_after(results), *_funnel(results)),
         filed=(levels_table(results),) if levels else (),
     )
 
