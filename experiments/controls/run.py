@@ -4,6 +4,8 @@
     python experiments/controls/run.py fixed --sets 100
     python experiments/controls/run.py effect --sets 300
     python experiments/controls/run.py null --sets 100
+    python experiments/controls/run.py unseen --sets 400
+    python experiments/controls/run.py unseen_fixed --sets 400
     python experiments/controls/run.py agree
     python experiments/controls/run.py cost
     python experiments/controls/run.py digests
@@ -14,10 +16,14 @@ one covariate. ``prior``: parameters from the default priors (simulation-based c
 ``fixed``: parameters like those of the founding programme, controls gaining 1 logit and the
 programme 1.5 more. ``effect``: fixed parameters but for the indicators' effects, drawn for every
 set. ``null``: the fixed parameters without an effect and with 4,000 cases a cell, where `beyond`
-should be uniform over facilities. ``agree``: both engines on one set, differences of means in
-standard deviations and of P(top 3). ``cost``: seconds of a fit of the same facilities with and
-without arms. ``digests``: a hash of all draws of studies without arms, to be compared between two
-commits. One line of JSON per data set is appended to the output, so an
+is compared with a uniform distribution. ``unseen``: parameters from the priors; the endline of one
+facility of the programme is kept from the fit, and what it would have been without an effect is
+placed among what is drawn for a control with its baseline, where it should lie uniformly; and
+`beyond` of that facility, its endline fitted, is held against a control drawn from the truth.
+``unseen_fixed``: the same at the fixed parameters. ``agree``: both engines on one set, how far
+means and standard deviations differ, and P(top 3). ``cost``: seconds of a fit of the same
+facilities with and without arms. ``digests``: a hash of all draws of studies without arms, to be
+compared between two commits. One line of JSON per data set is appended to the output, so an
 interrupted run goes on.
 """
 
@@ -38,7 +44,7 @@ from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.hyper import hyper_slices, natural_values
 from pdsim.model.laplace.problem import fixed_effects
-from pdsim.model.laplace.sample import draw_posterior, sample_laplace
+from pdsim.model.laplace.sample import Fit, draw_posterior, sample_laplace
 from pdsim.model.laplace.scores import composite_draws
 from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.model.predictive import Parameters, draw_eta, draw_parameters
@@ -82,7 +88,7 @@ def blank(trials: int, rng: np.random.Generator) -> ModelData:
 
 def parameters(mode: str, data: ModelData, rng: np.random.Generator) -> Parameters:
     """Return the truth of one data set."""
-    if mode == "prior":
+    if mode in ("prior", "unseen"):
         return draw_parameters(data, rng)
     if mode == "effect":
         return replace(FIXED, arm_effect=rng.normal(0.5, 1.0) + 0.5 * rng.normal(size=INDICATORS))
@@ -107,8 +113,43 @@ def true_effect(truth: Parameters, eta: Floats, expected: Floats, data: ModelDat
     return 100 * (expit(eta[:ARM, :, 1]) - mean).mean(axis=-1)
 
 
+def unseen(
+    data: ModelData, setup: Setup, fit: Fit, truth: Parameters, eta: Floats, expected: Floats,
+    rng: np.random.Generator,
+) -> dict:  # fmt: skip
+    """Hold one facility against an unseen control, with its endline in the fit and without."""
+    one = int(rng.integers(ARM))
+    size, observed = data.size.copy(), data.observed.copy()
+    size[one, :, 1] = observed[one, :, 1] = 0.0
+    kept = replace(data, size=size, observed=observed)
+    without = draw_posterior(
+        set_up(kept), kept, draws=DRAWS, rng=np.random.default_rng(int(rng.integers(2**31)))
+    )
+    control = as_controls(kept, setup, without.drawn, rng)[:, one].mean(axis=-1)
+    no_effect = expit(eta[one, :, 1] - truth.arm_effect).mean()
+    # a control drawn from the truth, with the facility's own baseline
+    logit = expected[one] - truth.arm_effect
+    where = {"facility": np.zeros(INDICATORS, int), "domain": data.domain,
+             "indicator": np.arange(INDICATORS)}  # fmt: skip
+    for level, at in where.items():
+        sd = truth.sd_change[level] * np.sqrt(1 - truth.corr[level] ** 2)
+        logit = logit + sd * rng.standard_normal(at.max() + 1)[at]
+    return {
+        "pit": {"an unseen control": float((control < no_effect).mean())},
+        "stated": float(p_beyond(data, setup, fit.drawn, rng)[one]),
+        "true": bool(expit(eta[one, :, 1]).mean() > expit(logit).mean()),
+        "reliable": all(gate.passed for gate in without.gates),
+    }
+
+
 def p_beyond(data: ModelData, setup: Setup, drawn: Draws, rng: np.random.Generator) -> Floats:
     """Return P(beyond an unseen control) of every programme facility."""
+    own = expit(drawn.eta[:, :ARM, :, 1]).mean(axis=-1)
+    return (own > as_controls(data, setup, drawn, rng).mean(axis=-1)).mean(axis=0)
+
+
+def as_controls(data: ModelData, setup: Setup, drawn: Draws, rng: np.random.Generator) -> Floats:
+    """Draw the endlines (draw, F, K) of controls with the baselines of the programme."""
     values = natural_values(setup.hyper, drawn.x)
     place, n = hyper_slices(data), len(drawn.x)
     where = {"facility": np.zeros(INDICATORS, int), "domain": data.domain,
@@ -118,13 +159,12 @@ def p_beyond(data: ModelData, setup: Setup, drawn: Draws, rng: np.random.Generat
         t, rho = (values[:, place[f"{stem}_{level}"]] for stem in ("sd_change", "corr"))
         z = rng.standard_normal((n, ARM, at.max() + 1))[..., at]
         logit = logit + (t * np.sqrt(1 - rho**2))[:, None, :] * z
-    own = expit(drawn.eta[:, :ARM, :, 1]).mean(axis=-1)
-    return (own > expit(logit).mean(axis=-1)).mean(axis=0)
+    return expit(logit)
 
 
 def one_set(mode: str, number: int) -> dict:
     """Simulate, fit and judge one data set."""
-    rng = np.random.default_rng([number, sorted(MODES).index(mode)])
+    rng = np.random.default_rng([number, _STREAM[mode]])
     data = blank(4000 if mode == "null" else 40, rng)
     truth = parameters(mode, data, rng)
     eta, expected = draw_eta(truth, data, rng)
@@ -138,6 +178,8 @@ def one_set(mode: str, number: int) -> dict:
     change = composite_draws(data, fit, weights, "change")[0]
     fixed = fixed_effects(data, fit.drawn.fixed)
     exact = true_effect(truth, eta, expected, data)
+    if mode.startswith("unseen"):
+        return {"set": number} | unseen(data, setup, fit, truth, eta, expected, rng)
     p = expit(eta[:ARM])
     one = int(rng.integers(ARM))
     pairs = {
@@ -161,7 +203,11 @@ def one_set(mode: str, number: int) -> dict:
 
 def summary() -> None:
     """Print and write the table of all runs."""
+    here = {path.stem for path in OUT.glob("*.jsonl")}
+    # lines of runs whose sets are not at hand stay as they are
+    old = (OUT / "controls.csv").read_text().splitlines() if (OUT / "controls.csv").exists() else []
     lines = ["run,quantity,sets,covered_50,covered_80,covered_95,se_95,ks_p"]
+    lines += [line for line in old[1:] if line.split(",")[0] not in here]
     for path in sorted(OUT.glob("*.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         for name in rows[0]["pit"]:
@@ -171,9 +217,19 @@ def summary() -> None:
             test = stats.kstest(pit, "uniform").pvalue
             figures = ",".join(f"{value:.3f}" for value in (*inside, error, test))
             lines.append(f"{path.stem},{name.replace(',', ';')},{len(pit)},{figures}")
-        seconds = np.median([row["seconds"] for row in rows])
         good = np.mean([row["reliable"] for row in rows])
-        print(f"{path.stem}: {len(rows)} sets, {seconds:.2f} s a fit, {good:.3f} passed all gates")
+        print(f"{path.stem}: {len(rows)} sets, {good:.3f} passed all gates")
+        if "stated" in rows[0]:
+            stated, true = (np.array([row[n] for row in rows], float) for n in ("stated", "true"))
+            for prob in (0.05, 0.25, 0.5, 0.75, 0.95):
+                pit = np.array([row["pit"]["an unseen control"] for row in rows])
+                error = np.sqrt(prob * (1 - prob) / len(rows))
+                print(f"  place of the truth <= {prob}: {(pit <= prob).mean():.3f} +- {error:.3f}")
+            gap = true - stated
+            print(f"  true less stated: {gap.mean():.3f} +- {gap.std() / np.sqrt(len(gap)):.3f}")
+            each = stated * (1 - stated)
+            excess = (gap**2 - each).sum() / np.sqrt((each * (1 - 2 * stated) ** 2).sum())
+            print(f"  squared gaps beyond those of right forecasts: {excess:+.2f} standard errors")
         if "beyond" in rows[0]:
             beyond = np.array([row["beyond"] for row in rows])
             # facilities of one set share the controls: errors by set
@@ -275,7 +331,8 @@ def digests() -> None:
         print(name, hashlib.sha256(b"".join(drawn)).hexdigest()[:16])
 
 
-MODES = ("prior", "fixed", "effect", "null")
+_STREAM = {"effect": 0, "fixed": 1, "null": 2, "prior": 3, "unseen": 4, "unseen_fixed": 5}
+MODES = ("prior", "fixed", "effect", "null", "unseen", "unseen_fixed")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import pdsim
 from pdsim.errors import InputError
@@ -12,7 +13,7 @@ from pdsim.model.composites import expected_endline
 from pdsim.model.data import model_data
 from pdsim.model.laplace.problem import build_problem
 from pdsim.model.laplace.sample import sample_laplace
-from pdsim.priors import MeanPrior, Priors, ScalePrior, SlopePrior
+from pdsim.priors import CorrelationPrior, MeanPrior, Priors, ScalePrior, SlopePrior
 from pdsim.ranking.strata import stratum_probability
 from pdsim.study import Study, StudyOptions
 
@@ -74,6 +75,39 @@ def test_one_or_two_controls_say_nothing_of_an_unseen_one():
                 beyond_unseen_control(fit, seed=1)
         else:
             assert beyond_unseen_control(fit, seed=1).sizes["facility"] == 4
+
+
+def test_beyond_is_the_normal_probability_where_spreads_are_known():
+    """P = Phi((y_i - mean of the controls) / (t sqrt(1 + 1 / C))), uniform without an effect.
+
+    Known means, a known spread t of the change, no correlation with the baseline, flat priors.
+    """
+    rng = np.random.default_rng(6)
+    arms = ["programme"] * 5 + ["control"] * 4
+    base = rng.normal(50, 5, 9)
+    change = np.array([14.0, -6.0, 3.0, 0.0, 7.0, 1.0, 4.0, -2.0, 5.0])
+    rows = [
+        {"facility": f"F{i}", "arm": arm, "indicator": "score", "period": period,
+         "mean": value, "se": 0.02}
+        for i, arm in enumerate(arms)
+        for period, value in (("baseline", base[i]), ("endline", base[i] + change[i]))
+    ]  # fmt: skip
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    known = ScalePrior(family="inverse_gamma_variance", shape=1e5, scale=1e5)
+    wide = MeanPrior(mean_sd=100.0, sd=100.0)
+    priors = Priors(
+        alpha=wide, beta=wide, imbalance=wide, arm_effect=wide, sd_baseline_facility=known,
+        sd_change_facility=known, corr_facility=CorrelationPrior(eta=1e5),
+    )  # fmt: skip
+    study = Study.from_long(table, options=StudyOptions(priors=priors))
+    fit = pdsim.fit(study, engine="laplace", seed=1, draws=5000, hand_over=False)
+    spread = float(fit["constant_data"]["scale"][0])  # the prior's 1
+    found = (beyond_unseen_control(fit, seed=1) > 0).mean(SAMPLE).to_numpy()
+    exact = ndtr((change[:5] - change[5:].mean()) / (spread * np.sqrt(1 + 1 / 4)))
+    assert exact.min() < 0.1
+    assert exact.max() > 0.9
+    error = np.sqrt(exact * (1 - exact) / 20_000)
+    np.testing.assert_array_less(np.abs(found - exact), 4.5 * error + 0.002)
 
 
 def test_without_arm_and_covariates_nothing_is_added_to_the_fit():
