@@ -112,8 +112,8 @@ def test_rules_on_posteriors(cell, swept):
     rules = [name for name in RULES if RULES[name].needs_posterior]
     scenarios = [replace(cell, rule=rule) for rule in rules]
     observed, seeds = drawn(scenarios[0])
-    weights = analysis_weights(scenarios[0])[np.newaxis]
-    draws, _ = _sample_laplace(scenarios[0], observed, seeds, weights, "change")
+    asked = [("change", tuple(analysis_weights(scenarios[0]).tolist()))]
+    draws, _ = _sample_laplace(scenarios[0], observed, seeds, asked)
     decisions = decide_posterior(scenarios, observed, REPLICATES, 1)
     for scenario, decision in zip(scenarios, decisions, strict=True):
         measures = swept(scenario)

@@ -112,7 +112,6 @@ def test_drop_outs_of_a_certain_study():
 
 
 def test_the_price_of_unequal_spreads():
-    # of facilities' own effects (1 - 1/K) exp(-h^2) + 1/K of the variance is left, h = .5
     scenario = Scenario(
         facilities=40, indicators=10, sd_baseline_facility=0.0, sd_change_facility=0.3,
         sd_baseline_indicator=0.0, sd_change_indicator=0.0, improvement=0.0,
@@ -121,11 +120,27 @@ def test_the_price_of_unequal_spreads():
         scenario=scenario, target=parse_target("pcs_top >= 0.8"), over="trials", low=2, high=10**4
     )
     prices = price_dataset(asked, COSTS, n=1000)
-    left = 0.9 * np.exp(-(0.5**2)) + 0.1
-    # each spread is that of 256 truths of 40 facilities: a variance known to 1.4 %, or 2 % with
-    # factors that vary
+    # the composite of a truth has the facilities' effects times the mean of its factors exp(h z);
+    # with it, and by chance among 40 facilities, the true variance differs from truth to truth
+    rng = np.random.default_rng(1)
+    chance = rng.chisquare(39, size=400_000) / 39
+    factor = np.exp(0.5 * rng.normal(size=(400_000, 10)) - 0.5**2).mean(axis=1) ** 2
+    # the variance left on average, (1 - 1/K) exp(-h^2) + 1/K
+    assert factor.mean() == pytest.approx(0.9 * np.exp(-(0.5**2)) + 0.1, rel=0.01)
+    signal = signal_of(scenario, seed=1)
+    noise = signal.error(1000) ** 2 / signal.between**2
+
+    def reliability(variance, n):
+        return (variance / (variance + noise * 1000 / n)).mean()
+
+    sizes = np.arange(1000, 2500)
+    reached = [reliability(factor * chance, n) >= reliability(chance, 1000) for n in sizes]
+    expected = sizes[np.argmax(reached)]
+    # 11 % more than the mean variances tell
+    assert expected > 1.05 * 1000 / factor.mean()
+    # the prices are of 4,096 truths, whose variance differs by a factor of coefficient .34 and more
     assert float(prices["size"].sel(change="heterogeneity")) == pytest.approx(
-        1000 / left, rel=4 * np.hypot(0.014, 0.02)
+        expected, rel=4 * np.hypot(0.014, 0.5 / np.sqrt(4096))
     )
 
 

@@ -26,6 +26,8 @@ from pdsim.simulation.scenario import visit_design_effect
 _STREAM: Final = 4_000
 _REPLICATES: Final = {True: 150, False: 2_000}
 _MOST_TRIALS: Final = 1e7
+_TRUTHS: Final = (256, 4096)
+_CELLS: Final = 4_000_000
 _CERTAIN: Final = 0.95
 DROPOUT: Final = 0.1
 _MISSING, _CORRELATION, _CV, _UNEQUAL = 0.1, 0.1, 0.5, 0.5
@@ -202,8 +204,10 @@ def price_dataset(question: Question, costs: Costs, *, n: float) -> xr.Dataset:
     before = costs.of(with_trials(scenario, n))
     rows: list[tuple[str, float, float]] = []
 
+    signal = _signal(question, scenario)
+    wanted = signal.reliability(n)
     for name, moved in field_changes(scenario).items():
-        size = size_needed(question, moved, n)
+        size = size_needed(question, moved, wanted)
         cost = costs.of(with_trials(moved, size)) if np.isfinite(size) else np.nan
         rows.append((name, size, cost))
     per_facility = costs.of_facility(with_trials(scenario, n))
@@ -261,10 +265,16 @@ def _with_unequal_spreads(scenario: Scenario) -> Scenario:
     return replace(scenario, heterogeneity=after, **spreads)
 
 
-def size_needed(question: Question, moved: Scenario, n: float) -> float:
-    """Return the trials at which a changed scenario is as reliable as the planned one, or NaN."""
-    wanted = signal_of(question.scenario, seed=question.seed).reliability(n)
-    signal: Signal = signal_of(moved, seed=question.seed)
+def _signal(question: Question, scenario: Scenario) -> Signal:
+    """Return the signal from so many truths that chance moves a price by about 1 %."""
+    cells = 2 * scenario.facilities * scenario.indicators
+    truths = int(np.clip(_CELLS // cells, *_TRUTHS))
+    return signal_of(scenario, seed=question.seed, truths=truths)
+
+
+def size_needed(question: Question, moved: Scenario, wanted: float) -> float:
+    """Return the trials at which a changed scenario reaches a reliability, or NaN."""
+    signal = _signal(question, moved)
     low, high = 1.0, _MOST_TRIALS
     if signal.reliability(high) < wanted:
         return np.nan

@@ -1,5 +1,6 @@
 """A first answer within seconds, from normal theory, and what the search for a better one takes."""
 
+import time
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -7,11 +8,17 @@ import numpy as np
 
 from pdsim.planning.budget import affordable_size, cost_of
 from pdsim.planning.question import Question, guess
-from pdsim.planning.sizes import Costs
+from pdsim.planning.runs import CHEAP_RULE, has_control
+from pdsim.planning.sizes import Costs, resize
+from pdsim.simulation import Scenario, run_block
 from pdsim.simulation.block import estimate_cost
+from pdsim.terms.rules import RULES
 
-_TYPICAL: Final = {True: 1_000, False: 4_000}
+_TYPICAL: Final = 4_000
 _START: Final = 3.0
+_TIMED: Final = 40
+_CONTROLS: Final = 30
+"""Cheap replicates beside each of a rule with a posterior, which then needs a third of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,7 @@ def first_look(
     budget: float | None,
     *,
     searches: int = 1,
+    ranges: int = 0,
     compared: int = 0,
 ) -> FirstLook:
     """Return about how large the study must be, before anything of it is simulated.
@@ -58,6 +66,9 @@ def first_look(
     budget : float or None
     searches : int
         Searches of about the same length that the plan makes.
+    ranges : int
+        Assumptions at both ends of whose range the plan is made again, less exactly: together about
+        one search each.
     compared : int
         Studies that are also analysed by a rule with a posterior.
 
@@ -76,15 +87,13 @@ def first_look(
     60.0
     """
     found = guess(question)
-    n = np.nan if found is None else float(np.ceil(found))
+    n = np.nan if found is None else float(np.ceil(found.trials))
+    sized = question.scenario
+    if np.isfinite(n):
+        sized = resize(sized, question.over, int(n))
+    replicates = _TYPICAL if found is None else found.replicates
+    measure = question.target.measure
     costed = costs is not None and np.isfinite(n)
-    scenario = question.scenario
-    fitted = replace(scenario, rule="p_top") if scenario.kind == "counts" else scenario
-    seconds = (
-        _START
-        + searches * _TYPICAL[scenario.needs_posterior] * estimate_cost(scenario)
-        + compared * estimate_cost(fitted)
-    )
     return FirstLook(
         n=n,
         cost=cost_of(question, costs, int(n)) if costs is not None and costed else np.nan,
@@ -92,8 +101,38 @@ def first_look(
         affordable=np.nan
         if costs is None or budget is None
         else float(affordable_size(question, costs, budget)),
-        seconds=seconds,
+        seconds=_START
+        + searches * _search_seconds(sized, measure, replicates)
+        + ranges * _search_seconds(_as_ranged(sized, measure), measure, replicates)
+        + compared * estimate_cost(_fitted(sized)),
         target=str(question.target),
         over=question.over,
         currency="" if costs is None else costs.currency,
     )
+
+
+def _search_seconds(scenario: Scenario, measure: str, replicates: float) -> float:
+    """Return the seconds of a search, from those of a few replicates that are simulated now."""
+    cheap = scenario
+    if scenario.needs_posterior or RULES[scenario.rule].seeded:
+        cheap = replace(scenario, rule=CHEAP_RULE)
+    # what is compiled or read at the first use counts once
+    run_block([cheap], range(1), seed=0)
+    start = time.process_time()
+    run_block([cheap], range(1, 1 + _TIMED), seed=0)
+    one = (time.process_time() - start) / _TIMED
+    if scenario is cheap:
+        return replicates * one
+    dear = estimate_cost(scenario)
+    if has_control(scenario, measure):
+        return replicates / 3 * (dear + _CONTROLS * one)
+    return replicates * dear
+
+
+def _as_ranged(scenario: Scenario, measure: str) -> Scenario:
+    """Return the scenario that `pdsim.planning.sensitivity.tornado` simulates."""
+    return replace(scenario, rule=CHEAP_RULE) if has_control(scenario, measure) else scenario
+
+
+def _fitted(scenario: Scenario) -> Scenario:
+    return replace(scenario, rule="p_top") if scenario.kind == "counts" else scenario

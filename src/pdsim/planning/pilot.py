@@ -10,10 +10,13 @@ import xarray as xr
 from scipy.special import expit
 
 from pdsim.arraytypes import Floats, Ints
+from pdsim.conventions import PERIODS
 from pdsim.errors import InputError, Problem
 from pdsim.planning.uncertain import LARGEST_SD, DrawSettings, generator, levels_of, need_counts
 from pdsim.simulation import Scenario
+from pdsim.simulation.labelling import numbered, simulated_scores
 from pdsim.study import Study, study_from_dataset
+from pdsim.terms.criteria import parse_criterion, score_names
 
 _DIGITS: Final = 4
 _HIGHEST_R: Final = 0.9
@@ -72,6 +75,7 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
         **_weights(study),
         **_cases(study),
         "priors": json.loads(fit.attrs["priors"]),
+        **_criteria(study),
     }
     for name in flat:
         if _is_hyper(str(name)):
@@ -157,6 +161,29 @@ def _weights(study: Study) -> dict[str, Any]:
         "weighting": "given",
         "weights": tuple(np.round(weights / weights.sum(), _DIGITS).tolist()),
     }
+
+
+def _criteria(study: Study) -> dict[str, Any]:
+    """Return the criteria of the pilot in the names of a simulated study.
+
+    None where one speaks of a domain or of regression to the mean, which new facilities lack.
+    """
+    periods, indicators, domains = (
+        study.data[dim].to_numpy().tolist() for dim in ("period", "indicator", "domain")
+    )
+    known = score_names(study.kind, periods, indicators, domains)
+    new = [*PERIODS, *numbered("indicator", len(indicators))]
+    label = dict(zip([*periods, *indicators], new, strict=True))
+    simulated = simulated_scores(len(indicators), 1)
+    texts = []
+    for text in study.options.criteria:
+        score = parse_criterion(text, known).score
+        estimand, bracket, part = score.removesuffix("]").partition("[")
+        renamed = f"{estimand}[{label.get(part)}]" if bracket else estimand
+        if renamed not in simulated:
+            return {}
+        texts.append(text.replace(score, renamed))
+    return {"criteria": tuple(texts)} if texts else {}
 
 
 def _cases(study: Study) -> dict[str, Any]:

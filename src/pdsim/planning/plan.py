@@ -14,12 +14,12 @@ from pdsim.planning.pilot import from_pilot
 from pdsim.planning.plan_parts import answers_of
 from pdsim.planning.plan_presets import preset_of
 from pdsim.planning.plan_settings import (
-    ANALYSED_RULE,
     PlanSettings,
     Stated,
     as_mapping,
     check,
     read_plan,
+    stands_in,
     stated_scenario,
 )
 from pdsim.planning.question import DrawFor, Question, Tell, quiet
@@ -169,13 +169,14 @@ def look_at_plan(path: str | Path, *, pilot: xr.DataTree | None = None) -> First
     ranges = _ranges(settings, stated)
     question = _question(settings, stated.scenario)
     averaged = bool(settings.assurance) or pilot is not None
-    stands_in = stated.scenario.kind == "counts" and stated.scenario.rule != ANALYSED_RULE
+    designs = len(grid_of(stated.scenario, settings.grid)) if settings.over == "cost" else 1
     return first_look(
         question,
         settings.costs,
         settings.budget,
-        searches=1 + averaged + (len(ranges) if settings.sensitivity else 0),
-        compared=settings.stand_in if stands_in else 0,
+        searches=designs + averaged,
+        ranges=len(ranges) if settings.sensitivity else 0,
+        compared=settings.stand_in if stands_in(stated.scenario, question.target.measure) else 0,
     )
 
 

@@ -20,7 +20,7 @@ from pdsim.planning.budget import (
 from pdsim.planning.control_design import control_dataset
 from pdsim.planning.designs import design_table, frontier, grid_of, race
 from pdsim.planning.dropout import dropout_dataset
-from pdsim.planning.plan_settings import ANALYSED_RULE, PlanSettings
+from pdsim.planning.plan_settings import ANALYSED_RULE, PlanSettings, stands_in
 from pdsim.planning.question import DrawFor, Question, answer, replicates_per_row
 from pdsim.planning.root_search import Root
 from pdsim.planning.sensitivity import tornado
@@ -109,8 +109,7 @@ def _at_answer(settings: PlanSettings, question: Question, *, n: float) -> dict[
                 parts["dropout"] = dropout
         if costs.per_wrong > 0:
             parts["worth"] = worth_dataset(question, costs, n=n)
-    stands_in = scenario.kind == "counts" and scenario.rule != ANALYSED_RULE
-    if settings.stand_in and stands_in:
+    if settings.stand_in and stands_in(scenario, question.target.measure):
         parts["rules"] = compare_rules(
             question, n=n, rule=ANALYSED_RULE, replicates=settings.stand_in
         )

@@ -22,6 +22,9 @@ from pdsim.simulation import Scenario
 ANALYSED_RULE: Final = "p_top"
 """The rule by which `pdsim.analyse` names facilities."""
 
+CRITERIA_MET: Final = "criteria_met"
+"""The measure of who is named by criteria, whatever the rule."""
+
 _PRIORS: Final = Priors()
 _ALWAYS: Final = ("facilities", "indicators", "domains", "m")
 """Named as the preset's even where they equal a default."""
@@ -119,6 +122,12 @@ class PlanSettings:
     def planned(self) -> set[str]:
         """Names of the settings that the plan finds out."""
         return {"trials", *self.grid} if self.over == "cost" else {self.over}
+
+
+def stands_in(scenario: Scenario, measure: str) -> bool:
+    """Return whether another rule than that of the analysis decides what is planned for."""
+    by_rule = scenario.kind == "counts" and measure != CRITERIA_MET
+    return by_rule and scenario.rule != ANALYSED_RULE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +302,8 @@ def check(settings: PlanSettings, pilot: xr.DataTree | None = None) -> None:
             part()
         except InputError as error:
             problems += error.problems
+    if not problems:
+        problems += _without_criteria(settings, stated_scenario(settings, pilot).scenario)
     problems += [
         Problem(rule=f"{name} is planned, so it cannot have a range", cure="remove it")
         for name in sorted(settings.planned & settings.ranges.keys())
@@ -309,6 +320,25 @@ def check(settings: PlanSettings, pilot: xr.DataTree | None = None) -> None:
         )
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
+
+
+def _without_criteria(settings: PlanSettings, scenario: Scenario) -> list[Problem]:
+    """Refuse a target on criteria where there are none, or no posterior to judge them by."""
+    if parse_target(settings.target).measure != CRITERIA_MET:
+        return []
+    problems: list[Problem] = []
+    if not scenario.criteria:
+        cure = 'state them under [scenario], like criteria = ["top(change, 3)", "endline >= 60"]'
+        problems.append(Problem(rule=f"target: {CRITERIA_MET} needs criteria", cure=cure))
+    if not scenario.needs_posterior:
+        problems.append(
+            Problem(
+                rule=f"target: by the rule {scenario.rule!r} nobody can say how probable it is "
+                "that a facility meets criteria",
+                cure=f'set rule = "{ANALYSED_RULE}" under [scenario], the rule of the analysis',
+            )
+        )
+    return problems
 
 
 def _broken_rules(settings: PlanSettings) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from pdsim.planning.runs import (
     serial,
 )
 from pdsim.planning.sizes import mean_trials, resize
-from pdsim.planning.start import guess_trials
+from pdsim.planning.start import Guess, guess_trials
 from pdsim.planning.target import Target
 from pdsim.planning.uncertain import DrawSettings
 from pdsim.simulation import Scenario
@@ -221,17 +221,21 @@ def _cheaply(jobs: Jobs) -> Jobs:
     return cheap
 
 
-def guess(question: Question) -> float | None:
-    """Return a size from normal theory, None where it has no answer; nothing is simulated of it."""
+def guess(question: Question) -> Guess | None:
+    """Return a size from normal theory, None where it has no answer; nothing is simulated of it.
+
+    Its ``trials`` are in the sizes that are planned.
+    """
     scenario = question.scenario
     if question.over not in ("trials", "rounds"):
         return None
     per_size = mean_trials(scenario) if question.over == "rounds" else 1.0
     low, high = question.low * per_size, question.high * per_size
-    trials = guess_trials(
-        scenario, question.target, low=max(1, round(low)), high=round(high), seed=question.seed
-    )
-    return None if trials is None else trials / per_size
+    found = guess_trials(
+        scenario, question.target, low=max(1, round(low)), high=round(high),
+        precision=question.precision, seed=question.seed,
+    )  # fmt: skip
+    return None if found is None else found._replace(trials=found.trials / per_size)
 
 
 def _sharpened(
@@ -239,7 +243,8 @@ def _sharpened(
 ) -> float | None:
     """Return the guess, sharpened by the cheap rule where the rule is dear."""
     scenario = question.scenario
-    start = guess(question)
+    guessed = guess(question)
+    start = None if guessed is None else guessed.trials
     if not has_control(scenario, question.target.measure):
         return start
     cheap = replace(

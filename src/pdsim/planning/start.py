@@ -1,10 +1,11 @@
 """Reliability of a scenario's scores, and a guess of the answer from normal theory."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.planning.closed import pcs_means
 from pdsim.planning.root_search import Search, solve
@@ -20,6 +21,8 @@ from pdsim.terms.estimands import ESTIMANDS
 _TRUTHS: Final = 256
 _COARSE: Final = 0.3
 _BATCH: Final = 200
+_TYPICAL: Final = 1_500
+"""Replicates of a search to within 10 %, where none has been made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +31,9 @@ class Signal:
 
     Attributes
     ----------
-    between : float
-        Standard deviation of the true values between facilities, in units of the estimand.
+    apart : ndarray (truth,)
+        Standard deviation of the true values between facilities, in units of the estimand, in each
+        of some drawn truths.
     single : float
         Standard error of a facility's observed score at one case per cell and period.
     visit_correlation : float
@@ -41,11 +45,16 @@ class Signal:
         are left are others in each facility.
     """
 
-    between: float
+    apart: Floats
     single: float
     visit_correlation: float = 0.0
     per_visit: int | None = None
     lost: float = 0.0
+
+    @property
+    def between(self) -> float:
+        """The root mean square of `apart`."""
+        return float(np.sqrt((self.apart**2).mean()))
 
     def error(self, trials: float) -> float:
         """Return the standard error of a facility's observed score."""
@@ -53,11 +62,16 @@ class Signal:
         return float(np.hypot(self.single * np.sqrt(effect / trials), self.lost))
 
     def reliability(self, trials: float) -> float:
-        """Return the share of the variance of observed scores that is true."""
-        return self.between**2 / (self.between**2 + self.error(trials) ** 2)
+        """Return the share of the variance of observed scores that is true, the mean over truths.
+
+        The share of mean variances would be too large where truths differ in how far facilities lie
+        apart: those in which they hardly do cost more than the others gain.
+        """
+        true = self.apart**2
+        return float((true / (true + self.error(trials) ** 2)).mean())
 
 
-def signal_of(scenario: Scenario, *, seed: int) -> Signal:
+def signal_of(scenario: Scenario, *, seed: int, truths: int = _TRUTHS) -> Signal:
     """Return signal and noise of a scenario by the delta method over some drawn truths.
 
     Within-case correlation, unequal numbers of cases and missing cells are allowed for roughly;
@@ -70,12 +84,12 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
     >>> 0.9 < signal.reliability(40) < 1
     True
     """
-    truth = draw_truth(scenario, range(_TRUTHS), seed)
+    truth = draw_truth(scenario, range(truths), seed)
     value = true_values(scenario, truth)
-    between = float(np.sqrt(value.var(axis=1, ddof=1).mean()))
+    apart = value.std(axis=1, ddof=1)
     if scenario.kind == "normal":
         return Signal(
-            between=between,
+            apart=apart,
             single=scenario.unit_sd,
             visit_correlation=scenario.visit_correlation,
             per_visit=scenario.cases_per_visit,
@@ -97,10 +111,10 @@ def signal_of(scenario: Scenario, *, seed: int) -> Signal:
     if scenario.needs_posterior:
         # a model knows what an indicator is like elsewhere
         own = own - own.mean(axis=1, keepdims=True)
-    apart = own - (own @ weights)[..., None]
-    lost = (1 - seen) / seen * (weights**2 * apart**2).sum(axis=2).mean()
+    unlike = own - (own @ weights)[..., None]
+    lost = (1 - seen) / seen * (weights**2 * unlike**2).sum(axis=2).mean()
     return Signal(
-        between=between,
+        apart=apart,
         single=float(np.sqrt(single * (1 + scenario.trials_cv**2) / seen)),
         lost=float(np.sqrt(lost)),
         visit_correlation=float(scenario.visit_correlation * shared / single),
@@ -115,9 +129,23 @@ def baseline_spread(scenario: Scenario, *, seed: int) -> float:
     return float(100.0 * np.sqrt(first.var(axis=1, ddof=1).mean()))
 
 
+class Guess(NamedTuple):
+    """Trials that a target takes by normal theory, and how many replicates a search takes.
+
+    Attributes
+    ----------
+    trials : float
+    replicates : float
+        Of a rule that needs no posterior, at the precision asked for.
+    """
+
+    trials: float
+    replicates: float
+
+
 def guess_trials(
-    scenario: Scenario, target: Target, *, low: int, high: int, seed: int
-) -> float | None:
+    scenario: Scenario, target: Target, *, low: int, high: int, precision: float, seed: int
+) -> Guess | None:
     """Return trials at which normal theory reaches the target; None where it has no answer.
 
     Given true values and normal data: the exact probability of correct selection. Otherwise the
@@ -128,12 +156,14 @@ def guess_trials(
     --------
     >>> from pdsim.planning.target import parse_target
     >>> lead = Scenario(kind="normal", means=(0.5,) * 3 + (0.0,) * 7)
-    >>> guess = guess_trials(lead, parse_target("pcs_top >= 0.95"), low=2, high=1000, seed=1)
-    >>> round(guess, 2)
+    >>> asked = parse_target("pcs_top >= 0.95")
+    >>> guess = guess_trials(lead, asked, low=2, high=1000, precision=0.1, seed=1)
+    >>> round(guess.trials, 2)
     59.42
     """
     if scenario.kind == "normal" and scenario.means is not None and target.measure == "pcs_top":
-        return _exact(scenario, target, low, high)
+        exact = _exact(scenario, target, low, high)
+        return None if exact is None else Guess(exact, _TYPICAL * (0.1 / precision) ** 2)
     signal = signal_of(scenario, seed=seed)
     if not signal.between > 0:
         return None
@@ -161,11 +191,15 @@ def guess_trials(
         lambda size, numbers: [(resize(twin, "trials", size), numbers)], target.measure, seed=seed
     )
     try:
-        found = solve(run, search, reduce=reduce_rows(target.measure)).crossing.n
+        root = solve(run, search, reduce=reduce_rows(target.measure))
     except InputError:
         # the observed ranking states no such measure
         return None
-    return found if np.isfinite(found) else None
+    found = root.crossing
+    if not np.isfinite(found.n):
+        return None
+    narrower = found.half_width / np.log1p(precision)
+    return Guess(found.n, root.spent * max(1.0, narrower**2))
 
 
 def _exact(scenario: Scenario, target: Target, low: int, high: int) -> float | None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdsim.simulation.judge import judge
+from pdsim.simulation.meeting import truly_met
 from pdsim.simulation.observed_rules import Decision, decide_observed
 from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.philox import Seed, replicate_seed
@@ -75,7 +76,10 @@ def run_block(scenarios: Sequence[Scenario], replicates: range, *, seed: Seed) -
                 for i, decision in _decide(scenarios, members, observed, part, seed):
                     status[i, rows] = decision.status
                     value = true_values(scenarios[i], truth)
-                    judge(value, decision, scenarios[i].m, measures[i, rows])
+                    met = None
+                    if decision.meeting is not None:
+                        met = truly_met(scenarios[i], truth)
+                    judge(value, decision, scenarios[i].m, measures[i, rows], met=met)
     return Block(measures=measures, status=status)
 
 

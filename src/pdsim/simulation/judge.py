@@ -25,7 +25,9 @@ _ROW: Final = np.dtype([(name, np.float64) for name in JUDGED])
 """One replicate's numbers by name."""
 
 
-def judge(truth: Floats, decision: Decision, m: int, out: Floats) -> None:
+def judge(
+    truth: Floats, decision: Decision, m: int, out: Floats, *, met: Floats | None = None
+) -> None:
     """Fill `out` (replicate, measure) from truths and decisions; NaN where undefined.
 
     Parameters
@@ -37,6 +39,8 @@ def judge(truth: Floats, decision: Decision, m: int, out: Floats) -> None:
     m : int
     out : ndarray (replicate, measure)
         Its last axis is `COLUMNS`.
+    met : ndarray (replicate, facility), optional
+        Who truly meets the criteria, where the decision names facilities by them.
     """
     usable = decision.status < NOT_CONVERGED
     stop = len(JUDGED) + len(BINNED)
@@ -56,6 +60,9 @@ def judge(truth: Floats, decision: Decision, m: int, out: Floats) -> None:
         out[:, : len(JUDGED)].view(_ROW)[:, 0],
         out[:, len(JUDGED) : stop],
     )
+    if met is not None and decision.meeting is not None:
+        named = decision.meeting[usable] * met[usable]
+        out[usable, JUDGED.index("criteria_met")] = named.sum(axis=1) / m
     own = own_measures()
     if own and usable.any():
         judged = Judged(

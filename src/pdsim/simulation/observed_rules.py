@@ -36,6 +36,9 @@ class Decision:
         1 where a facility is flagged as clearly among the best, else 0; NaN where the rule does
         not flag.
     status : ndarray of uint8 (R,)
+    meeting : ndarray (R, F) or None
+        The share of each facility among those named by the criteria of the scenario; None without a
+        posterior or without criteria.
     """
 
     top: Floats
@@ -47,6 +50,7 @@ class Decision:
     p_top: Floats
     flagged: Floats
     status: Bytes
+    meeting: Floats | None = None
 
 
 def decide_observed(

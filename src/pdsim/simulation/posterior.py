@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
 from pdsim.model.laplace import fit_many
 from pdsim.ranking.kernels import count_ranks
+from pdsim.simulation.meeting import Composite, composites_of, named_by_criteria
 from pdsim.simulation.observed_rules import (
     ERROR,
     NOT_CONVERGED,
@@ -39,36 +41,38 @@ def decide_posterior(
     """Fit once and apply the rule of every scenario; all of them share the fit key."""
     first = scenarios[0]
     seeds = [replicate_seed(first.fit_key, replicate, seed) for replicate in replicates]
-    decisions: dict[int, Decision] = {}
-    for estimand in dict.fromkeys(scenario.estimand for scenario in scenarios):
-        members = [i for i, scenario in enumerate(scenarios) if scenario.estimand == estimand]
-        weightings = [analysis_weights(scenarios[i]) for i in members]
-        unique, which = np.unique(np.stack(weightings), axis=0, return_inverse=True)
-        sample = _sample_nuts if first.engine == "nuts" else _sample_laplace
-        draws, status = sample(first, observed, seeds, unique, estimand)
-        for i, w in zip(members, which.tolist(), strict=True):
-            decisions[i] = _decide(scenarios[i], draws[:, w], status, seeds)
-    return [decisions[i] for i in range(len(scenarios))]
+    ranked = [(one.estimand, tuple(analysis_weights(one).tolist())) for one in scenarios]
+    read = [composites_of(one) for one in scenarios]
+    asked = list(dict.fromkeys([*ranked, *(pair for pairs in read for pair in pairs)]))
+    sample = _sample_nuts if first.engine == "nuts" else _sample_laplace
+    draws, status = sample(first, observed, seeds, asked)
+    drawn = {pair: draws[:, column] for column, pair in enumerate(asked)}
+    found = []
+    for scenario, pair in zip(scenarios, ranked, strict=True):
+        decision = _decide(scenario, drawn[pair], status, seeds)
+        if scenario.criteria:
+            decision = replace(decision, meeting=named_by_criteria(scenario, drawn))
+        found.append(decision)
+    return found
 
 
 def _sample_laplace(
     scenario: Scenario,
     observed: Observations,
     seeds: Sequence[int],
-    weights: Floats,
-    estimand: str,
+    asked: Sequence[Composite],
 ) -> tuple[Floats, Bytes]:
-    """Return draws (R, weighting, draw, F) and a status for each replicate."""
+    """Return draws (R, composite, draw, F) and a status for each replicate."""
     if scenario.kind == "normal":
-        return _sample_normal(scenario, observed, seeds)
+        return _sample_normal(scenario, observed, seeds, len(asked))
     template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
     seen = as_analysed(scenario, observed)
     size = np.broadcast_to(seen.size, seen.value.shape)
-    return _fit_each(template, seen.value, size, seeds, weights, estimand, scenario.draws)
+    return _fit_each(template, seen.value, size, seeds, asked, scenario.draws)
 
 
 def _sample_normal(
-    scenario: Scenario, observed: Observations, seeds: Sequence[int]
+    scenario: Scenario, observed: Observations, seeds: Sequence[int], asked: int
 ) -> tuple[Floats, Bytes]:
     """Standardise every data set by itself, as `pdsim.fit` does, and turn the draws back."""
     rows = len(seeds)
@@ -78,8 +82,8 @@ def _sample_normal(
         np.stack([data.observed for data in sets]),
         np.stack([data.size for data in sets]),
         seeds,
-        np.ones((1, 1)),
-        "level",
+        # whatever the estimand, it is the value itself
+        [("level", (1.0,))] * asked,
         scenario.draws,
     )
     for r, data in enumerate(sets):
@@ -99,8 +103,7 @@ def _fit_each(
     value: Floats,
     size: Floats,
     seeds: Sequence[int],
-    weights: Floats,
-    estimand: str,
+    asked: Sequence[Composite],
     draws: int,
 ) -> tuple[Floats, Bytes]:
     """Fit all data sets in one call, or one by one where the call fails."""
@@ -110,8 +113,8 @@ def _fit_each(
             value,
             size=size,
             seeds=np.array(seeds, dtype=np.int64),
-            weights=weights,
-            estimand=estimand,
+            weights=np.array([weights for _, weights in asked]),
+            estimand=[estimand for estimand, _ in asked],
             draws=draws,
             keep_draws=True,
         )
@@ -122,15 +125,13 @@ def _fit_each(
         # a result and goes on
         if len(seeds) > 1:
             parts = [
-                _fit_each(
-                    template, value[r : r + 1], size[r : r + 1], [s], weights, estimand, draws
-                )
+                _fit_each(template, value[r : r + 1], size[r : r + 1], [s], asked, draws)
                 for r, s in enumerate(seeds)
             ]
             return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         # the replicate is a labelled failure of the sweep, not its end
         _LOG.warning("a fit failed: %s: %s", type(error).__name__, error)
-        shape = (1, len(weights), draws, int(template.ranked.sum()))
+        shape = (1, len(asked), draws, int(template.ranked.sum()))
         return np.full(shape, np.nan), np.array([ERROR], dtype=np.uint8)
     status = np.where(result["escalated"], WARNED, OK)
     status = np.where(result["reliable"], status, NOT_CONVERGED).astype(np.uint8)
@@ -142,10 +143,9 @@ def _sample_nuts(
     scenario: Scenario,
     observed: Observations,
     seeds: Sequence[int],
-    weights: Floats,
-    estimand: str,
+    asked: Sequence[Composite],
 ) -> tuple[Floats, Bytes]:
-    """Return draws (R, weighting, draw, F) by NUTS, study by study."""
+    """Return draws (R, composite, draw, F) by NUTS, study by study."""
     parts, status = [], []
     for row, one in enumerate(seeds):
         study = study_of(scenario, observed, row=row)
@@ -154,8 +154,11 @@ def _sample_nuts(
             warnings.simplefilter("ignore", ConvergenceWarning)
             # PyMC takes 32-bit seeds
             tree = fit(study, engine="nuts", seed=one % 2**32, draws=scenario.draws)
-        name = "level" if scenario.kind == "normal" else estimand
-        scores = [composite(tree, estimand=name, weights=list(w)) for w in weights]
+        normal = scenario.kind == "normal"
+        scores = [
+            composite(tree, estimand="level" if normal else estimand, weights=list(weights))
+            for estimand, weights in asked
+        ]
         parts.append([s.stack(sample=("chain", "draw")).transpose("sample", ...) for s in scores])
         status.append(OK if tree.attrs["convergence"] == "passed" else NOT_CONVERGED)
     return np.array(parts), np.array(status, dtype=np.uint8)

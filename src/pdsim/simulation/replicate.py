@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pdsim.conventions import PERIODS
 from pdsim.errors import InputError
+from pdsim.simulation.labelling import numbered, period_names
 from pdsim.simulation.observing import Observations, observe
 from pdsim.simulation.philox import Seed
 from pdsim.simulation.scenario import Scenario
@@ -86,6 +86,7 @@ def study_of(
     names = ("successes", "trials") if scenario.kind == "counts" else ("mean", "se")
     arrays = dict(zip(names, (observed.value[row], sizes), strict=True))
     indicators = labels["indicator"]
+    domains = numbered("domain", scenario.domains)
     counts = scenario.kind == "counts"
     data = xr.Dataset(
         {name: (dims, np.ascontiguousarray(array)) for name, array in arrays.items()},
@@ -94,7 +95,7 @@ def study_of(
             **_about(scenario),
             "direction": ("indicator", ["higher"] * len(indicators)),
             "weight": ("indicator", analysis_weights(scenario)),
-            "domain": ("indicator", [f"domain {d + 1}" for d in domain_of(scenario)]),
+            "domain": ("indicator", [domains[d] for d in domain_of(scenario)]),
             "label": ("indicator", indicators),
             "case_group": ("indicator", ["cases" if counts else ""] * len(indicators)),
         },
@@ -127,14 +128,9 @@ def _about(scenario: Scenario) -> dict[str, Any]:
 
 def labels_of(scenario: Scenario) -> dict[str, list[str]]:
     """Return the coordinate labels of a scenario's facilities, indicators and periods."""
-
-    def numbered(word: str, count: int) -> list[str]:
-        width = len(str(count))
-        return [f"{word} {i:0{width}d}" for i in range(1, count + 1)]
-
     return {
         "facility": numbered("facility", scenario.facilities)
         + numbered("control", scenario.controls),
         "indicator": numbered("indicator", scenario.indicators),
-        "period": list(PERIODS if scenario.kind == "counts" else PERIODS[1:]),
+        "period": period_names(scenario.kind),
     }

@@ -10,6 +10,8 @@ from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
+from pdsim.simulation.labelling import simulated_scores
+from pdsim.terms.criteria import parse_criterion
 from pdsim.terms.estimands import ESTIMANDS, estimands_of
 from pdsim.terms.measures import MEASURES
 from pdsim.terms.process import PROCESSES
@@ -40,6 +42,7 @@ _DATA = (
 _FIT = ("engine", "draws", "priors")
 _DECISION = (
     "rule", "m", "estimand", "target", "weighting", "weights", "target_weights", "flag_threshold",
+    "criteria",
 )  # fmt: skip
 
 _TERMS: Final[dict[str, Registry[Any]]] = {
@@ -206,6 +209,11 @@ class Scenario:
         ``domain``: every domain the same weight.
     weights, target_weights : tuple of float (indicator), optional
         Given weights of the analysis; weights of the truth, by default those of the analysis.
+    criteria : tuple of str
+        Such as ``("top(change, 3)", "endline >= 60")``, see `pdsim.criteria`: the measure
+        ``criteria_met`` says how many of those named by them truly meet them all. Indicators are
+        called "indicator 1" and so on, with zeros in front where there are ten or more, and domains
+        "domain 1".
     flag_threshold : float
         A facility is flagged as clearly among the best when the posterior P(top m) reaches it; by
         rules without a posterior, when it is above the mean of the others at this one-sided
@@ -288,6 +296,7 @@ class Scenario:
     weights: tuple[float, ...] | None = None
     target_weights: tuple[float, ...] | None = None
     flag_threshold: float = 0.95
+    criteria: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = _problems(self)
@@ -412,6 +421,8 @@ def _part(scenario: Scenario, names: Collection[str]) -> dict[str, Any]:
 def _matters(scenario: Scenario, name: str) -> bool:
     """Whether a field can change a result, given the others."""
     if scenario.kind == "normal":
+        if name == "criteria":
+            return False
         if name == "sd_change_facility":
             return scenario.means is None
         if name == "cases_per_visit":
@@ -419,6 +430,8 @@ def _matters(scenario: Scenario, name: str) -> bool:
         return name in _NORMAL or name not in (*_TRUTH, *_DATA)
     if name in _NORMAL_ONLY:
         return False
+    if name == "criteria":
+        return bool(scenario.criteria)
     if name in ("baseline_level", "improvement"):
         return scenario.levels is None
     if name in ("process", "process_values"):
@@ -695,8 +708,24 @@ def _decision(scenario: Scenario) -> Iterator[Problem]:
     if scenario.estimand not in allowed:
         rule = f"estimand {scenario.estimand!r} is none that {scenario.kind} data can have"
         yield Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}")
+    if scenario.criteria:
+        yield from _criteria(scenario)
     if scenario.kind == "normal" and RULES[scenario.rule].needs == "change":
         yield Problem(rule=f"rule {scenario.rule!r} needs counts", cure="use observed_change")
+
+
+def _criteria(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.kind != "counts":
+        yield Problem(rule="criteria speak of counts in two periods", cure='set kind = "counts"')
+        return
+    known = simulated_scores(scenario.indicators, scenario.domains)
+    for text in scenario.criteria:
+        try:
+            criterion = parse_criterion(text, known)
+            if criterion.sign in ("top", "bottom"):
+                criterion.count(scenario.facilities)
+        except InputError as error:
+            yield from error.problems
 
 
 def _is_int(value: Any) -> bool:

@@ -56,17 +56,22 @@ def true_values(scenario: Scenario, truth: Truth) -> Floats:
     """
     if scenario.kind == "normal":
         return truth.level[:, :, 0, 0]
+    return true_composite(scenario, truth, scenario.estimand, target_weights(scenario))
+
+
+def true_composite(scenario: Scenario, truth: Truth, estimand: str, weights: Floats) -> Floats:
+    """Return the true value of an estimand of counts under some weights, (R, F)."""
     level = truth.level
     if scenario.target == "programme":
         odds = level[..., 1] / (scenario.ceiling - level[..., 1]) * np.exp(-truth.trend)
         level = np.stack([level[..., 0], scenario.ceiling * odds / (1 + odds)], axis=-1)
     base, end = np.empty(level.shape[:2]), np.empty(level.shape[:2])
-    _weighted_means(level, target_weights(scenario), base, end)
-    term, mine = ESTIMANDS[scenario.estimand], scenario.facilities
+    _weighted_means(level, weights, base, end)
+    term, mine = ESTIMANDS[estimand], scenario.facilities
     if term.controls and truth.as_control is not None:
         if term.net:
             expected = truth.as_control.level(scenario.ceiling)
-            base = np.einsum("k,rfk->rf", target_weights(scenario), expected)
+            base = np.einsum("k,rfk->rf", weights, expected)
         else:
             base = base + (end - base)[:, mine:].mean(axis=1, keepdims=True)
     return term.value(base[:, :mine], end[:, :mine], factor=COUNTS.factor)

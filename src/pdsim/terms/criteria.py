@@ -136,12 +136,17 @@ def parse_criterion(text: str, names: Iterable[str]) -> Criterion:
 
 
 def score_names(
-    kind: str, periods: Sequence[str], indicators: Sequence[str], domains: Sequence[str]
+    kind: str,
+    periods: Sequence[str],
+    indicators: Sequence[str],
+    domains: Sequence[str],
+    *,
+    net: bool = True,
 ) -> list[str]:
     """Return the scores of a study that criteria can speak of.
 
     Every estimand, of the composite or, as in ``change[safety]``, of one domain or indicator; and
-    the level in one period, ``level[baseline]``.
+    the level in one period, ``level[baseline]``. `net` as in `pdsim.terms.estimands.estimands_of`.
 
     Examples
     --------
@@ -149,5 +154,6 @@ def score_names(
     ['change', 'change[checklist]', 'change[safety]']
     """
     parts = ["", *(f"[{name}]" for name in dict.fromkeys([*indicators, *domains]))]
-    names = [f"{name}{part}" for name in estimands_of(kind, len(periods)) for part in parts]
+    estimands = estimands_of(kind, len(periods), net=net)
+    names = [f"{name}{part}" for name in estimands for part in parts]
     return [*names, *(f"level[{period}]" for period in periods if len(periods) > 1)]

@@ -281,6 +281,12 @@ MEASURES: Final = Registry(
             control=True,
         ),
         Measure(
+            name="criteria_met",
+            words="expected share of those named by the criteria that truly meet all of them",
+            scale="probability",
+            heading="Share that meets the criteria",
+        ),
+        Measure(
             name="contrast_best",
             words="true difference between the best and the worst facilities",
             unit="estimand",

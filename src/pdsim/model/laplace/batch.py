@@ -33,7 +33,7 @@ def fit_many(
     seeds: ArrayLike,
     size: Floats | None = None,
     weights: Floats | None = None,
-    estimand: str = "change",
+    estimand: str | Sequence[str] = "change",
     draws: int = 1000,
     quantiles: Sequence[float] = (0.5 - CI_PROB / 2, 0.5, 0.5 + CI_PROB / 2),
     covariance: bool = False,
@@ -55,9 +55,10 @@ def fit_many(
         With a template only; default: the template's.
     weights : ndarray (weighting, K), optional
         Default: the studies' weights.
-    estimand : str
+    estimand : str or sequence of str (weighting)
         ``change``, ``endline``, ``level``, ``change_net``, ``change_logit``, ``gap_closed`` or
-        ``ratio``, see `pdsim.composite`.
+        ``ratio``, see `pdsim.composite`; one for all weightings, or one for each. Scores of one
+        data set are of the same draws.
     draws : int
         Posterior draws per data set.
     quantiles : sequence of float
@@ -114,7 +115,7 @@ def _summary(
     data: ModelData,
     seed: int,
     weights: Floats,
-    estimand: str,
+    estimand: str | Sequence[str],
     draws: int,
     quantiles: Sequence[float],
     covariance: bool,
@@ -236,7 +237,7 @@ def _check(
     number: int,
     seeds: NDArray[np.generic],
     weights: Floats,
-    estimand: str,
+    estimand: str | Sequence[str],
 ) -> None:
     if number == 0:
         raise InputError("there is no data set to fit")
@@ -245,5 +246,8 @@ def _check(
     if weights.ndim != 2 or weights.shape[1] != template.shape[1]:
         raise InputError(f"weights must be (weighting, {template.shape[1]}); got {weights.shape}")
     allowed = estimands_of(template.kind, template.shape[2], controls=template.arms == 2)
-    if estimand not in allowed:
+    names = (estimand,) if isinstance(estimand, str) else tuple(estimand)
+    if not isinstance(estimand, str) and len(names) != len(weights):
+        raise InputError(f"estimand must be one, or {len(weights)}, one for each weighting")
+    if not set(names) <= set(allowed):
         raise InputError(f"estimand must be one of {', '.join(allowed)}; got {estimand!r}")

@@ -1,5 +1,8 @@
 """Composites of draws, as `pdsim.composite` computes them, on plain arrays."""
 
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
 
 from pdsim.arraytypes import Floats
@@ -15,23 +18,36 @@ from pdsim.terms.kinds import kind_named
 _NODES, _WEIGHTS = gauss_hermite(21)
 
 
-def composite_draws(data: ModelData, fit: Fit, weights: Floats, estimand: str) -> Floats:
-    """Return the composite (weighting, draw, F), with controls that of the others alone."""
-    term, factor = ESTIMANDS[estimand], kind_named(data.kind).factor
+def composite_draws(
+    data: ModelData, fit: Fit, weights: Floats, estimand: str | Sequence[str]
+) -> Floats:
+    """Return the composite (weighting, draw, F), with controls that of the others alone.
+
+    `estimand` is one for all weightings, or one for each.
+    """
+    names = [estimand] * len(weights) if isinstance(estimand, str) else list(estimand)
     if data.kind == "scores":
         level = data.center[:, None] + data.scale[:, None] * fit.drawn.eta
     else:
         level = probabilities(fit.drawn.eta)
-    # one weighting at a time: the digits of one do not depend on which others are asked for
-    overall = np.stack([np.tensordot(w, level, axes=(0, 2)) for w in weights])
-    first, last = overall[..., 0], overall[..., -1]
     control = data.arm_codes == 0
-    if term.controls and not term.net:
-        first = first + (last - first)[..., control].mean(axis=-1, keepdims=True)
-    if term.net:
-        expected = _expected(data, fit.drawn, as_control=term.controls)
-        first = np.stack([np.tensordot(w, expected, axes=(0, 2)) for w in weights])
-    value = term.value(first, last, factor=factor)
+
+    @cache
+    def expected(as_control: bool) -> Floats:
+        return _expected(data, fit.drawn, as_control=as_control)
+
+    def one(name: str, weight: Floats) -> Floats:
+        term = ESTIMANDS[name]
+        overall = np.tensordot(weight, level, axes=(0, 2))
+        first, last = overall[..., 0], overall[..., -1]
+        if term.controls and not term.net:
+            first = first + (last - first)[..., control].mean(axis=-1, keepdims=True)
+        if term.net:
+            first = np.tensordot(weight, expected(term.controls), axes=(0, 2))
+        return term.value(first, last, factor=kind_named(data.kind).factor)
+
+    # one weighting at a time: the digits of one do not depend on which others are asked for
+    value = np.stack([one(name, weight) for name, weight in zip(names, weights, strict=True)])
     return value if data.arm is None else value[..., ~control]
 
 

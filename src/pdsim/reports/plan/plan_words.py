@@ -95,6 +95,7 @@ SETTING_WORDS: Final = {
     "weighting": "how indicators are weighted",
     "weights": "weights of the analysis",
     "target_weights": "weights that define the truth",
+    "criteria": "criteria that a facility should meet",
     "flag_threshold": "confidence at which a facility is flagged",
     "costs.fixed": "cost of the study before any facility",
     "costs.per_facility": "cost of a facility",
