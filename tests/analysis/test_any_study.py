@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import pdsim
@@ -15,7 +15,7 @@ from pdsim.errors import InputError
 from pdsim.study import SamplerSettings, StudyOptions, read_study
 
 STUDIES = int(os.environ.get("PDSIM_STUDIES", "3"))
-"""Random studies; more by the environment."""
+"""Random studies; more by the environment, and `--hypothesis-show-statistics` counts their ends."""
 
 NAMES = ["none", "nan", "NA", "null", "TRUE", "F", "1e5", "=1", "<b>x</b>", "é", "[red]", "{0}"]
 BLANKS = ["", "NA", "n/a", "-", "*", "<5"]
@@ -72,13 +72,17 @@ def test_what_check_accepts_analyse_completes(
         table.to_csv(folder / "t.csv", index=False)
         options = StudyOptions(
             weights=weights if weighted else None,
-            sampler=SamplerSettings(engine="laplace", draws=200),
+            # few draws of NUTS where it takes over: only the tables count
+            sampler=SamplerSettings(engine="laplace", draws=400, tune=100, chains=2),
         )
         try:
             study = read_study(folder / "t.csv", options=options)
         except InputError:
+            event("refused")
             return
-        pdsim.analyse(study, out=folder / "out")
+        result = pdsim.analyse(study, out=folder / "out")
+        assert result.fit is not None
+        event("handed over" if result.fit.attrs["engine"] == "nuts" else "fast engine")
         selection = pd.read_csv(folder / "out" / "selection.csv", keep_default_na=False)
         assert selection["facility"].astype(str).tolist() != []
         assert len(selection) == study.data.sizes["facility"]
