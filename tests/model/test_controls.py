@@ -85,7 +85,7 @@ def test_beyond_is_the_normal_probability_where_spreads_are_known():
     rng = np.random.default_rng(6)
     arms = ["programme"] * 5 + ["control"] * 4
     base = rng.normal(50, 5, 9)
-    change = np.array([14.0, -6.0, 3.0, 0.0, 7.0, 1.0, 4.0, -2.0, 5.0])
+    change = np.array([14.0, -9.0, 3.0, 0.0, 7.0, 1.0, 4.0, -2.0, 5.0])
     rows = [
         {"facility": f"F{i}", "arm": arm, "indicator": "score", "period": period,
          "mean": value, "se": 0.02}
