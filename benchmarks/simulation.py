@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from pdsim.simulation import COLUMNS, Scenario, run_block
-from pdsim.simulation.block import _judge
+from pdsim.simulation.judge import judge
 from pdsim.simulation.observed_rules import decide_observed
 from pdsim.simulation.observing import observe
+from pdsim.simulation.targets import true_values
 from pdsim.simulation.truth import draw_truth
 
 REPLICATES = range(500)
@@ -43,7 +44,7 @@ def measure_scenario(scenario: Scenario) -> dict[str, float]:
         "data": lambda: observe(scenario, truth, REPLICATES, 1),
         "numpy data": lambda: generator.binomial(trials, truth.level),
         "decision": lambda: decide_observed(scenario, observed),
-        "measures": lambda: _judge(scenario, truth, decision, out),
+        "measures": lambda: judge(true_values(scenario, truth), decision, scenario.m, out),
         "whole": lambda: run_block([scenario], REPLICATES, seed=1),
     }
     return {name: 1e6 * seconds(work) / len(REPLICATES) for name, work in stages.items()}

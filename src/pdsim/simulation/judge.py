@@ -110,17 +110,20 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 @compiled
-def _sort_down(score: Floats, order: Ints) -> None:
+def _sort_down(score: Floats, order: Ints, place: Ints) -> None:
     """Fill `order` so that it sorts `score` downwards; ties keep their order.
 
-    By insertion: facilities are few, and numba's own sorts take seconds to compile.
+    By counting who is ahead of whom, into `place`: facilities are few, and which is ahead cannot be
+    foreseen, so that a sort spends its time on wrong branches. Numba's own take seconds to compile.
     """
+    place[:] = 0
     for i in range(score.size):
-        j = i
-        while j > 0 and score[order[j - 1]] < score[i]:
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = i
+        for j in range(i):
+            behind = np.int64(score[j] < score[i])
+            place[j] += behind
+            place[i] += 1 - behind
+    for i in range(score.size):
+        order[place[i]] = i
 
 
 @compiled
@@ -150,20 +153,24 @@ def _judge_rows(
         if not usable[r]:
             continue
         true, row = truth[r], out[r]
-        _sort_down(top[r], order)
-        _sort_down(bottom[r], low_order)
-        _sort_down(true, true_order)
+        _sort_down(top[r], order, place[0])
+        _sort_down(bottom[r], low_order, place[1])
+        _sort_down(true, true_order, place[2])
         mark_end(order, top[r], m, share[0], place[0])
         mark_end(low_order, bottom[r], m, share[1], place[1])
         mark_end(true_order, true, m, share[2], place[2])
         for i in range(size):
             minus[i] = -true[i]
-            true_low_order[size - 1 - i] = true_order[i]
+        true_low_order[:] = true_order[::-1]
         mark_end(true_low_order, minus, m, share[3], place[3])
         _judge_sets(place, m, row)
         _judge_ends(share, true, estimate[r], m, row)
         _judge_estimates(true, estimate[r], sd[r], lower[r], upper[r], share[0], m, row)
-        _judge_forecasts(share[2], p_top[r], flagged[r], m, row, bins[r])
+        # NaN for all facilities where the rule states none
+        if not np.isnan(p_top[r, 0]):
+            _judge_forecasts(share[2], p_top[r], row, bins[r])
+        if not np.isnan(flagged[r, 0]):
+            _judge_flags(share[2], flagged[r], m, row)
         _midranks(order, top[r], ranks[0])
         _midranks(true_order, true, ranks[1])
         row["rank_correlation"] = _correlation(ranks[0], ranks[1])
@@ -256,24 +263,18 @@ def _judge_estimates(
 
 
 @compiled
-def _judge_forecasts(
-    best: Floats, p_top: Floats, flagged: Floats, m: int, row: Any, bins: Floats
-) -> None:
-    """Compare stated P(top m) and flags with who is truly among the best."""
+def _judge_forecasts(best: Floats, p_top: Floats, row: Any, bins: Floats) -> None:
+    """Compare stated P(top m) with who is truly among the best."""
     size = best.size
-    brier = squared = hit = flags_right = flags_wrong = 0.0
+    brier = squared = hit = 0.0
     for i in range(size):
         stated = p_top[i]
         brier += stated * stated + best[i] * (1.0 - 2.0 * stated)
         squared += stated * stated
         hit += stated * best[i]
-        flags_right += flagged[i] * best[i]
-        flags_wrong += flagged[i] * (1.0 - best[i])
     row["brier_top"] = brier / size
     row["forecast_squared"] = squared / size
     row["forecast_hit"] = hit / size
-    row["power"] = flags_right / m
-    row["false_flag"] = flags_wrong / (size - m)
     if not np.isnan(brier):
         bins[:] = 0.0
         for i in range(size):
@@ -281,3 +282,14 @@ def _judge_forecasts(
             bins[b] += 1.0
             bins[BINS + b] += p_top[i]
             bins[2 * BINS + b] += best[i]
+
+
+@compiled
+def _judge_flags(best: Floats, flagged: Floats, m: int, row: Any) -> None:
+    """Compare who is flagged as clearly among the best with who truly is."""
+    right = wrong = 0.0
+    for i in range(best.size):
+        right += flagged[i] * best[i]
+        wrong += flagged[i] * (1.0 - best[i])
+    row["power"] = right / m
+    row["false_flag"] = wrong / (best.size - m)

@@ -273,11 +273,12 @@ def _effect_sizes(scenario: Scenario) -> Floats:
 
 
 def _indicator_sizes(scenario: Scenario) -> Floats:
-    """Return (indicator, [sd of baseline, sd of change, correlation])."""
-    sizes = np.zeros((scenario.indicators, 3))
+    """Return ([sd of baseline, sd of change, correlation, sd left by it], indicator)."""
+    sizes = np.zeros((4, scenario.indicators))
     if "indicator" in scenario.effect_levels:
-        for column, name in enumerate(("sd_baseline", "sd_change", "corr")):
-            sizes[:, column] = getattr(scenario, f"{name}_indicator")
+        for row, name in enumerate(("sd_baseline", "sd_change", "corr")):
+            sizes[row] = getattr(scenario, f"{name}_indicator")
+        sizes[3] = np.sqrt(1.0 - sizes[2] * sizes[2])
     return sizes
 
 
@@ -298,16 +299,12 @@ def _effects(z: Floats, start: int, size: Floats, out: Floats) -> int:
 @compiled
 def _own_effects(z: Floats, start: int, sizes: Floats, out: Floats) -> int:
     """Do the same for the indicators, each of which has sizes of its own."""
-    if sizes[:, :2].max() == 0.0:
-        out[:] = 0.0
-        return start
-    indicators = sizes.shape[0]
-    for i in range(out.shape[0]):
-        k = i % indicators
-        first, second = z[start + 2 * i], z[start + 2 * i + 1]
-        rest = np.sqrt(1.0 - sizes[k, 2] * sizes[k, 2])
-        out[i, 0] = sizes[k, 0] * first
-        out[i, 1] = sizes[k, 1] * (sizes[k, 2] * first + rest * second)
+    indicators = sizes.shape[1]
+    for i in range(0, out.shape[0], indicators):
+        for k in range(indicators):
+            first, second = z[start + 2 * (i + k)], z[start + 2 * (i + k) + 1]
+            out[i + k, 0] = sizes[0, k] * first
+            out[i + k, 1] = sizes[1, k] * (sizes[2, k] * first + sizes[3, k] * second)
     return start + 2 * len(out)
 
 
@@ -340,12 +337,12 @@ def _truth_kernel(
     domains = domain[-1] + 1
     facility = np.empty((facilities, 2))
     in_domain = np.empty((facilities * domains, 2))
-    in_indicator = np.empty((facilities * indicators, 2))
+    in_indicator = np.zeros((facilities * indicators, 2))
     alpha, beta, factor = np.empty(indicators), np.empty(indicators), np.empty(indicators)
     wanted = np.zeros(7, dtype=np.int64)
     cells = np.array([facilities, facilities * domains, facilities * indicators])
     for part in range(3):
-        largest = sizes[part, :2].max() if part < 2 else own[:, :2].max()
+        largest = sizes[part, :2].max() if part < 2 else own[:2].max()
         if largest > 0.0:
             wanted[part] = 2 * cells[part]
         if between[part] > 0.0:
@@ -364,13 +361,14 @@ def _truth_kernel(
         to_normal(z, work, tails)
         start = _effects(z, 0, sizes[0], facility)
         start = _effects(z, start, sizes[1], in_domain)
-        start = _own_effects(z, start, own, in_indicator)
+        if wanted[_INDICATOR] > 0:
+            start = _own_effects(z, start, own, in_indicator)
         start = _scaled(z, start, between[0], alpha)
         start = _scaled(z, start, between[1], beta)
         start = _scaled(z, start, between[2], factor)
         start = _scaled(z, start, between[3], drift[r])
         for k in range(indicators):
-            factor[k] = np.exp(factor[k])
+            factor[k] = np.exp(factor[k]) if between[2] > 0.0 else 1.0
         for i in range(facilities):
             for k in range(indicators):
                 d = i * domains + domain[k]

@@ -68,7 +68,6 @@ def observed_changes(
     """
     rows, facilities, indicators, periods = value.shape
     factor = 100.0 if counts else 1.0
-    rooted = np.empty(periods)
     for r in range(rows):
         row = r if size.shape[0] > 1 else 0
         for i in range(facilities):
@@ -96,29 +95,26 @@ def observed_changes(
             if not interval:
                 continue
             added = (1.0 + (number - 1.0) * correlation) / number if counts else 0.0
-            middle = plain = 0.0
-            rooted[:] = 0.0
-            for k in range(indicators):
-                if np.isnan(change[r, i, k]):
-                    continue
-                w = weights[k]
-                both = 0.0
-                for t in range(periods):
+            middle = plain = joint = 0.0
+            for t in range(periods):
+                end = rooted = 0.0
+                for k in range(indicators):
+                    if np.isnan(change[r, i, k]):
+                        continue
+                    w = weights[k]
                     x, n = value[r, i, k, t], size[row, i, k, t]
                     single = w * w * n * n
                     if counts:
-                        m = n + 2.0 * added
-                        x = (x + added) / m
-                        single = w * w * x * (1.0 - x) / m
-                    middle += w * x if t == periods - 1 else -w * x
-                    both += single
+                        share = 1.0 / (n + 2.0 * added)
+                        x = (x + added) * share
+                        single = w * w * x * (1.0 - x) * share
+                    end += w * x
+                    plain += single
                     if correlation > 0.0:
-                        rooted[t] += np.sqrt(single)
-                plain += both
+                        rooted += np.sqrt(single)
+                middle = end - middle
+                joint += rooted * rooted
             centre[r, i] = factor * middle / total
-            joint = 0.0
-            for t in range(periods):
-                joint += rooted[t] * rooted[t]
             spread = (1.0 - correlation) * plain + correlation * joint
             variance[r, i] = factor * factor * spread / (total * total)
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -240,9 +241,15 @@ def in_threads[T, R](function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return function(item) for each item, in order, on all cores.
 
     For compiled functions that release the interpreter lock and write to places of their own;
-    how many threads there are can then not matter to the result.
+    how many threads there are can then not matter to the result. Each thread takes every so
+    manieth item: handing over one by one can take longer than the work.
     """
-    if len(items) == 1:
-        return [function(items[0])]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(function, items))
+    threads = min(len(items), os.cpu_count() or 1)
+    if threads < 2:
+        return [function(item) for item in items]
+    results: list[Any] = [None] * len(items)
+    with ThreadPoolExecutor(threads) as pool:
+        shares = pool.map(lambda t: [function(item) for item in items[t::threads]], range(threads))
+        for t, share in enumerate(shares):
+            results[t::threads] = share
+    return results
