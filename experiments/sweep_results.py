@@ -9,6 +9,7 @@ The replicates go to results/large/<experiment> (not kept), the rest to results/
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ def run(folder: Path, given: argparse.Namespace) -> xr.Dataset:
     )
     sys.stderr.write("\n")
     return result
+
+
+def over_assumptions(result: xr.Dataset, found: Callable[[int, float], xr.Dataset]) -> xr.Dataset:
+    """Add what is found for the published percentages at every trials and correlation."""
+    grid = [
+        xr.concat([found(int(n), float(r)) for n in result.trials.values], dim="trials")
+        for r in result.case_correlation.values
+    ]
+    return result.merge(xr.concat(grid, dim="case_correlation"))
 
 
 def publish(name: str, result: xr.Dataset, figure: Figure, title: str, finding: str) -> None:

@@ -6,7 +6,7 @@ python -m experiments.founding_interviews.run
 from pathlib import Path
 
 import xarray as xr
-from experiments.sweep_results import arguments, curves, publish, run, said
+from experiments.sweep_results import arguments, curves, over_assumptions, publish, run, said
 
 import pdsim
 from pdsim.interviews import groups_of, separation
@@ -26,12 +26,7 @@ def posterior(trials: int, case_correlation: float) -> xr.Dataset:
 
 
 def main() -> None:
-    result = run(FOLDER, arguments(__doc__))
-    grid = [
-        xr.concat([posterior(int(n), float(r)) for n in result.trials.values], dim="trials")
-        for r in result.case_correlation.values
-    ]
-    result = result.merge(xr.concat(grid, dim="case_correlation"))
+    result = over_assumptions(run(FOLDER, arguments(__doc__)), posterior)
     with styled():
         figure, axes = new_figure(3.4)
         curves(axes, result.class_lambda, result.class_lambda_mcse, x="trials",

@@ -1,8 +1,8 @@
 """How often the checks of the model speak: where it is right, and where it is not.
 
-    python experiments/model_checks/run.py right --sets 200 --out checks.jsonl
-    python experiments/model_checks/run.py unequal --sets 50 --out checks.jsonl
-    python experiments/model_checks/run.py --summarise checks.jsonl --csv checks.csv
+    python -m experiments.model_checks.run right --sets 200 --out checks.jsonl
+    python -m experiments.model_checks.run unequal --sets 50 --out checks.jsonl
+    python -m experiments.model_checks.run --summarise checks.jsonl --csv checks.csv
 
 ``right``: parameters from the prior, effects and counts of the model. ``typical``: parameters like
 those of a real programme. Faults in the typical world: ``unequal``, the standard deviations of the
@@ -14,15 +14,13 @@ two domains share one more effect of the facility. The model fitted is the defau
 facilities of abs(P - P under the right model), and the largest.
 """
 
-import argparse
-import csv
 import json
 import warnings
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from experiments.data_sets import groups_of, lines_of, parser_of, slope, write_rows
 from scipy.special import expit
 
 import pdsim
@@ -115,8 +113,7 @@ def fitted(study: pdsim.Study, spread: str, seed: int) -> tuple[object, np.ndarr
 
 def run(world: str, sets: int, trials: int, out: Path) -> None:
     """Append what the checks say of every data set that is not there yet."""
-    lines = out.read_text().splitlines() if out.exists() else []
-    done = {tuple(json.loads(line)["key"]) for line in lines}
+    done = {tuple(line["key"]) for line in lines_of(out)}
     study = blank(FACILITIES[world], trials)
     data = model_data(study)
     with out.open("a") as file:
@@ -146,14 +143,11 @@ def run(world: str, sets: int, trials: int, out: Path) -> None:
             file.flush()
 
 
-def summarise(lines: list[dict], path: Path) -> None:
+def summarise(lines: Path, table: Path) -> None:
     """Write how often each check speaks, and by how much the fault moves P(top 3)."""
-    groups = defaultdict(list)
-    for line in lines:
-        groups[tuple(line["key"][:2])].append(line)
     kinds = ("spread", "baseline spread", "zeros", "extreme", "facility", "correlation")
     rows = []
-    for (world, trials), some in sorted(groups.items()):
+    for (world, trials), some in groups_of(lines, slice(2)):
         any_flag = np.array([bool(one["flagged"]) for one in some])
         rate = any_flag.mean()
         row = {
@@ -165,29 +159,18 @@ def summarise(lines: list[dict], path: Path) -> None:
         row["p_top_moved_mean"] = np.mean(gaps) if gaps else float("nan")
         row["p_top_moved_largest"] = np.mean([gap.max() for gap in gaps]) if gaps else float("nan")
         p, top = (np.array([one[name] for one in some], dtype=float) for name in ("p", "top"))
-        centred = p - p.mean(axis=1, keepdims=True)
-        row["slope"] = (centred * top).sum() / (centred**2).sum()
+        row["slope"] = slope(p, top)
         row["not_converged"] = sum(not one["passed"] for one in some)
         rows.append(row)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
+    write_rows(rows, table)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, "checks.jsonl")
     parser.add_argument("world", nargs="?", choices=list(FACILITIES))
-    parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=Path("checks.jsonl"))
-    parser.add_argument("--summarise", type=Path)
-    parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
     if given.summarise is None:
         run(given.world, given.sets, given.trials, given.out)
     else:
-        summarise(
-            [json.loads(line) for line in given.summarise.read_text().splitlines()], given.csv
-        )
+        summarise(given.summarise, given.csv)

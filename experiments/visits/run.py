@@ -1,7 +1,7 @@
 """Whether intervals hold where the cases of a visit are alike.
 
-    python experiments/visits/run.py --sets 200 --out visits.jsonl
-    python experiments/visits/run.py --summarise visits.jsonl --csv results/visits/visits.csv
+    python -m experiments.visits.run --sets 200 --out visits.jsonl
+    python -m experiments.visits.run --summarise visits.jsonl --csv results/visits/visits.csv
 
 Cases of ten facilities, eight indicators in two domains and two rounds, 20 cases a round on four
 visits. ``correlation``: on every visit the adherence of every indicator is drawn anew, beta
@@ -11,15 +11,13 @@ analysed as a table of cases with the column ``visit`` and without it. One line 
 is appended, so an interrupted run goes on.
 """
 
-import argparse
-import csv
 import json
 import warnings
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from experiments.data_sets import groups_of, lines_of, parser_of, slope, write_rows
 from scipy.special import expit
 
 import pdsim
@@ -106,8 +104,7 @@ def judge(study: pdsim.Study, level: np.ndarray, seed: int) -> dict:
 
 def run(sets: int, out: Path) -> None:
     """Append an analysis of every data set in every way that is not there yet."""
-    lines = out.read_text().splitlines() if out.exists() else []
-    done = {tuple(json.loads(line)["key"]) for line in lines}
+    done = {tuple(line["key"]) for line in lines_of(out)}
     with out.open("a") as file:
         for number in range(sets):
             for world in WORLDS:
@@ -121,24 +118,15 @@ def run(sets: int, out: Path) -> None:
                         file.flush()
 
 
-def slope(p: np.ndarray, top: np.ndarray) -> float:
-    """Return the slope of being among the top on its probability, within data sets."""
-    centred = p - p.mean(axis=1, keepdims=True)
-    return float((centred * top).sum() / (centred**2).sum())
-
-
 def with_error(values: list[float]) -> tuple[float, float]:
     """Return mean and standard error over data sets."""
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def summarise(lines: list[dict], path: Path) -> None:
+def summarise(lines: Path, table: Path) -> None:
     """Write cover, slope and what was said for certain, with errors clustered by data set."""
-    groups = defaultdict(list)
-    for line in lines:
-        groups[tuple(line["key"][1:])].append(line)
     rows = []
-    for (world, way), some in sorted(groups.items()):
+    for (world, way), some in groups_of(lines, slice(1, None)):
         p, top = (np.array([one[name] for one in some], dtype=float) for name in ("p", "top"))
         sets = np.arange(len(some))
         left = np.array([slope(p[sets != n], top[sets != n]) for n in sets])
@@ -158,23 +146,12 @@ def summarise(lines: list[dict], path: Path) -> None:
                 "not_converged": sum(not one["passed"] for one in some),
             }
         )  # fmt: skip
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
+    write_rows(rows, table)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=Path("visits.jsonl"))
-    parser.add_argument("--summarise", type=Path)
-    parser.add_argument("--csv", type=Path)
-    given = parser.parse_args()
+    given = parser_of(__doc__, "visits.jsonl").parse_args()
     if given.summarise is None:
         run(given.sets, given.out)
     else:
-        summarise(
-            [json.loads(line) for line in given.summarise.read_text().splitlines()], given.csv
-        )
+        summarise(given.summarise, given.csv)

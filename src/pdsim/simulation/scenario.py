@@ -1,6 +1,5 @@
 """A scenario: what is true, what is observed of it, how it is fitted, and who is then chosen."""
 
-import math
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import lru_cache
@@ -11,6 +10,15 @@ from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, digest
 from pdsim.simulation.labelling import simulated_scores
+from pdsim.simulation.scenario_values import (
+    LEVELS,
+    PER_INDICATOR,
+    is_int,
+    is_number,
+    is_row,
+    trials_fit,
+    value_problems,
+)
 from pdsim.terms.criteria import parse_criterion
 from pdsim.terms.estimands import ESTIMANDS, estimands_of
 from pdsim.terms.measures import MEASURES
@@ -24,9 +32,7 @@ ALGORITHM: Final = 2
 """Part of every key: raised when the same scenario would give other numbers."""
 
 _EFFECTS = tuple(
-    f"{kind}_{level}"
-    for level in ("facility", "domain", "indicator")
-    for kind in ("sd_baseline", "sd_change", "corr")
+    f"{kind}_{level}" for level in LEVELS for kind in ("sd_baseline", "sd_change", "corr")
 )
 _TRUTH = (
     "kind", "facilities", "indicators", "domains", "baseline_level", "improvement", "levels",
@@ -53,55 +59,12 @@ _TERMS: Final[dict[str, Registry[Any]]] = {
 """Settings that name a record, which counts in keys by its source where a user registered it."""
 
 _PRIORS = Priors()
+_MAX_CELLS = 10_000_000
 _NORMAL_ONLY = ("means", "unit_sd", "known_se")
 _NORMAL = (
     "kind", "facilities", "outlying", "trials", "trials_cv", "visit_correlation",
     "cases_per_visit", *_NORMAL_ONLY,
 )  # fmt: skip
-
-_CHOICES = {
-    "kind": ("counts", "normal"),
-    "trials_unit": ("facility", "cell"),
-    "engine": ("laplace", "nuts"),
-    "target": ("change", "programme"),
-    "weighting": ("equal", "domain", "given"),
-}  # fmt: skip
-_COUNTS = {"facilities": 2, "controls": 0, "indicators": 1, "domains": 1, "m": 1, "draws": 100}
-_LEVELS = ("facility", "domain", "indicator")
-# name: (lowest, highest, whether the ends are allowed)
-_RANGES = {
-    **{
-        f"sd_{kind}_{level}": (0.0, 10.0, True)
-        for kind in ("baseline", "change")
-        for level in _LEVELS
-    },
-    **{f"corr_{level}": (-1.0, 1.0, True) for level in _LEVELS},
-    "visit_correlation": (0.0, 0.9, True),
-    "assumed_design_effect": (1.0, 1e6, True),
-    "sd_alpha": (0.0, 10.0, True),
-    "sd_beta": (0.0, 10.0, True),
-    "sd_secular_trend": (0.0, 10.0, True),
-    "heterogeneity": (0.0, 5.0, True),
-    "secular_trend": (-100.0, 100.0, True),
-    "imbalance": (-100.0, 100.0, True),
-    "ceiling": (0.0, 1.0, True),
-    "trials_cv": (0.0, 10.0, True),
-    "case_correlation": (0.0, 0.9, True),
-    "assumed_case_correlation": (0.0, 0.9, True),
-    "missing": (0.0, 0.95, True),
-    "missing_slope": (-20.0, 20.0, True),
-    "sensitivity": (0.0, 1.0, True),
-    "specificity": (0.0, 1.0, True),
-    "observer_effect": (-20.0, 20.0, True),
-    "observer_halving": (0.0, math.inf, False),
-    "observer_endline": (0.0, 1.0, True),
-    "unit_sd": (0.0, math.inf, False),
-    "flag_threshold": (0.0, 1.0, False),
-}
-_OPTIONAL = ("observer_halving", "assumed_case_correlation", "assumed_design_effect")
-_OWN = ("sd_baseline_indicator", "sd_change_indicator", "corr_indicator")
-"""May have one value for each indicator."""
-_MAX_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,49 +425,14 @@ def _canonical(value: Any) -> Any:
 
 def _problems(scenario: Scenario) -> list[Problem]:
     """Return every broken rule of a scenario."""
-    problems = [*_choices(scenario), *_numbers(scenario), *_shapes(scenario)]
+    problems = [*value_problems(scenario), *_shapes(scenario)]
     # later rules compute with the values, so they wait until each value is sound
     rules = (_truth, _arms, _observation, _decision)
     return problems or [problem for rule in rules for problem in rule(scenario)]
 
 
-def _choices(scenario: Scenario) -> Iterator[Problem]:
-    for name, allowed in (_CHOICES | {"rule": tuple(RULES)}).items():
-        value = getattr(scenario, name)
-        if value not in allowed:
-            yield Problem(rule=f"{name} is {value!r}", cure=f"use one of {', '.join(allowed)}")
-    if scenario.process not in PROCESSES:
-        rule = f"there is no process {scenario.process!r}"
-        yield Problem(rule=rule, cure=f"use one of {', '.join(PROCESSES)}, or register it")
-    # fields of a scenario made in Python can have any type
-    known: Any = scenario.known_se
-    if not isinstance(known, bool):
-        yield Problem(rule=f"known_se is {known!r}", cure="use true or false")
-    priors: Any = scenario.priors
-    if not isinstance(priors, Priors):
-        yield Problem(rule="priors are no Priors", cure="use pdsim.Priors(...)")
-
-
-def _numbers(scenario: Scenario) -> Iterator[Problem]:
-    for name, least in _COUNTS.items():
-        value = getattr(scenario, name)
-        if not _is_int(value) or value < least:
-            yield Problem(rule=f"{name} must be a whole number from {least}, got {value!r}")
-    for name, (low, high, closed) in _RANGES.items():
-        value = getattr(scenario, name)
-        if value is None and name in _OPTIONAL:
-            continue
-        values = value if name in _OWN and isinstance(value, tuple) else (value,)
-        if not all(
-            _is_number(one) and (low <= one <= high if closed else low < one < high)
-            for one in values
-        ):
-            ends = f"from {low:g} to {high:g}" if closed else f"above {low:g} and below {high:g}"
-            yield Problem(rule=f"{name} must be a number {ends}, got {value!r}")
-
-
 def _shapes(scenario: Scenario) -> Iterator[Problem]:
-    if any(not _is_int(getattr(scenario, name)) for name in ("facilities", "indicators")):
+    if any(not is_int(getattr(scenario, name)) for name in ("facilities", "indicators")):
         return
     facilities, indicators = scenario.facilities, scenario.indicators
     per_indicator = {
@@ -512,39 +440,39 @@ def _shapes(scenario: Scenario) -> Iterator[Problem]:
         "improvement": scenario.improvement,
         "weights": scenario.weights,
         "target_weights": scenario.target_weights,
-        **{name: getattr(scenario, name) for name in _OWN},
+        **{name: getattr(scenario, name) for name in PER_INDICATOR},
     }
     for name, value in per_indicator.items():
         if value is None and name in ("weights", "target_weights"):
             continue
-        if not name.endswith("weights") and _is_number(value):
+        if not name.endswith("weights") and is_number(value):
             continue
-        if not _is_row(value, indicators):
+        if not is_row(value, indicators):
             yield Problem(
                 rule=f"{name} must be {indicators} finite numbers, one for each indicator, "
                 f"got {value!r:.80}"
             )
-    if scenario.means is not None and not _is_row(scenario.means, facilities):
+    if scenario.means is not None and not is_row(scenario.means, facilities):
         yield Problem(rule=f"means must be {facilities} finite numbers, one for each facility")
-    if not _is_row(scenario.outlying, None) or len(scenario.outlying) > facilities:
+    if not is_row(scenario.outlying, None) or len(scenario.outlying) > facilities:
         yield Problem(rule=f"outlying must be at most {facilities} finite numbers")
     levels = scenario.levels
     if levels is not None and not (
         isinstance(levels, tuple)
         and len(levels) == facilities
-        and all(_is_row(row, 2) and all(0 < x < 1 for x in row) for row in levels)
+        and all(is_row(row, 2) and all(0 < x < 1 for x in row) for row in levels)
     ):
         yield Problem(
             rule=f"levels must be {facilities} pairs (baseline, endline) between 0 and 1",
             cure="divide percentages by 100",
         )
-    if not _trials_fit(scenario.trials, facilities, indicators):
+    if not trials_fit(scenario.trials, facilities, indicators):
         yield Problem(
             rule="trials must be whole numbers from 1: one for all, one for each of the "
             f"{facilities} facilities, or a table of {facilities} x {indicators}, "
             f"got {scenario.trials!r:.80}"
         )
-    everyone = scenario.observed_facilities if _is_int(scenario.controls) else facilities
+    everyone = scenario.observed_facilities if is_int(scenario.controls) else facilities
     if everyone * indicators > _MAX_CELLS:
         yield Problem(rule=f"{everyone} x {indicators} cells are more than {_MAX_CELLS}")
 
@@ -598,7 +526,7 @@ def _truth(scenario: Scenario) -> Iterator[Problem]:
 def _arms(scenario: Scenario) -> Iterator[Problem]:
     """Return what is wrong with controls and covariates."""
     slopes = scenario.covariate_level
-    if not _is_row(slopes, None) or not _is_row(scenario.covariate_change, len(slopes)):
+    if not is_row(slopes, None) or not is_row(scenario.covariate_change, len(slopes)):
         yield Problem(
             rule="covariate_level and covariate_change must be one finite number for each "
             f"covariate, got {slopes!r:.80} and {scenario.covariate_change!r:.80}"
@@ -644,7 +572,7 @@ def _arms(scenario: Scenario) -> Iterator[Problem]:
 
 def _visits(scenario: Scenario) -> Iterator[Problem]:
     per_visit: Any = scenario.cases_per_visit
-    if per_visit is not None and (not _is_int(per_visit) or per_visit < 1):
+    if per_visit is not None and (not is_int(per_visit) or per_visit < 1):
         yield Problem(rule=f"cases_per_visit must be a whole number from 1, got {per_visit!r}")
     if scenario.indicators > 1 and scenario.visit_correlation > scenario.case_correlation:
         yield Problem(
@@ -726,37 +654,6 @@ def _criteria(scenario: Scenario) -> Iterator[Problem]:
                 criterion.count(scenario.facilities)
         except InputError as error:
             yield from error.problems
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_row(value: Any, size: int | None) -> bool:
-    return (
-        isinstance(value, tuple)
-        and (size is None or len(value) == size)
-        and all(_is_number(item) for item in value)
-    )
-
-
-def _trials_fit(value: Any, facilities: int, indicators: int) -> bool:
-    if _is_int(value):
-        return bool(value >= 1)
-    if not isinstance(value, tuple) or len(value) != facilities:
-        return False
-    if all(_is_int(item) for item in value):
-        return bool(min(value) >= 1)
-    return all(
-        isinstance(row, tuple)
-        and len(row) == indicators
-        and all(_is_int(item) and item >= 1 for item in row)
-        for row in value
-    )
 
 
 def _least_trials(scenario: Scenario) -> int:

@@ -31,7 +31,8 @@ def compile_draws_aside() -> "subprocess.Popen[bytes] | None":
     """Start another process that compiles the draws; None where that would gain nothing."""
     if on_disk(draw_blocks) or on_disk(trajectories) or (os.cpu_count() or 1) < 2:
         return None
-    call = f"from {__name__} import compile_draws; compile_draws()"
+    name = compile_draws.__name__
+    call = f"from {__name__} import {name}; {name}()"
     nothing = subprocess.DEVNULL
     return subprocess.Popen([sys.executable, "-c", call], stdout=nothing, stderr=nothing)
 

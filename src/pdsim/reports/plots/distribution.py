@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.reports.plots.annotate import name_points
-from pdsim.reports.plots.forest import ends
+from pdsim.reports.plots.forest import ends, rank_table
 from pdsim.reports.plots.style import (
     BOTTOM,
     HEAT,
@@ -51,13 +51,7 @@ def acceptability_bars(
     pandas.DataFrame
         Probabilities, one row per facility, one column per rank.
     """
-    table = ranking["rank_probability"].transpose("facility", "rank")
-    data = pd.DataFrame(
-        table.to_numpy(),
-        index=pd.Index(labels(table["facility"]), name="facility"),
-        columns=pd.Index(table["rank"].to_numpy(), name="rank"),
-    )
-    data = ends(data.iloc[np.argsort(ranking["expected_rank"].to_numpy(), kind="stable")], rows)
+    data = rank_table(ranking, rows)
     size = data.shape[1]
     with styled():
         figure, axes = new_figure(row_height(len(data)) + 0.5, width=width_for(data.index))

@@ -109,6 +109,17 @@ def _lines(axes: Axes, data: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
+def rank_table(ranking: xr.Dataset, rows: int) -> pd.DataFrame:
+    """Return the probability of every rank, a row for each facility, by expected rank."""
+    table = ranking["rank_probability"].transpose("facility", "rank")
+    data = pd.DataFrame(
+        table.to_numpy(),
+        index=pd.Index(labels(table["facility"]), name="facility"),
+        columns=pd.Index(table["rank"].to_numpy(), name="rank"),
+    )
+    return ends(data.iloc[np.argsort(ranking["expected_rank"].to_numpy(), kind="stable")], rows)
+
+
 def ends(data: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the first and the last rows of a longer table."""
     if len(data) <= rows:

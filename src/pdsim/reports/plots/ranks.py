@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pdsim.conventions import CERTAIN
-from pdsim.reports.plots.forest import ends
+from pdsim.reports.plots.forest import ends, rank_table
 from pdsim.reports.plots.style import (
     BOTTOM,
     HEAT,
@@ -48,14 +48,7 @@ def rank_heatmap(
     pandas.DataFrame
         Probabilities, one row per facility, one column per rank, as drawn.
     """
-    table = ranking["rank_probability"].transpose("facility", "rank")
-    data = pd.DataFrame(
-        table.to_numpy(),
-        index=pd.Index(labels(ranking["facility"]), name="facility"),
-        columns=pd.Index(ranking["rank"].to_numpy(), name="rank"),
-    )
-    order = np.argsort(ranking["expected_rank"].to_numpy(), kind="stable")
-    data = ends(data.iloc[order], rows)
+    data = rank_table(ranking, rows)
     size = data.shape[1]
     with styled():
         figure, axes = new_figure(row_height(len(data)) + 0.4, width=width_for(data.index))
