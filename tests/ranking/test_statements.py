@@ -4,6 +4,7 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -12,13 +13,16 @@ from pdsim.errors import InputError
 from pdsim.ranking import (
     above,
     between,
+    criteria,
     expected_rank,
     in_bottom,
     in_top,
+    meets,
     pairwise_probability,
     rank_probability,
     set_probability,
     statement_probability,
+    steadiness,
     top_probability,
 )
 
@@ -110,3 +114,80 @@ def test_too_many_ties_are_refused(score_of):
         statement_probability(score, statement)
     few = statement_probability(score, above("A", "B") & above("B", "C"))
     assert float(few.statement_probability) == pytest.approx(1 / 6)
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """Two scores of which every pair of draws occurs once: independent to the last digit."""
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 40, 4))
+    names = {"facility": list("ABCD")}
+    return {
+        name: xr.DataArray(values, dims=("sample", "facility"), coords=names)
+        for name, values in (("a", np.repeat(first, 40, axis=0)), ("b", np.tile(second, (40, 1))))
+    }
+
+
+def probability(source, statement):
+    return float(statement_probability(source, statement).statement_probability)
+
+
+def test_statements_on_independent_scores_multiply(crossed):
+    first, second = above("A", "C", score="a"), in_top("A", 2, score="b")
+    alone = probability(crossed["a"], above("A", "C")), probability(crossed["b"], in_top("A", 2))
+    assert probability(crossed, first) == alone[0]
+    assert probability(crossed, first & second) == pytest.approx(alone[0] * alone[1], rel=1e-12)
+
+
+def test_a_facility_that_meets_all_criteria_is_that_of_criteria(crossed):
+    texts = ["not bottom(a, 25 %)", "top(b, 2)", "a <= 0.5"]
+    whole = criteria(crossed, texts, m=2).all_probability
+    for name in "ABCD":
+        one, two, three = (meets(name, text) for text in texts)
+        found = probability(crossed, one & two & three)
+        assert found == pytest.approx(float(whole.sel(facility=name)), rel=1e-12)
+
+
+def test_two_facilities_and_bounds_against_counting(crossed):
+    a, b = (crossed[name].values for name in "ab")
+    statement = meets("A", "a > 0") & (meets("B", "a > 0") | ~above("C", "D", score="b"))
+    counted = (a[:, 0] > 0) & ((a[:, 1] > 0) | ~(b[:, 2] > b[:, 3]))
+    assert probability(crossed, statement) == pytest.approx(counted.mean(), rel=1e-12)
+
+
+def test_ties_of_each_score_are_broken_by_itself():
+    tied = xr.DataArray(
+        [[2.0, 1.0, 1.0]] * 2, dims=("sample", "facility"), coords={"facility": list("ABC")}
+    )
+    scores = {"a": tied, "b": 3.0 - tied}
+    both = in_top("B", 2, score="a") & in_top("B", 1, score="b") & meets("B", "a >= 1")
+    assert probability(scores, both) == 0.25
+    # one lot decides all that is said of one score
+    assert probability(scores, in_top("B", 2, score="a") & in_top("C", 2, score="a")) == 0.0
+
+
+def test_rounds_are_scores_by_name(crossed):
+    rounds = xr.concat([crossed["a"], crossed["b"]], "round").assign_coords(round=["1", "2"])
+    found = steadiness(rounds, m=2).times_probability.sel(facility="A")
+    one, two = in_top("A", 2, score="1"), in_top("A", 2, score="2")
+    by_round = {name: rounds.sel(round=name, drop=True) for name in ("1", "2")}
+    assert probability(by_round, one | two) == pytest.approx(float(found[0]), rel=1e-12)
+    assert probability(by_round, one & two) == pytest.approx(float(found[1]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("source", "statement", "message"),
+    [
+        ("whole", above("A", "B"), "does not say which"),
+        ("whole", above("A", "B", score="aa"), "no score 'aa'; perhaps 'a' was meant"),
+        ("a", meets("A", "b > 1"), "one without a name"),
+    ],
+)
+def test_scores_are_named_where_there_are_several(crossed, source, statement, message):
+    with pytest.raises(InputError, match=message):
+        statement_probability(crossed if source == "whole" else crossed["a"], statement)
+
+
+def test_what_is_no_criterion_is_refused():
+    with pytest.raises(InputError, match="is no criterion"):
+        meets("A", "best")

@@ -1,5 +1,6 @@
 """A study survives files and JSON."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,26 @@ from pdsim.study import (
     study_to_dataset,
 )
 from pdsim.study.correlation import CaseCorrelation
+
+
+def study_of_rounds() -> Study:
+    rng = np.random.default_rng(1)
+    years = ("2019", "2020", "2021", "2022")
+    size = 5 * 2 * len(years)
+    table = pd.DataFrame({
+        "facility": np.repeat(["A", "B", "C", "D", "E"], 2 * len(years)),
+        "indicator": np.tile(np.repeat(["x", "y"], len(years)), 5),
+        "period": np.tile(years, 10),
+        "successes": rng.integers(0, 20, size),
+        "trials": 20,
+        "tier": "high",
+    }).drop(index=[3, 17])  # fmt: skip
+    windows = {"baseline": ("2019", "2020"), "endline": ("2022",)}
+    return Study.from_long(
+        table,
+        facilities={"facility": list("ABCDE"), "stratum": list("uuvvv")},
+        options=StudyOptions(periods=years, windows=windows),
+    )
 
 
 def full_study(table: pd.DataFrame) -> Study:
@@ -44,9 +65,13 @@ def full_study(table: pd.DataFrame) -> Study:
 
 def assert_same(one: Study, other: Study) -> None:
     xr.testing.assert_identical(one.data, other.data)
+    assert (one.rounds is None) == (other.rounds is None)
+    if one.rounds is not None:
+        xr.testing.assert_identical(one.rounds, other.rounds)
+        assert one.rounds["round"].dtype == other.rounds["round"].dtype
     assert one.data["facility"].dtype == other.data["facility"].dtype
     for name in Study.__dataclass_fields__:
-        if name != "data":
+        if name not in ("data", "rounds"):
             assert getattr(one, name) == getattr(other, name), name
     assert one.assumptions == other.assumptions
 
@@ -55,6 +80,7 @@ def assert_same(one: Study, other: Study) -> None:
 def test_round_trip(table: pd.DataFrame, tmp_path: Path, engine: str) -> None:
     studies = [
         full_study(table),
+        study_of_rounds(),
         load_example("surgical"),
         load_example("safe_surgery_like"),
         load_example("lake_zone", trials=20, case_correlation=0.1),
@@ -90,3 +116,13 @@ def test_other_variables_are_ignored(table: pd.DataFrame) -> None:
 def test_other_datasets_are_refused(dataset: xr.Dataset) -> None:
     with pytest.raises(InputError, match="holds no study"):
         study_from_dataset(dataset)
+
+
+def test_rounds_of_a_part_are_those_of_the_part() -> None:
+    study = study_of_rounds()
+    part = replace(study, data=study.data.isel(facility=[0, 3]))
+    again = study_from_dataset(study_to_dataset(part))
+    xr.testing.assert_identical(again.data, part.data)
+    assert again.rounds is not None
+    assert study.rounds is not None
+    xr.testing.assert_identical(again.rounds, study.rounds.isel(facility=[0, 3]))

@@ -7,7 +7,10 @@ import pytest
 import xarray as xr
 
 from pdsim.errors import InputError
+from pdsim.model import fit
 from pdsim.study import Study, StudyOptions
+from pdsim.study.problems import Findings
+from pdsim.study.rounds import windowed
 
 YEARS = ("2019", "2020", "2021", "2022")
 
@@ -86,3 +89,21 @@ def test_m_may_be_a_share():
     assert read(m_share=40).m == 2
     assert read(m_share=1).m == 1
     assert read(m_share=50).m == 2
+
+
+def test_two_rounds_in_the_many_round_reader_give_the_fit_of_two_periods_bit_for_bit():
+    labels = ("2019", "2022")
+    plain = Study.from_long(table(labels), options=StudyOptions(periods=labels))
+    rounds = plain.data.rename(period="round").assign_coords(round=list(labels))
+    data, names = windowed(rounds, StudyOptions(periods=labels), Findings())
+    xr.testing.assert_identical(data, plain.data)
+    assert names == plain.period_labels
+    fits = [
+        fit(study, engine="laplace", seed=1, draws=250)
+        for study in (plain, Study(data=data, period_labels=names), read())
+    ]
+    first, *others = ([v.to_numpy() for v in one["posterior"].data_vars.values()] for one in fits)
+    for other in others:
+        for one, two in zip(first, other, strict=True):
+            assert one.dtype == two.dtype
+            assert one.tobytes() == two.tobytes()

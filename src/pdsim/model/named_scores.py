@@ -2,9 +2,8 @@
 
 import xarray as xr
 
-from pdsim.errors import InputError, Problem
 from pdsim.model.composites import composite, levels
-from pdsim.terms.criteria import score_names
+from pdsim.terms.criteria import check_score, score_names
 
 
 def names_of_scores(fit: xr.DataTree) -> list[str]:
@@ -43,10 +42,7 @@ def named_score(fit: xr.DataTree, name: str) -> xr.DataArray:
     >>> endline = pdsim.composite(fit, estimand="endline")
     >>> xr.testing.assert_allclose(named_score(fit, "level[endline]"), endline, rtol=1e-12)
     """
-    known = names_of_scores(fit)
-    if name not in known:
-        rule = f"there is no score {name!r:.60}"
-        raise InputError(Problem(rule=rule, cure=f"use one of: {', '.join(known)}"))
+    check_score(name, names_of_scores(fit), where="the fit")
     estimand, _, part = name.removesuffix("]").partition("[")
     level = levels(fit)
     if not part:

@@ -32,6 +32,7 @@ from pdsim.ranking.statements import (
     between,
     in_bottom,
     in_top,
+    meets,
     statement_probability,
 )
 from pdsim.ranking.steadiness import over_rounds, repeat_membership, run_charts, steadiness
@@ -62,6 +63,7 @@ __all__ = [
     "in_top",
     "joint_rank_region",
     "likely_sets",
+    "meets",
     "naming_costs",
     "naming_threshold",
     "normal_scores",

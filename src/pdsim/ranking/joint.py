@@ -9,6 +9,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import ScoreDraws, as_draws, check_m, mean_and_error, never_seen
+from pdsim.ranking.named_draws import known_scores, named_draws, smallest_size
 from pdsim.ranking.steadiness import at_least
 from pdsim.terms.criteria import Criterion, parse_criterion
 from pdsim.terms.places import cut
@@ -57,35 +58,15 @@ def criteria(
     """
     if not texts:
         raise InputError(Problem(rule="there are no criteria", cure="state at least one"))
-    if isinstance(source, xr.DataTree):
-        from pdsim.model.named_scores import named_score, names_of_scores
-
-        known = names_of_scores(source)
-        asked = [parse_criterion(text, known) for text in dict.fromkeys(texts)]
-        source = {name: named_score(source, name) for name in {one.score for one in asked}}
-    else:
-        asked = [parse_criterion(text, source) for text in dict.fromkeys(texts)]
-    draws = _together({one.score: as_draws(source[one.score]) for one in asked})
-    return _dataset(asked, draws, m)
-
-
-def _together(draws: dict[str, ScoreDraws]) -> dict[str, ScoreDraws]:
-    """Refuse scores of which draws or facilities differ, or that have further dimensions."""
-    first = next(iter(draws.values()))
-    names = first.template.coords["facility"].values
-    for name, other in draws.items():
-        same = other.values.shape == first.values.shape and len(other.values) == 1
-        if not (same and (other.template.coords["facility"].values == names).all()):
-            rule = f"the scores do not belong together: {name!r} has other draws or facilities"
-            raise InputError(Problem(rule=rule, cure="take all from one fit"))
-    return draws
+    known = known_scores(source)
+    asked = [parse_criterion(text, known) for text in dict.fromkeys(texts)]
+    return _dataset(asked, named_draws(source, dict.fromkeys(one.score for one in asked)), m)
 
 
 def _dataset(asked: list[Criterion], draws: dict[str, ScoreDraws], m: int) -> xr.Dataset:
     first = next(iter(draws.values()))
     check_m(m, first.facilities)
-    stated = [one.ess for one in draws.values() if one.ess is not None]
-    ess = min(stated) if stated else None
+    ess = smallest_size(draws.values())
     met = np.stack([one.met(draws[one.score].values) for one in asked])
     whole = met.prod(axis=0)
     # P(all but this one), from the products before and after it

@@ -50,6 +50,11 @@ class Criterion:
     share: bool = False
     negated: bool = False
 
+    @property
+    def bounds(self) -> bool:
+        """Whether it compares the score with a bound, rather than facilities with each other."""
+        return self.sign in _SIGNS
+
     def count(self, facilities: int) -> int:
         """Return how many facilities make the end: a share is rounded, and at least 1.
 
@@ -69,7 +74,7 @@ class Criterion:
 
         That is 0 or 1, but for an end at whose cut facilities tie.
         """
-        if self.sign in _SIGNS:
+        if self.bounds:
             found = _SIGNS[self.sign](values, self.value).astype(float)
         else:
             turned = values if self.sign == "top" else -values
@@ -88,7 +93,21 @@ def share_of(percent: float, facilities: int) -> int:
     return max(1, int(percent * facilities / 100 + 0.5))
 
 
-def parse_criterion(text: str, names: Iterable[str]) -> Criterion:
+def check_score(name: str, known: Iterable[str], *, where: str) -> None:
+    """Refuse a score that is not among the known; the message names the nearest.
+
+    Raises
+    ------
+    InputError
+    """
+    names = list(known)
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        cure = f"perhaps {near[0]!r} was meant" if near else f"use one of: {', '.join(names)}"
+        raise InputError(Problem(rule=f"{where}: there is no score {name!r:.60}", cure=cure))
+
+
+def parse_criterion(text: str, names: Iterable[str] | None = None) -> Criterion:
     """Read a criterion.
 
     Parameters
@@ -97,8 +116,8 @@ def parse_criterion(text: str, names: Iterable[str]) -> Criterion:
         ``top(score, m)`` or ``bottom(score, m)``, m a number of facilities or a share such as
         ``20 %``; or a score, ``>``, ``>=``, ``<`` or ``<=``, and a number. ``not`` in front denies
         it. Ends are those of scores where larger is better.
-    names : iterable of str
-        The scores that there are.
+    names : iterable of str, optional
+        The scores that there are; without them the name is taken as it is.
 
     Raises
     ------
@@ -116,12 +135,9 @@ def parse_criterion(text: str, names: Iterable[str]) -> Criterion:
     match = _END.fullmatch(text.strip()) or _BOUND.fullmatch(text.strip())
     if match is None:
         raise InputError(Problem(rule=f"{text!r:.80} is no criterion", cure=_CURE))
-    part, known = match.groupdict(), list(names)
-    if part["score"] not in known:
-        near = get_close_matches(part["score"], known, n=1)
-        rule = f"criterion {text!r:.80}: there is no score {part['score']!r:.60}"
-        cure = f"perhaps {near[0]!r} was meant" if near else f"use one of: {', '.join(known)}"
-        raise InputError(Problem(rule=rule, cure=cure))
+    part = match.groupdict()
+    if names is not None:
+        check_score(part["score"], names, where=f"criterion {text!r:.80}")
     value, share = float(part["value"]), part.get("share") is not None
     if part["sign"] not in _SIGNS and not (0 < value < 100 if share else value.is_integer()):
         raise InputError(Problem(rule=f"criterion {text!r:.80} names no end", cure=_CURE))
