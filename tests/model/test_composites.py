@@ -73,17 +73,25 @@ def test_composite_is_the_formula_on_the_weighted_levels(estimand, formula, unit
     xr.testing.assert_identical(same, score)
 
 
-def test_expected_endline_is_the_mean_over_the_unexplained_change():
+@pytest.mark.parametrize("tails", [False, True])
+def test_expected_endline_is_the_mean_over_the_unexplained_change(tails):
     tree = fake_fit()
+    factor = np.random.default_rng(5).uniform(0.5, 1.5, size=(CHAINS, DRAWS, FACILITIES))
+    if tails:
+        named = (("chain", "draw", "facility"), factor)
+        drawn = tree["posterior"].to_dataset().assign(factor_facility=named)
+        tree["posterior"] = xr.DataTree(drawn)
     posterior = tree["posterior"]
-    variance = sum(
-        posterior[f"sd_change_{n}"] ** 2 * (1 - posterior[f"corr_{n}"] ** 2)
+    own, inner = (
+        (posterior[f"sd_change_{n}"] ** 2 * (1 - posterior[f"corr_{n}"] ** 2)).to_numpy()
         for n in ("facility", "indicator")
-    ).to_numpy()[..., None, None]
-    # 2,000 equally likely quantiles of v: a plain Riemann sum of the same integral
+    )
+    own = own[..., None] * (factor**2 if tails else 1.0)
+    variance = (own + inner[..., None])[..., None]
+    # 10,000 equally likely quantiles of v: a plain Riemann sum of the same integral
     from scipy.stats import norm
 
-    v = norm.ppf((np.arange(2000) + 0.5) / 2000)
+    v = norm.ppf((np.arange(10_000) + 0.5) / 10_000)
     mean = np.zeros(posterior["eta_expected"].shape)
     for value in v:
         mean += expit(posterior["eta_expected"].to_numpy() + np.sqrt(variance) * value) / v.size

@@ -22,6 +22,7 @@ from pdsim.analysis.refits import compare_selections, fitted_estimands
 from pdsim.analysis.round_fits import round_tables
 from pdsim.analysis.stages import nothing
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
+from pdsim.analysis.t_effects import t_effects
 from pdsim.analysis.weight_tables import WEIGHT_STEPS, weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import (
@@ -83,9 +84,9 @@ def gather(
         ``pairs``, ``sets_top``, ``sets_bottom``, ``estimands``, ``rules``, ``variance_share``,
         ``hyper``, ``predictive``, ``model_checks``, ``draws``; with several indicators, those of
         `pdsim.weights.weight_tables`; ``criteria``, ``costs_top``, ``costs_bottom`` and
-        ``next_round``, and ``roles`` and ``groups`` (see `pdsim.interviews`), where the study asks
-        for them; with more than two rounds, those of `round_tables`; with expected counts
-        ``case_mix``; with controls, strata or covariates, those of
+        ``next_round``, ``t_effects``, and ``roles`` and ``groups`` (see `pdsim.interviews`), where
+        the study asks for them; with more than two rounds, those of `round_tables`; with expected
+        counts ``case_mix``; with controls, strata or covariates, those of
         `pdsim.analysis.control_tables`, and only the programme elsewhere.
         Every probability has its ``_mcse``. The attributes say how it was made.
     """
@@ -141,6 +142,8 @@ def gather(
             groups[f"costs_{side}"] = naming_costs(main, m=study.m, side=side, missed=cost)
     if study.options.drift is not None:
         groups["next_round"] = _next_round(fit, study, study.options.drift)
+    if study.options.facility_df is not None:
+        groups["t_effects"] = t_effects(fit, whole, main)
     groups |= round_tables(study, seed=int(fit.attrs["seed"]))
     if study.options.interviews:
         groups |= _interviews(main, study.m, ranking)

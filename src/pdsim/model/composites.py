@@ -194,8 +194,13 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     if fit.attrs["kind"] == "scores":
         constant = fit["constant_data"]
         return (constant["center"] + constant["scale"] * expected).transpose(*expected.dims)
+    # Student-t effects of the facilities have a spread of each one's own
+    tails = "factor_facility" in posterior
+    factor = {"facility": posterior["factor_facility"] ** 2} if tails else {}
     variance = sum(
-        posterior[f"sd_change_{level}"] ** 2 * (1.0 - posterior[f"corr_{level}"] ** 2)
+        factor.get(level, 1.0)
+        * posterior[f"sd_change_{level}"] ** 2
+        * (1.0 - posterior[f"corr_{level}"] ** 2)
         for level in ("facility", "domain", "indicator")
         if f"sd_change_{level}" in posterior
     )

@@ -200,6 +200,7 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         scale=scale,
         priors=priors or study.options.priors or Priors(),
         visits=visits,
+        facility_df=study.options.facility_df,
         arm=None if study.control is None else 1 - study.control.astype(np.int64),
         covariates=_standardised(study.covariates),
         offset=_case_mix(study),

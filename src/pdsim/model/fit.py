@@ -4,7 +4,6 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -61,8 +60,7 @@ def fit(
         False keeps the draws of the fast engine where it cannot vouch for them, with the label.
     facility_df : float, optional
         Degrees of freedom, above 2, of Student-t effects of the facilities, for one or two that are
-        unlike the rest; such a fit is always one of NUTS. Default: normal effects. ``change_net``
-        of such a fit still takes them as normal.
+        unlike the rest. Default: the study's own, else normal effects.
     progress : callable, optional
         Called with (draws done, draws in all) while NUTS runs, from another thread.
 
@@ -75,7 +73,8 @@ def fit(
         periods); ``alpha``, ``beta`` (indicator), with controls theirs, and ``imbalance``,
         ``arm_effect`` (indicator); ``covariate_level``, ``covariate_change`` (covariate);
         ``sd_*`` and ``corr_*``, those of the indicator
-        level (indicator) where every indicator has its own.
+        level (indicator) where every indicator has its own; with Student-t effects
+        ``factor_facility`` (facility), by which a facility's own spread exceeds that of the others.
         ``sample_stats``, ``constant_data`` (the study), and attributes ``engine``, ``seed``,
         ``convergence`` (``passed`` or what failed) and ``gates`` (JSON).
 
@@ -93,14 +92,12 @@ def fit(
     """
     if engine not in ("nuts", "laplace"):
         raise InputError(f"engine must be 'nuts' or 'laplace', got {engine!r}")
-    if facility_df is not None and not 2.0 < facility_df < np.inf:
-        raise InputError(f"facility_df must be a number above 2, got {facility_df!r}")
-    data = replace(model_data(study, priors), facility_df=facility_df)
+    if facility_df is not None:
+        study = study.with_facility_df(facility_df)
+    data = model_data(study, priors)
     facts: dict[str, str | float] = {"engine": engine, "seed": seed}
     gates: tuple[Gate, ...] = ()
-    if facility_df is not None:
-        facts = {"engine": "nuts", "seed": seed, "facility_df": facility_df}
-    elif engine == "laplace":
+    if engine == "laplace":
         posterior, stats, gates, ess = _fit_laplace(data, draws=draws * chains, seed=seed)
         facts["ess"] = ess
         if hand_over and not all(gate.passed for gate in gates):
@@ -118,6 +115,8 @@ def fit(
         )
     tree = _tree(study, data, posterior, stats)
     tree.attrs |= facts
+    if data.facility_df is not None:
+        tree.attrs["facility_df"] = data.facility_df
     if facts["engine"] == "nuts":
         gates = nuts_gates(posterior, _cited(tree), stats)
     tree.attrs |= {
@@ -153,6 +152,7 @@ def _fit_laplace(
         "beta": ("indicator",),
         "covariate_level": ("covariate",),
         "covariate_change": ("covariate",),
+        "factor_facility": ("facility",),
     }
     arrays = result.draws()
     posterior = xr.Dataset(

@@ -116,6 +116,6 @@ def _compile(shape: _Shape) -> Any:
 
 def _kept(name: str) -> bool:
     """Keep what `fit` documents, not the standardised effects behind it."""
-    if name in FIXED or name in {"eta", "eta_expected"}:
+    if name in FIXED or name in {"eta", "eta_expected", "factor_facility"}:
         return True
     return name.startswith(("sd_", "corr_")) and not name.endswith(("_half", "_squared"))

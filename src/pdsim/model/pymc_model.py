@@ -197,7 +197,7 @@ def _partly_centred(
 
 
 def _tailed(level: str, data: ModelData, values: pt.TensorVariable) -> pt.TensorVariable:
-    """Return the effects, or SDs, of facilities over the root of their common Gamma variable.
+    """Return the effects, or SDs, of facilities times a factor of each, common to its periods.
 
     A bivariate normal pair over the root of one chi2 / df is bivariate Student t (Lange, Little and
     Taylor 1989, doi:10.1080/01621459.1989.10478852).
@@ -207,9 +207,10 @@ def _tailed(level: str, data: ModelData, values: pt.TensorVariable) -> pt.Tensor
         return values
     model = pm.modelcontext(None)
     if "tail_facility" not in model.named_vars:
-        pm.Gamma("tail_facility", df / 2.0, df / 2.0, dims="facility")
-    root = pt.sqrt(model["tail_facility"])
-    return values / (root if values.ndim == 1 else root[:, None])
+        tail = pm.Gamma("tail_facility", df / 2.0, df / 2.0, dims="facility")
+        pm.Deterministic("factor_facility", 1.0 / pt.sqrt(tail), dims="facility")
+    factor = model["factor_facility"]
+    return values * (factor if values.ndim == 1 else factor[:, None])
 
 
 def _sd(kind: str, level: str, data: ModelData) -> pt.TensorVariable:

@@ -312,7 +312,8 @@ def _draws(
         asked = [name for name in named if name is not None]
         for name in asked:
             check_score(name, known, where="the statement")
-        return dict(named_draws(source, asked))
+        found: Mapping[str, ScoreDraws] = named_draws(source, asked)
+        return {name: found[name] for name in asked}
     if named != {None}:
         rule = "the statement names scores, and there is one without a name"
         raise InputError(Problem(rule=rule, cure="give a fit, or a mapping of scores by name"))

@@ -327,6 +327,7 @@ class Study:
             _composite(self),
             _clustering(self),
             _shift(self),
+            _tails(self),
             *_missing(self),
             _weightless(self.data),
             _unequal(self),
@@ -336,6 +337,10 @@ class Study:
     def with_case_correlation(self, r: float | None) -> "Study":
         """Return the study with the within-case correlation stated as `r`, or unset (None)."""
         return replace(self, options=replace(self.options, case_correlation=r), estimated=None)
+
+    def with_facility_df(self, df: float | None) -> "Study":
+        """Return the study with Student-t effects of the facilities, or normal ones (None)."""
+        return replace(self, options=replace(self.options, facility_df=df))
 
     def with_clustering(self, end: Literal["low", "high"]) -> "Study":
         """Return the study with what visits do at one end of its limits."""
@@ -573,6 +578,16 @@ def _shift(study: Study) -> str:
     return (
         f"A visit{visits} shifts all indicators of a facility by a standard deviation of "
         f"{study.options.visit_sd:g} logits, as stated."
+    )
+
+
+def _tails(study: Study) -> str:
+    df = study.options.facility_df
+    if df is None:
+        return ""
+    return (
+        f"Effects of facilities are Student t with {df:g} degrees of freedom: one or two may be "
+        "unlike the rest."
     )
 
 

@@ -246,6 +246,10 @@ class StudyOptions:
         Standard deviation, in logits (of scale scores: of the score), by which levels are thought
         to move until a next round, 0 or more; the report then says who would be observed at the
         ends there. See `pdsim.model.next_round`.
+    facility_df : float or None
+        Degrees of freedom, above 2, such as 4, of Student-t effects of the facilities, where one
+        or two may be unlike the rest; the report then says which, and what normal effects would
+        choose. Default: normal effects.
     interviews : bool
         Whether the report says whom to interview, and marks boundary cases in the figure.
     notes : tuple of str
@@ -313,6 +317,9 @@ class StudyOptions:
         None, "What leaving out one of the true m costs, where naming a wrong one costs 1."
     )
     drift: float | None = None
+    facility_df: float | None = flag(
+        None, "Degrees of freedom of Student-t effects of facilities, above 2; default: normal."
+    )
     interviews: bool = flag(False, "Say whom to interview, too.")
     notes: tuple[str, ...] = ()
     priors: Priors | None = None
@@ -491,6 +498,11 @@ def _number_problems(options: StudyOptions) -> Iterator[Problem]:
             "be a standard deviation of 0 or more",
             lambda x: _is_real(x) and 0 <= x < math.inf,
             "state 0 where levels are thought to stay as they are",
+        ),
+        "facility_df": (
+            "be a number above 2",
+            lambda x: _is_real(x) and 2 < x < math.inf,
+            "state 4 for a facility or two unlike the rest, or leave it out for normal effects",
         ),
     }
     for name, (words, fits, cure) in ranges.items():

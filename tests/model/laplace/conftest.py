@@ -61,12 +61,14 @@ def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, 
             "domain": data.domain,
             "indicator": np.arange(indicators),
         }[level]
+        factor = values.get("factor_facility") if level == "facility" else None
+        factor = np.ones(facilities) if factor is None else factor
         count = int(unit.max()) + 1
         block = np.zeros((cells + shocks, facilities * count * 2))
         for i in range(facilities):
             for k in range(indicators):
                 at = 2 * (i * count + unit[k])
-                block[cell[i, k], at : at + 2] = loads[..., k]
+                block[cell[i, k], at : at + 2] = factor[i] * loads[..., k]
         blocks.append(block)
     if shocks:
         block = np.zeros((cells + shocks, shocks))

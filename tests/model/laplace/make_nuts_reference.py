@@ -41,6 +41,7 @@ def summaries(known: dict) -> dict:
         center=np.zeros(14),
         scale=np.ones(14),
         priors=Priors(indicator_spread="shared"),
+        facility_df=known.get("facility_df"),
     )
     posterior, _ = sample_nuts(data, draws=5000, tune=1000, chains=4, seed=1)
     p = 100 * expit(posterior["eta"].to_numpy()).mean(axis=3)

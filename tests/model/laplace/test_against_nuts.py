@@ -1,4 +1,4 @@
-"""The posterior against that of NUTS, on three hard data sets.
+"""The posterior against that of NUTS, on three hard data sets and one of Student-t effects.
 
 nuts_reference.json holds the counts (10 facilities x 14 indicators in two domains) and what
 `pdsim.model.nuts` gave for them with shared spreads: 4 chains of 5,000 draws after 1,000 of
@@ -38,11 +38,12 @@ def _fit(case):
         center=np.zeros(14),
         scale=np.ones(14),
         priors=Priors(indicator_spread="shared"),
+        facility_df=known.get("facility_df"),
     )
     return [sample_laplace(data, draws=DRAWS, seed=n, steps=STEPS) for n in range(FITS)]
 
 
-@pytest.mark.parametrize("case", ["n3", "n10_correlated", "n3_correlated"])
+@pytest.mark.parametrize("case", ["n3", "n10_correlated", "n3_correlated", "n10_outlier"])
 @pytest.mark.parametrize("estimand", ["change", "endline"])
 def test_composite(case, estimand):
     p = expit(np.concatenate([result.eta for result in _fit(case)]))

@@ -47,6 +47,21 @@ CASES = {
     "case mix": {"offset": 0.7, "missing": 0.2},
     "case mix and case correlation": {"offset": 0.7, "correlation": 0.3, "domains": (0, 0, 0)},
     "covariate, one period": {"covariates": 1, "periods": 1, "domains": (0,)},
+    "t effects": {"facility_df": 4.0, "missing": 0.2},
+    "t effects, three domains, cases": {
+        "facility_df": 3.0,
+        "domains": (0, 1, 1, 2, 2),
+        "correlation": 0.3,
+    },
+    "t effects, one domain, scores": {"facility_df": 4.0, "domains": (0, 0), "kind": "scores"},
+    "t effects, one indicator": {"facility_df": 4.0, "domains": (0,)},
+    "t effects, one indicator, one period": {
+        "facility_df": 4.0,
+        "domains": (0,),
+        "periods": 1,
+    },
+    "t effects, one period": {"facility_df": 4.0, "periods": 1},
+    "t effects, arms and covariate": {"facility_df": 4.0, "arm": (0, 0, 1, 1), "covariates": 1},
     "spreads not pooled": {"priors": Priors(sd_change_indicator=ScalePrior(scale=0.5))},
 }
 
@@ -97,7 +112,9 @@ def _natural_slopes(hyper, x):
     return at_points(hyper, x)[1]
 
 
-@pytest.mark.parametrize("case", ["two domains", "case correlation", "scores", "shared spread"])
+@pytest.mark.parametrize(
+    "case", ["two domains", "case correlation", "scores", "shared spread", "t effects"]
+)
 def test_gradient_is_that_of_differences(make_data, case):
     """With the prior's: every number of x, to what differences of 1e-4 can say."""
     data = make_data(**CASES[case])

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pdsim.model.laplace.hyper import at_points, build_hyper, hyper_slices, inverse_softplus
+from pdsim.model.laplace.hyper import (
+    at_points,
+    build_hyper,
+    expected_variance,
+    hyper_slices,
+    inverse_softplus,
+)
 from pdsim.model.predictive import draw_parameters
 from pdsim.priors import CorrelationPrior, PooledScalePrior, Priors, ScalePrior
 
@@ -115,7 +121,39 @@ def test_places_of_the_levels(make_data, spread, size):
         assert place[2 + k].tolist() == expected
 
 
+def test_squares_of_the_factors_of_t_effects_are_inverse_gamma(make_data):
+    data = make_data(domains=(0,), periods=1, facility_df=5.0)
+    part = hyper_slices(data)["factor_facility"]
+    assert part == slice(1, 5)
+    x = np.zeros((2001, 5))
+    x[:, 2] = np.linspace(-2.0, 20.0, 2001)
+    values, slopes, log_prior, _ = _values(data, x)
+    s = values[:, 2]
+    exact = stats.invgamma(2.5, scale=2.5).logpdf(s**2) + np.log(s * slopes[:, 2])
+    assert np.ptp(log_prior - exact) < 1e-9
+    # no facility has a slot of cells: the effects stand where the factors can reach them
+    place = build_hyper(data).place
+    assert place[:3].tolist() == [[0, -1, -1], [-1, -1, -1], [-1, -1, -1]]
+    assert place[3:, 0].tolist() == [1, 2, 3, 4]
+
+
 def test_the_innermost_level_stands_in_the_cells(make_data):
     data = make_data(domains=(0,), periods=1)
     assert list(hyper_slices(data)) == ["sd_baseline_facility"]
     assert build_hyper(data).place.tolist() == [[-1, -1, -1], [-1, -1, -1], [0, -1, -1]]
+
+
+def test_what_the_baseline_leaves_open_is_each_facility_s_own_with_t_effects(make_data, by_name):
+    data = make_data(facility_df=4.0)
+    x = np.random.default_rng(1).normal(2.0, 0.5, size=(3, build_hyper(data).family.size))
+    found = expected_variance(data, x)
+    assert found.shape == (3, 4, 4)
+    for n, row in enumerate(at_points(build_hyper(data), x)[0]):
+        v = by_name(data, row)
+        left = {
+            level: v[f"sd_change_{level}"] ** 2 * (1 - v[f"corr_{level}"] ** 2)
+            for level in data.levels
+        }
+        own = np.outer(v["factor_facility"] ** 2, left["facility"] * np.ones(4))
+        np.testing.assert_allclose(found[n], own + left["domain"] + left["indicator"], rtol=1e-12)
+    assert expected_variance(make_data(), x[:, :-4]).shape == (3, 1, 4)

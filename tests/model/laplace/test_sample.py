@@ -42,10 +42,12 @@ def _expected_rows(data, values, a, offset):
     for level in data.levels:
         count = {"facility": 1, "domain": data.domains, "indicator": indicators}[level]
         slope = values[f"sd_change_{level}"] * values[f"corr_{level}"]
+        factor = values.get("factor_facility") if level == "facility" else None
+        factor = np.ones(facilities) if factor is None else factor
         width = facilities * count * 2
         loads = base[:, at : at + width] != 0
         rows[:, at : at + width] += (
-            np.tile(np.resize(slope, indicators), facilities)[:, None] * loads
+            np.outer(factor, np.resize(slope, indicators)).reshape(-1, 1) * loads
         )
         at += width
     return rows, offset[cell[..., 1].ravel()]
@@ -65,6 +67,8 @@ CASES = {
     "one period": {"periods": 1},
     "missing": {"missing": 0.4},
     "arms and covariate": {"arm": (1, 0, 1), "covariates": 1},
+    "t effects": {"facility_df": 4.0},
+    "t effects, one level": {"facility_df": 4.0, "domains": (0,)},
 }
 
 
@@ -107,6 +111,9 @@ SHAPES = {
     "two facilities": {"facilities": 2},
     "half missing": {"missing": 0.5},
     "arms and covariates": {"arm": (0, 1, 0, 1), "covariates": 2},
+    "t effects": {"facility_df": 4.0},
+    "t effects, one indicator": {"facility_df": 4.0, "domains": (0,), "facilities": 8},
+    "t effects, one period": {"facility_df": 4.0, "periods": 1},
 }
 
 

@@ -19,7 +19,7 @@ from pdsim.model.laplace.setup import Setup, set_up
 from pdsim.study import Study
 from pdsim.terms.estimands import estimands_of
 
-_SHARED = ("case_correlation", "priors")
+_SHARED = ("case_correlation", "priors", "facility_df")
 _SHARED_ARRAYS = (
     *("domain", "case_group", "weight", "cell_correlation", "visit_variance"),
     *("arm", "covariates"),

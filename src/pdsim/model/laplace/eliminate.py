@@ -33,7 +33,7 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.design import reduce_shared, run_end
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.hyper import CELL
+from pdsim.model.laplace.hyper import CELL, factor_slot
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky
 from pdsim.model.laplace.problem import LaplaceProblem
@@ -44,14 +44,22 @@ _TOGETHER: Final = 12
 
 
 @kernel
-def effect_covariance(problem: LaplaceProblem, cov: Floats) -> Floats:
-    """Return the lower triangle of F, (2 D, 2 D, lane)."""
+def own_factor(problem: LaplaceProblem, cov: Floats, i: int) -> Lanes:
+    """Return by what the covariance of the own effects of facility i is multiplied."""
+    slot = factor_slot(cov, problem.size.shape[1], i)
+    return load(cov, (slot, 0)) if slot >= 0 else fill(1.0)
+
+
+@kernel
+def effect_covariance(problem: LaplaceProblem, cov: Floats, i: int) -> Floats:
+    """Return the lower triangle of F of facility i, (2 D, 2 D, lane)."""
     effects = 2 * problem.blocks
     prior = np.zeros((effects, effects, LANES))
+    factor = own_factor(problem, cov, i)
     for a in range(effects):
         for b in range(a + 1):
             entry = a % 2 + b % 2
-            value = load(cov, (0, entry))
+            value = factor * load(cov, (0, entry))
             if a // 2 == b // 2:
                 value = value + load(cov, (1, entry))
             store(prior, (a, b), value)
@@ -59,20 +67,18 @@ def effect_covariance(problem: LaplaceProblem, cov: Floats) -> Floats:
 
 
 @kernel
-def facility_factor(problem: LaplaceProblem, cov: Floats) -> Floats:
-    """Return Lambda, the lower factor of blockdiag(F, I), (B, B, lane)."""
+def _effect_root(problem: LaplaceProblem, cov: Floats, i: int, out: Floats) -> None:
+    """Fill `out` (B, B, lane) with Lambda of facility i, the lower factor of blockdiag(F, I)."""
     effects = 2 * problem.blocks
-    size = effects + 2 * problem.groups
-    prior = effect_covariance(problem, cov)
+    prior = effect_covariance(problem, cov, i)
     cholesky(prior, np.empty((effects, LANES)))
-    out = np.zeros((size, size, LANES))
-    for a in range(size):
+    clear(out)
+    for a in range(out.shape[0]):
         for b in range(a + 1):
             if a < effects:
                 store(out, (a, b), load(prior, (a, b)))
             elif a == b:
                 store(out, (a, a), 1.0)
-    return out
 
 
 @kernel
@@ -241,7 +247,7 @@ def factor(problem: LaplaceProblem, work: Work) -> None:
     for a in range(work.fixed.shape[0]):
         for b in range(work.fixed.shape[0]):
             store(work.precision, (a, b), problem.prior_precision[a, b])
-    root = facility_factor(problem, work.cov)
+    root = np.empty((size, size, LANES))
     outer, spare = np.empty((size, size, LANES)), np.empty((3, size, size, LANES))
     sums, rows = np.empty((size, 2, LANES)), np.empty((2, 2 * indicators, LANES))
     logdet = fill(problem.prior_logdet)
@@ -249,6 +255,8 @@ def factor(problem: LaplaceProblem, work: Work) -> None:
     while first < facilities:
         last = run_end(problem, first, min(first + _TOGETHER, facilities))
         for i in range(first, last):
+            if i == 0 or factor_slot(work.cov, indicators, i) >= 0:
+                _effect_root(problem, work.cov, i, root)
             clear(outer)
             logdet = logdet + _cells(problem, work, i, outer)
             logdet = logdet + _whiten(work, i, outer, root, spare)

@@ -21,7 +21,8 @@ class LaplaceResult:
         where there are any; ``imbalance`` and ``arm_effect``, how far the programme lies above
         controls at baseline and in change; ``covariate_level`` and ``covariate_change``.
     hyper : dict of str to ndarray (draw,) or (draw, K)
-        Standard deviations and correlations of the levels present, by name.
+        Standard deviations and correlations of the levels present, by name; with Student-t effects
+        ``factor_facility`` (draw, F).
     ess : float
         Effective number of draws of the composite, the least over facilities.
     hyper_ess, rhat : float

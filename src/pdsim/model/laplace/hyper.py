@@ -13,6 +13,11 @@ The effects of a level have, for the logit pair (baseline, endline), the covaria
 
 Facilities' effects stand in slot 0, domains' in slot 1, and the cells of indicator k in slot 2 + k:
 a standard deviation that all indicators share is one number of x in K slots.
+
+Student-t effects of the facilities are normal ones with a covariance of each facility's own,
+:math:`s_i^2 G`, where :math:`s_i^2 \sim \mathrm{InvGamma}(\nu/2, \nu/2)` (Lange, Little and Taylor
+1989, doi 10.1080/01621459.1989.10478852). Then :math:`s_i` is one more standard deviation, that of
+slot 2 + K + i, which has :math:`s_i^2` for its g00.
 """
 
 import math
@@ -29,9 +34,13 @@ from pdsim.priors import CorrelationPrior, PooledScalePrior
 
 CELL = 2
 """Slot of the first indicator's cells."""
+FACTOR = "factor_facility"
+"""Name of the facilities' own factors of the standard deviations of Student-t effects."""
 _FAMILIES = ("half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance")
 _POOLED = len(_FAMILIES)
 CORRELATION = _POOLED + 1
+_FACTOR_UNIT = 0.5
+"""Makes a factor nearly normal on x for 3 to 10 degrees of freedom."""
 _LINEAR, _CUBIC = 1.5976, 0.070566
 
 
@@ -46,8 +55,9 @@ class Hyper(NamedTuple):
         Scale and shape (or degrees of freedom); LKJ's eta.
     unit : ndarray (H,)
         c; f is c / 50. Unused for correlations.
-    place : ndarray (2 + K, 3)
-        Where in x the s, t and rho of a slot stand; -1 where they are not there.
+    place : ndarray (slot, 3)
+        Where in x the s, t and rho of a slot stand; -1 where they are not there. 2 + K slots, and
+        F more with Student-t effects.
     pool : ndarray (pools, 2)
         First and last + 1 of standard deviations that are pooled.
     pool_parameter : ndarray (pools, 4)
@@ -71,6 +81,8 @@ def hyper_slices(data: ModelData) -> dict[str, slice]:
         for stem in stems:
             slices[f"{stem}_{level}"] = slice(first, first + size)
             first += size
+    if data.facility_df is not None:
+        slices[FACTOR] = slice(first, first + data.shape[0])
     return slices
 
 
@@ -85,6 +97,10 @@ def build_hyper(data: ModelData) -> Hyper:
         if name.startswith("corr_"):
             corr: CorrelationPrior = getattr(data.priors, name)
             family[part], parameter[part, 0] = CORRELATION, corr.eta
+            continue
+        if name == FACTOR:
+            family[part] = _FAMILIES.index("inverse_gamma_variance")
+            parameter[part], unit[part] = 0.5 * (data.facility_df or 0.0), _FACTOR_UNIT
             continue
         prior = data.priors.scale(name)
         if isinstance(prior, PooledScalePrior):
@@ -107,11 +123,15 @@ def build_hyper(data: ModelData) -> Hyper:
 
 
 def _place(data: ModelData, slices: dict[str, slice]) -> Ints:
-    place = np.full((CELL + data.shape[1], 3), -1, np.int64)
+    factors = slices.get(FACTOR, slice(0, 0))
+    cells = slice(CELL, CELL + data.shape[1])
+    place = np.full((cells.stop + factors.stop - factors.start, 3), -1, np.int64)
+    place[cells.stop :, 0] = np.arange(factors.start, factors.stop)
     for level in data.levels:
         slot = {"facility": 0, "domain": 1}.get(level, CELL)
-        # the innermost level stands in the slots of the cells
-        rows = slice(CELL, None) if level == data.levels[-1] else slice(slot, slot + 1)
+        # the innermost level stands in the slots of the cells, but for effects with factors
+        inner = level == data.levels[-1] and not (level == "facility" and FACTOR in slices)
+        rows = cells if inner else slice(slot, slot + 1)
         for column, stem in enumerate(("sd_baseline", "sd_change", "corr")):
             part = slices.get(f"{stem}_{level}")
             if part is not None:
@@ -254,6 +274,13 @@ def pull_back(hyper: Hyper, values: Floats, slopes: Floats, slot_pull: Floats, o
         add(out, (third,), s * t * by_cross * load(slopes, (third,)))
 
 
+@kernel
+def factor_slot(cov: Floats, indicators: int, i: int) -> int:
+    """Return the slot of the factor of facility i; -1 where it has none."""
+    slot = CELL + indicators + i
+    return slot if slot < cov.shape[0] else -1
+
+
 @compiled
 def _blocks(
     hyper: Hyper, x: Floats, values: Floats, slopes: Floats, log_prior: Floats, pull: Floats
@@ -285,13 +312,15 @@ def natural_values(hyper: Hyper, x: Floats) -> Floats:
     return at_points(hyper, x)[0]
 
 
-def expected_variance(hyper: Hyper, x: Floats) -> Floats:
-    """Return sum_L t_L^2 (1 - rho_L^2) at the points x (n, H), by indicator (n, K).
+def expected_variance(data: ModelData, x: Floats) -> Floats:
+    """Return sum_L t_L^2 (1 - rho_L^2) at the points x (n, H), by facility and indicator.
 
-    It is what the baseline leaves open.
+    It is what the baseline leaves open; (n, F, K), F = 1 where it is the same in all facilities.
     """
+    hyper, cells = build_hyper(data), slice(CELL, CELL + data.shape[1])
     values = natural_values(hyper, x)
     _, t, rho = hyper.place.T
     left = np.where(t >= 0, values[:, t] ** 2 * (1.0 - values[:, rho] ** 2), 0.0)
-    variance: Floats = left[:, CELL:] + left[:, :CELL].sum(axis=1, keepdims=True)
-    return variance
+    factor = values[:, hyper.place[cells.stop :, 0]] if FACTOR in hyper_slices(data) else 1.0
+    above = factor**2 * left[:, :1] + left[:, 1:CELL]
+    return np.asarray(left[:, np.newaxis, cells] + above[:, :, np.newaxis])

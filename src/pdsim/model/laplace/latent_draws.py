@@ -28,7 +28,7 @@ from pdsim.jit import kernel, spliced
 from pdsim.model.laplace.corrections import bounded_exp
 from pdsim.model.laplace.design import facility_means
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.hyper import CELL, Hyper
+from pdsim.model.laplace.hyper import CELL, Hyper, factor_slot
 from pdsim.model.laplace.lanes import (
     LANES,
     Lanes,
@@ -99,11 +99,13 @@ def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
 
 
 @kernel
-def _facility_regression(problem: LaplaceProblem, work: Work, out: Floats) -> None:
-    """Fill `out` (3, lane): slopes of a facility's baseline effect on its blocks, sd left."""
-    share = 1.0 / problem.blocks
+def _facility_regression(problem: LaplaceProblem, work: Work, i: int, out: Floats) -> None:
+    """Fill `out` (3, lane): slopes of facility i's baseline effect on its blocks, sd left."""
+    share, slot = 1.0 / problem.blocks, factor_slot(work.cov, work.eta.shape[1], i)
     for j in range(LANES):
-        c00, c01, c11 = work.cov[0, 0, j], work.cov[0, 1, j], work.cov[0, 2, j]
+        factor = work.cov[slot, 0, j] if slot >= 0 else 1.0
+        c00, c01 = factor * work.cov[0, 0, j], factor * work.cov[0, 1, j]
+        c11 = factor * work.cov[0, 2, j]
         s00 = c00 + share * work.cov[1, 0, j]
         s01 = c01 + share * work.cov[1, 1, j]
         s11 = c11 + share * work.cov[1, 2, j]
@@ -154,7 +156,6 @@ def draw(
     fixed, size = out.fixed.shape[0], work.loading.shape[1]
     candidates, each = u.shape[0], size + 1 + 2 * indicators
     regression = np.empty((3, LANES))
-    _facility_regression(problem, work, regression)
     for a in range(fixed):
         store(out.fixed, (a,), load(xi, (a,)))
     backward(work.precision, work.pivots, out.fixed)
@@ -164,6 +165,8 @@ def draw(
     moved, means = np.empty((2 * indicators, LANES)), np.empty((2 * indicators, LANES))
     total = fill(0.0)
     for i in range(facilities):
+        if i == 0 or factor_slot(work.cov, indicators, i) >= 0:
+            _facility_regression(problem, work, i, regression)
         facility_means(problem, i, out.fixed, moved)
         facility_means(problem, i, work.fixed, means)
         _drift(work, i, moved, drift)

@@ -30,6 +30,7 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.design import facility_means, same_design
 from pdsim.model.laplace.elementary import logistic
+from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.likelihood import third_derivatives
 from pdsim.model.laplace.matrices import inverse_lower
@@ -50,8 +51,8 @@ class Spread(NamedTuple):
         Var(z).
     added : ndarray (K, 3, lane)
         Sum over facilities of W - W Cov W: entries 00, 01 and 11 of each indicator's cells.
-    effects : ndarray (B, B, lane)
-        Sum over facilities of Cov(v, z).
+    effects : ndarray (1 or F, B, B, lane)
+        Sum over facilities of Cov(v, z), or that of every facility where they have factors.
     pull, pull_shock : ndarray (F, K, 2, lane)
         Information of the mean shift, with the rest of the last Newton step.
     """
@@ -67,12 +68,14 @@ class Spread(NamedTuple):
 
 def allocate_spread(work: Work) -> Spread:
     """Return arrays beside those of `work`."""
+    facilities, indicators = work.eta.shape[:2]
+    parts = facilities if len(work.cov) > CELL + indicators else 1
     return Spread(
         eta=np.zeros_like(work.eta),
         shared=np.zeros_like(work.cross),
         shock=np.zeros_like(work.shock),
         added=np.zeros((work.eta.shape[1], 3, LANES)),
-        effects=np.zeros(work.loading.shape[1:]),
+        effects=np.zeros((parts, *work.loading.shape[1:])),
         pull=np.zeros_like(work.eta),
         pull_shock=np.zeros_like(work.cross),
     )
@@ -151,6 +154,7 @@ def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     inverse = inverse_lower(work.precision, work.pivots)
     root, blocks = np.empty((fixed, 2 * indicators, LANES)), np.empty((indicators, 3, LANES))
     half, effects = np.empty((size, fixed, LANES)), np.empty((size, size, LANES))
+    last = spread.effects.shape[0] - 1
     clear(spread.added)
     clear(spread.effects)
     for i in range(facilities):
@@ -162,7 +166,7 @@ def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
         _facility(work, root, first, i, half, effects)
         for a in range(size):
             for b in range(size):
-                add(spread.effects, (a, b), load(effects, (a, b)))
+                add(spread.effects, (min(i, last), a, b), load(effects, (a, b)))
         for g in range(problem.groups):
             s = 2 * (problem.blocks + g)
             store(spread.shock, (i, g, 0), load(effects, (s, s)))

@@ -21,7 +21,7 @@ from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
 from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
-from pdsim.model.laplace.hyper import hyper_slices, natural_values
+from pdsim.model.laplace.hyper import FACTOR, hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
@@ -85,10 +85,11 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS
     drawn = fit.drawn
     both = data.shape[2] == 2
     values = natural_values(setup.hyper, drawn.x)
+    several = {name for name in hyper_slices(data) if name.endswith("_indicator")}
+    several = {FACTOR} | (several if data.own_spread else set())
     hyper = {
         name: np.ascontiguousarray(
-            values[:, part] if name.endswith("_indicator") and data.own_spread
-            else values[:, part.start]
+            values[:, part] if name in several else values[:, part.start]
         )
         for name, part in hyper_slices(data).items()
     }  # fmt: skip

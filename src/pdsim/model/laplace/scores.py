@@ -9,7 +9,7 @@ from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
-from pdsim.model.laplace.hyper import build_hyper, expected_variance
+from pdsim.model.laplace.hyper import expected_variance
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.sample import Fit
 from pdsim.terms.estimands import ESTIMANDS
@@ -59,7 +59,7 @@ def _expected(data: ModelData, drawn: Draws, *, as_control: bool) -> Floats:
         logit = logit - data.arm_codes[:, None] * effect[:, None, :]
     if data.kind == "scores":
         return data.center + data.scale * logit
-    sd = np.sqrt(expected_variance(build_hyper(data), drawn.x))[:, None, :]
+    sd = np.sqrt(expected_variance(data, drawn.x))
     total = np.zeros_like(logit)
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         total += weight * probabilities(logit + node * sd)

@@ -20,6 +20,6 @@ class Setup(NamedTuple):
 
 def set_up(data: ModelData) -> Setup:
     """Return the arrays that fits of the shape of `data` share."""
-    problem = build_problem(data)
-    work = allocate(problem)
-    return Setup(problem, build_hyper(data), work, allocate_spread(work))
+    problem, hyper = build_problem(data), build_hyper(data)
+    work = allocate(problem, len(hyper.place))
+    return Setup(problem, hyper, work, allocate_spread(work))

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pdsim.arraytypes import Floats
-from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.problem import LaplaceProblem
 
@@ -15,9 +14,9 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    cov : (2 + K, 4, lane)
+    cov : (slot, 4, lane)
         g00, g01, g11 and determinant of the covariance in the slots facility, domain, and the
-        cells of each indicator.
+        cells of each indicator; then, with Student-t effects, the factors of the facilities.
     eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         Current latent logits and case shocks.
     curvature, information : (F, K, 2, lane)
@@ -68,8 +67,8 @@ class Work(NamedTuple):
     new_shock: Floats
 
 
-def allocate(problem: LaplaceProblem) -> Work:
-    """Return arrays for eight points of `problem`."""
+def allocate(problem: LaplaceProblem, slots: int) -> Work:
+    """Return arrays for eight points of `problem`, with so many slots of covariances."""
     facilities, indicators, _ = problem.observed.shape
     size = 2 * (problem.blocks + problem.groups)
     cells = (facilities, indicators, 2, LANES)
@@ -77,7 +76,7 @@ def allocate(problem: LaplaceProblem) -> Work:
     shocks = (facilities, problem.groups, 2, LANES)
     fixed = problem.prior_mean.size
     return Work(
-        cov=np.zeros((CELL + indicators, 4, LANES)),
+        cov=np.zeros((slots, 4, LANES)),
         eta=np.zeros(cells),
         shock=np.zeros(shocks),
         curvature=np.zeros(cells),

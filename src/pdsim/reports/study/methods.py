@@ -74,6 +74,7 @@ def _model(results: Results, settings: Table) -> list[Text]:
         if two
         else "normal effects of"
     )
+    df = results.study_settings.get("facility_df")
     texts: list[Text] = [
         (
             f"{likelihood} an indicator's own level and {effects} ",
@@ -81,6 +82,13 @@ def _model(results: Results, settings: Table) -> list[Text]:
             "; their priors are in the table below." if results.loads("priors", {}) else ".",
         )
     ]
+    if df is not None:
+        texts.append(
+            (
+                f"The effects of a facility were Student t with {df:g} degrees of freedom: normal, "
+                "with a spread of its own.",
+            )
+        )
     if results.has("programme"):
         texts.append(
             (

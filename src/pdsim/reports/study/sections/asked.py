@@ -16,6 +16,7 @@ from pdsim.reports.formats.document import (
     listing,
 )
 from pdsim.reports.formats.numbers import NumberKind
+from pdsim.reports.study.sections.unlike import unlike_table, unlike_words
 from pdsim.reports.study.view import SIDES, Results, labels
 
 
@@ -32,6 +33,9 @@ def asked_section(results: Results, tables: dict[str, Table]) -> Section:
     if results.has("next_round"):
         table = _next_table(results)
         blocks += [Paragraph(text=_next_words(results, table)), table]
+    if results.has("t_effects"):
+        table = unlike_table(results)
+        blocks += [Paragraph(text=text) for text in unlike_words(results, table)] + [table]
     title = "What the study asks besides"
     return Section(key="asked", title=title, blocks=tuple(blocks))
 
