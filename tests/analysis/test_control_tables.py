@@ -1,16 +1,23 @@
 """An analysis with controls, strata and a covariate, from the study to the report."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import pdsim
 from pdsim.analysis import write_report
+from pdsim.analysis.effect_priors import effect_prior_sensitivity
 from pdsim.model import programme_effect
+from pdsim.reports.formats.document import Paragraph
 from pdsim.reports.study.sections.beyond_controls import (
     adjustment_table,
     baseline_table,
     controls_section,
+    effect_priors_table,
     effects_table,
+    prior_sentences,
     programme_table,
 )
 from pdsim.reports.study.view import Results
@@ -81,6 +88,62 @@ def test_the_words_say_what_the_effect_rests_on(analysis):
     table = programme_table(results)
     assert table.number("all indicators", "effect").text in said
     assert adjustment_table(results).number("adjustment", "p_same").text in said
+
+
+def test_the_label_of_the_priors_is_computed(analysis):
+    """By hand from the refits, and against what the section says."""
+    results = Results(analysis.results)
+    group = analysis.results["effect_priors"].to_dataset()
+    names = group["prior"].to_numpy().tolist()
+    assert names[0] == "as stated"
+    assert len(names) == 7
+    assert json.loads(group.attrs["refused"]) == {}
+    own = programme_effect(analysis.fit)
+    # a refit of 2,000 x 4 draws against the 250 x 4 of the analysis
+    error = float(own.std()) * 4.5 / np.sqrt(500)
+    stated = group.sel(prior="as stated", estimand="effect")
+    assert float(stated["mean"]) == pytest.approx(float(own.mean()), abs=error)
+    for estimand in ("effect", "effect_change"):
+        one = group.sel(estimand=estimand)
+        shift = (one["mean"] - one["mean"][0]) / one["sd"][0]
+        ratio = one["sd"] / one["sd"][0]
+        by_hand = bool(((np.abs(shift) > 0.3) | (ratio > 1.3) | (ratio < 1 / 1.3)).any())
+        assert bool(one["sensitive"]) == by_hand
+    moved = np.abs(group["p_beyond"] - group["p_beyond"][0]).max("prior") > 0.1
+    assert moved.to_numpy().tolist() == group["beyond_sensitive"].to_numpy().tolist()
+    table = effect_priors_table(results)
+    said = "".join(text_of([Paragraph(text=text)]) for text in prior_sentences(results, table))
+    for words, estimand in (
+        ("The programme effect is prior-sensitive", "effect"),
+        ("The difference in differences is prior-sensitive", "effect_change"),
+    ):
+        assert (words in said) == bool(group["sensitive"].sel(estimand=estimand))
+    listed = effects_table(results).frame["sensitive"]
+    for name in listed.index:
+        one = group.sel(facility=name)
+        assert ("effect" in listed[name]) == bool(one["facility_sensitive"])
+        assert ("beyond" in listed[name]) == bool(one["beyond_sensitive"])
+
+
+def test_a_prior_that_decides_is_named():
+    """Two controls a side and three cases: halving the prior of the effect halves the effect."""
+    scenario = Scenario(facilities=4, controls=3, trials=3, improvement=30.0, m=1)
+    _, study = simulate(scenario, seed=1)
+    table = effect_prior_sensitivity(study, seed=1)
+    assert bool(table["sensitive"].sel(estimand="effect"))
+    assert float(table["ratio"].sel(estimand="effect", prior="effects x 2")) > 1.0
+    many = replace(scenario, facilities=40, controls=40, trials=400, indicators=2)
+    _, study = simulate(many, seed=1)
+    table = effect_prior_sensitivity(study, seed=1)
+    assert not bool(table["sensitive"].sel(estimand="effect_change"))
+
+
+def test_page_one_says_what_lies_beyond_controls(analysis):
+    found = analysis.results["programme"].sel(estimand="effect", part="all indicators")
+    said = " ".join(str(analysis).split())
+    assert "Beyond what 6 controls would have done, the programme's effect is" in said
+    assert f"is {float(found['mean']):.1f} pp" in said
+    assert "if both arms would have changed alike without it" in said
 
 
 def test_one_facility_alone_in_its_stratum_is_first_of_it(analysis):

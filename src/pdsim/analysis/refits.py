@@ -152,11 +152,16 @@ def _refitted(
 
 def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
     """Return the score of one more fit, with what failed in its label."""
+    tree = refitted_tree(study, engine=engine, priors=priors, seed=seed)
+    return exchanged(composite(tree), identical_facilities(study))
+
+
+def refitted_tree(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataTree:
+    """Return one more fit; it is handed over to NUTS only where that does not take long."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
-        tree = fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
-    return exchanged(composite(tree), identical_facilities(study))
+        return fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
 
 
 def suppressed_sensitivity(

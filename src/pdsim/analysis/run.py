@@ -16,6 +16,7 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from pdsim.analysis.effect_priors import effect_prior_sensitivity, prior_variants
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.gather import gather, gather_steps
 from pdsim.analysis.lock import LOCK_FILE, lock_of
@@ -292,7 +293,8 @@ def _with_sensitivity(
     correlations = plausible.case_correlations if unknown else ()
     factors = sorted({1.0, *plausible.prior_factors}) if plausible.prior_factors else []
     effects = clustered(study) if study.kind == "counts" else {}
-    total = len(correlations) + len(factors) + len(effects) + 2 * suppressed
+    armed = prior_variants(study) if study.control is not None and factors else {}
+    total = len(correlations) + len(factors) + len(effects) + 2 * suppressed + len(armed)
     tell = steps(progress, "testing the choice under other assumptions", total)
     tables: dict[str, xr.Dataset] = {}
     if correlations:
@@ -302,6 +304,8 @@ def _with_sensitivity(
         tables["priors_scaled"] = prior_sensitivity(study, seed=seed, tell=tell)
     if effects:
         tables["design_effect"] = design_effect_sensitivity(study, seed=seed, tell=tell)
+    if armed:
+        tables["effect_priors"] = effect_prior_sensitivity(study, seed=seed, tell=tell)
     if suppressed:
         tables["suppressed"] = suppressed_sensitivity(study, seed=seed, tell=tell)
         said = suppressed_sentences(tables["suppressed"], ranking)

@@ -15,7 +15,17 @@ ROW = "study"
 
 
 _EXACT = frozenset(
-    {"facilities", "indicators", "domains", "trials_min", "trials_max", "missing", "m", "pairs"}
+    {
+        "facilities",
+        "controls",
+        "indicators",
+        "domains",
+        "trials_min",
+        "trials_max",
+        "missing",
+        "m",
+        "pairs",
+    }
     | {"draws", "certain", "delta", "suppress_below"}
 )
 
@@ -33,6 +43,8 @@ def facts_table(results: Results) -> Table:
         facts |= _pairs(results)
     for side in SIDES:
         facts |= _sets(results, side)
+    if results.has("programme"):
+        facts |= _beyond_controls(results)
     sampler = results.loads("sampler", {})
     if "draws" in sampler:
         total = int(sampler["draws"]) * int(sampler.get("chains", 1))
@@ -78,6 +90,21 @@ def _column(key: str, header: str, kinds: dict[str, NumberKind]) -> Column:
     if kinds[key] == "probability":
         return Column(header=header, keys=(key, f"{key}_mcse"), layout="probability")
     return Column(header=header, keys=(key,))
+
+
+def _beyond_controls(
+    results: Results,
+) -> dict[str, tuple[str, float | str, NumberKind | None]]:
+    group = results.group("programme")
+    one = group.isel(part=0).sel(estimand="effect")
+    low, high = one["interval"].to_numpy().tolist()
+    kind, unit = results.value_kind, results.units
+    return {
+        "controls": ("Controls", int(group.attrs["controls"]), "whole"),
+        "effect": (f"Programme effect beyond controls ({unit})", float(one["mean"]), kind),
+        "effect_low": ("Its interval, from", low, kind),
+        "effect_high": ("Its interval, to", high, kind),
+    }
 
 
 def _observed(results: Results) -> dict[str, tuple[str, float | str, NumberKind | None]]:

@@ -443,12 +443,28 @@ def _picture(results: Results, tables: dict[str, Table]) -> Picture:
     )  # fmt: skip
 
 
+def _what_caused_it(results: Results, facts: Table) -> Text:
+    """Return what the change is worth as an effect: with controls, what lies beyond them."""
+    if not results.has("programme"):
+        return ("Change over the period, whatever caused it: no controls.",)
+    parts: dict[str, Piece | Text] = {
+        "n": facts.number(ROW, "controls"),
+        "e": facts.number(ROW, "effect"),
+        "i": facts.interval(ROW, "effect_low", "effect_high"),
+    }
+    return fill(
+        "Names and values are changes, whatever caused them. Beyond what {n} controls would have "
+        f"done, the programme's effect is {{e}} {results.units} ({{i}}), if both arms would have "
+        "changed alike without it.",
+        parts,
+    )
+
+
 def _foot(results: Results, facts: Table) -> tuple[Text, ...]:
     """Return what the numbers are, said once."""
     texts: list[Text] = [(f"Brackets: {results.interval_percent} credible intervals.",)]
     if results.null is not None:
-        beyond = "what lies beyond controls stands below" if results.has("programme") else ""
-        texts.append((f"Change over the period, whatever caused it: {beyond or 'no controls'}.",))
+        texts.append(_what_caused_it(results, facts))
     if results.attr("case_correlation_source", "") == "unset" and results.shares_cases:
         texts.append(("Correlation within cases: unknown, taken as 0.",))
     if results.attr("design_effect_source", "") == "unset" and results.has("design_effect"):

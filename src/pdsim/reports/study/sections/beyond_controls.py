@@ -22,6 +22,11 @@ from pdsim.reports.study.tables import bound_names, shown_rows, with_unit
 from pdsim.reports.study.view import Results, labels
 
 _WHOLE = "all indicators"
+_MOST_NAMED = 6
+_EFFECT_WORDS = {
+    "effect": "The programme effect",
+    "effect_change": "The difference in differences",
+}
 _SLOPES = {"covariate_level": "Slope of the baseline", "covariate_change": "Slope of the change"}
 
 
@@ -33,6 +38,9 @@ def controls_section(results: Results, tables: dict[str, Table]) -> Section:
         at_baseline = baseline_table(results)
         blocks += [Paragraph(text=text) for text in effect_sentences(results, table, at_baseline)]
         blocks += [effects_table(results), _forest(results), table, at_baseline]
+        if results.has("effect_priors"):
+            priors = effect_priors_table(results)
+            blocks += [*(Paragraph(text=t) for t in prior_sentences(results, priors)), priors]
     if results.has("strata"):
         blocks.append(strata_table(results))
     if results.has("adjusted"):
@@ -87,7 +95,9 @@ def programme_table(results: Results) -> Table:
         notes=(
             (
                 "Effect: endline less what a control facility with the same baseline would have "
-                "reached. Difference in differences: change less the mean change of the controls.",
+                "reached; it speaks of controls like these, so that how controls differ is part of "
+                "its interval. Difference in differences: change less the mean change of these "
+                "very controls.",
             ),
         ),
     )
@@ -190,6 +200,9 @@ def effects_table(results: Results) -> Table:
                 layout="interval",
             ),
         ]
+    if results.has("effect_priors"):
+        frame["sensitive"] = [_label(results, name) for name in order]
+        columns.append(Column(header="Prior-sensitive", keys=("sensitive",), layout="text"))
     chances = [("p_effect", "P(effect above 0) (MCSE)", group.sel(estimand="effect"))]
     if results.has("beyond"):
         beyond = results.group("beyond").sel(facility=order)
@@ -246,6 +259,85 @@ def _joined(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     """Return the facilities of both."""
     parts = [part.drop_attrs().reset_coords(drop=True) for part in (first, second)]
     return xr.concat(parts, "facility", data_vars="minimal", coords="minimal", compat="override")
+
+
+def _label(results: Results, name: str) -> str:
+    """Return which statements on a facility hang on the priors."""
+    group = results.group("effect_priors").sel(facility=name)
+    flags = {"effect": "facility_sensitive", "beyond": "beyond_sensitive"}
+    return ", ".join(word for word, key in flags.items() if key in group and bool(group[key]))
+
+
+def effect_priors_table(results: Results) -> Table:
+    """Return the programme effect under every prior that was tried."""
+    group = results.group("effect_priors")
+    names, most = labels(group["prior"]), group.attrs
+    frame = pd.DataFrame({"prior": names}, index=names)
+    kinds: dict[str, NumberKind] = {}
+    columns = [Column(header="Priors", keys=("prior",), layout="name")]
+    for name, header in (("effect", "Effect"), ("effect_change", "Difference in differences")):
+        one = group.sel(estimand=name)
+        for key, kind, title in (
+            ("mean", results.value_kind, with_unit(header, results.units)),
+            ("shift", "ratio", "moved by (posterior SD)"),
+            ("ratio", "ratio", "SD times"),
+        ):
+            frame[f"{name}_{key}"] = one[key].to_numpy()
+            kinds[f"{name}_{key}"] = kind
+            columns.append(Column(header=title, keys=(f"{name}_{key}",)))
+    return Table(
+        key="effect_priors",
+        title="The programme effect under other priors",
+        frame=frame,
+        kinds=kinds,
+        columns=tuple(columns),
+        marked=bool(results.failed),
+        notes=(
+            (
+                "Scales of the priors of all spreads, of the effects and baseline differences, "
+                "and how far correlations of baseline and change may lie from 0, each multiplied. "
+                f"Prior-sensitive: moved by more than {most['most_shift']:g} posterior standard "
+                f"deviations, an interval more than {most['most_ratio']:g} times as wide or "
+                f"narrow, or a probability moved by more than {most['most_moved']:g}.",
+            ),
+        ),
+    )
+
+
+def prior_sentences(results: Results, table: Table) -> list[Text]:
+    """Return what hangs on the priors: the programme effect, and whose effects."""
+    group = results.group("effect_priors")
+    texts: list[Text] = []
+    flagged = [name for name in _EFFECT_WORDS if bool(group["sensitive"].sel(estimand=name))]
+    for name in flagged:
+        one = group.sel(estimand=name)
+        shift = np.abs(one["shift"].to_numpy()) / group.attrs["most_shift"]
+        ratio = np.abs(np.log(one["ratio"].to_numpy())) / np.log(group.attrs["most_ratio"])
+        worst = labels(group["prior"])[int(np.maximum(shift, ratio).argmax())]
+        parts: dict[str, Piece | Text] = {
+            "m": table.number(worst, f"{name}_mean"),
+            "r": table.number(worst, f"{name}_ratio"),
+            "own": table.number(labels(group["prior"])[0], f"{name}_mean"),
+            "prior": worst,
+        }
+        texts.append(
+            fill(
+                f"{_EFFECT_WORDS[name]} is prior-sensitive: with {{prior}} it is {{m}} in place "
+                f"of {{own}} {results.units}, its standard deviation {{r}} times as large.",
+                parts,
+            )
+        )
+    calm = [words for name, words in _EFFECT_WORDS.items() if name not in flagged]
+    if calm:
+        verb = "is" if len(calm) == 1 else "are"
+        subject = calm[0] if len(calm) == 1 else f"{calm[0]} and {calm[1][0].lower()}{calm[1][1:]}"
+        texts.append((f"{subject} {verb} not prior-sensitive under the priors tried.",))
+    names = [name for name in results.order if _label(results, name)]
+    if names:
+        who = listing(results.called(name) for name in names[:_MOST_NAMED])
+        more = f" and {len(names) - _MOST_NAMED} others" if len(names) > _MOST_NAMED else ""
+        texts.append(fill(f"Prior-sensitive among facilities: {{who}}{more}.", {"who": who}))
+    return texts
 
 
 def strata_table(results: Results) -> Table:
