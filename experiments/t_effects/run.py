@@ -1,10 +1,10 @@
 """Student-t effects of facilities: calibration, both engines, and what they change.
 
-    python experiments/t_effects/run.py prior --sets 200
-    python experiments/t_effects/run.py normal --sets 100
-    python experiments/t_effects/run.py outlier --sets 100
-    python experiments/t_effects/run.py agree --sets 3
-    python experiments/t_effects/run.py summary
+    python -m experiments.t_effects.run prior --sets 200
+    python -m experiments.t_effects.run normal --sets 100
+    python -m experiments.t_effects.run outlier --sets 100
+    python -m experiments.t_effects.run agree --sets 3
+    python -m experiments.t_effects.run summary
 
 Ten facilities, eight indicators in two domains, 40 cases a cell, 4 degrees of freedom. ``prior``:
 parameters and effects from the model with t effects (simulation-based calibration). ``normal``:
@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from experiments.data_sets import lines_of
 from scipy import stats
 from scipy.special import expit
 
@@ -178,15 +179,9 @@ def agree_set(number: int) -> dict:
     return row
 
 
-def rows_of(name: str) -> list[dict]:
-    """Return what has been run."""
-    path = OUT / f"{name}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def summary() -> None:
     """Print and write the tables of all runs."""
-    rows = rows_of("prior")
+    rows = lines_of(OUT / "prior.jsonl")
     lines = ["fits,quantity,sets,covered_50,covered_80,covered_95,se_95,ks_p"]
     passed = [row for row in rows if row["reliable"]]
     for fits, some in (("passed", passed), ("all", rows)):
@@ -203,7 +198,7 @@ def summary() -> None:
         print(f"{np.mean([row['reliable'] for row in rows]):.3f} passed all gates, "
               f"{np.median([row['seconds'] for row in rows]):.3f} s")  # fmt: skip
     for kind in ("normal", "outlier"):
-        rows = rows_of(kind)
+        rows = lines_of(OUT / f"{kind}.jsonl")
         if not rows:
             continue
         top = {name: np.array([row[name]["top"] for row in rows]) for name in ("normal", "t")}
@@ -234,7 +229,7 @@ def summary() -> None:
         print(
             f"  median factor: first {factor[:, 0].mean():.2f}, others {factor[:, 1:].mean():.2f}"
         )
-    for row in rows_of("agree"):
+    for row in lines_of(OUT / "agree.jsonl"):
         print(row)
 
 
@@ -248,8 +243,9 @@ def main() -> None:
         summary()
         return
     OUT.mkdir(parents=True, exist_ok=True)
-    done = len(rows_of(arguments.mode))
-    with (OUT / f"{arguments.mode}.jsonl").open("a") as file:
+    path = OUT / f"{arguments.mode}.jsonl"
+    done = len(lines_of(path))
+    with path.open("a") as file:
         for number in range(done, arguments.sets):
             if arguments.mode == "prior":
                 row = prior_set(number)

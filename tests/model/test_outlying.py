@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import pdsim
 from pdsim.errors import InputError
 from pdsim.model import outlying
+from pdsim.model.outlying import as_extreme
 
 
 def study(kind: str, far: float) -> pdsim.Study:
@@ -44,3 +46,12 @@ def test_one_period_and_what_is_refused():
     assert 0.0 < float(found["p_alone"][0]) < 1.0
     with pytest.raises(InputError, match="no facility 'Z'"):
         outlying(surgical, facilities=["Z"])
+
+
+def test_the_largest_of_ten_normals():
+    """P(max of 10 < 2.5679) = .95, by its distribution and by drawing."""
+    assert as_extreme(norm.sf(2.5679), 10) == pytest.approx(0.05, abs=1e-5)
+    draws = 100_000
+    largest = np.random.default_rng(1).normal(size=(draws, 10)).max(axis=1)
+    error = np.sqrt(0.05 * 0.95 / draws)
+    assert (largest > 2.5679).mean() == pytest.approx(0.05, abs=4 * error)

@@ -143,6 +143,7 @@ def test_thresholds_and_what_they_flag(crossed):
         p = top_probability(crossed["a"], m=2).top_probability
         np.testing.assert_array_equal(found.flagged, p > 1 / (1 + missed))
         assert found.attrs["cheapest"] == int(found.expected_cost.values.argmin())
+        assert found.attrs["cheapest"] == int(found.flagged.sum())
         ordered = np.sort(p)[::-1]
         by_hand = [
             (1 - ordered[:n]).sum() + missed * ordered[n:].sum() for n in range(len(ordered) + 1)

@@ -100,7 +100,7 @@ def outlying(
         "sd": sd,
         "p_alone": p,
         "p_alone_mcse": error,
-        "p_extreme": 1.0 - (1.0 - p) ** size,
+        "p_extreme": as_extreme(p, size),
         "p_extreme_mcse": size * (1.0 - p) ** (size - 1) * error,
     }
     return xr.Dataset(
@@ -108,6 +108,14 @@ def outlying(
         coords={"facility": asked},
         attrs={"replicates": replicates, "facilities": size},
     )
+
+
+def as_extreme(p: Floats, number: int) -> Floats:
+    """Return how surely the most extreme of so many exchangeable facilities is as far away.
+
+    `p` is the probability that one of them is.
+    """
+    return np.asarray(1.0 - (1.0 - p) ** number)
 
 
 def _against(
