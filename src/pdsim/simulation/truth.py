@@ -160,7 +160,7 @@ def _as_control(
     places = {
         _FACILITY: (np.zeros(indicators, dtype=np.int64), np.tile(facility, (indicators, 1))),
         _DOMAIN: (domain_of(scenario), np.tile(domain, (indicators, 1))),
-        _INDICATOR: (np.arange(indicators), _indicator_sizes(scenario)),
+        _INDICATOR: (np.arange(indicators), _indicator_sizes(scenario).T),
     }
     for component, (place, size) in places.items():
         change, corr = size[:, 1], size[:, 2]
