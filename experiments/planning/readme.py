@@ -46,6 +46,15 @@ def price_sentence(prices: pd.DataFrame) -> str:
     )
 
 
+def power_sentence(power: pd.DataFrame) -> str:
+    """Return whether power falls anywhere with more cases."""
+    worst = power["worst_fall_mcse"].max()
+    return (
+        f"- Power in {len(power)} random scenarios from 1 to 200 cases a cell: the worst fall "
+        f"between any two sizes is {max(worst, 0):.1f} MCSE (at most 3 allowed)."
+    )
+
+
 def main() -> None:
     coverage = pd.read_csv(RESULTS / "coverage.csv")
     allocation = pd.read_csv(RESULTS / "allocation.csv")
@@ -64,9 +73,11 @@ def main() -> None:
         + "\n\n"
         + "\n".join(gains)
         + f"\n\n{prices}"
-        + "\n\n`coverage.csv`, `allocation.csv` and `prices.csv` have every figure. Made by "
+        + f"\n{power_sentence(pd.read_csv(RESULTS / 'power.csv'))}"
+        + "\n\n`coverage.csv`, `allocation.csv`, `prices.csv` and `power.csv` have every figure. "
+        "Made by "
         "`python -m experiments.planning.coverage`, `python -m experiments.planning.allocation`, "
-        "`python -m experiments.planning.prices` "
+        "`python -m experiments.planning.prices`, `python -m experiments.planning.power` "
         "and `python -m experiments.planning.readme`.\n"
     )
     write_atomically(RESULTS / "README.md", text)

@@ -189,6 +189,26 @@ def test_twelve_layouts_go_from_file_to_report(
     assert (results / "report.md").is_file()
 
 
+def test_all_rounds_are_kept_and_the_ends_compared(tmp_path: Path) -> None:
+    rows = ["facility,indicator,period,numerator,denominator"]
+    rows += [
+        f"{f},{k},{year},{(year - 2018) + i},20"
+        for i, f in enumerate("ABCD") for k in ("x", "y") for year in (2019, 2020, 2021, 2023)
+    ]  # fmt: skip
+    (tmp_path / "audit.csv").write_text("\n".join(rows))
+    start = start_study(tmp_path / "audit.csv")
+    assert start.problems == ()
+    assert "exclude" not in start.found.keys
+    assert any("'2020', '2021' are rounds" in text for text in start.found.unsure)
+    text = (tmp_path / "study.toml").read_text()
+    assert 'baseline = ["2019"]' in text.partition("[windows]")[2]
+    study = read_study(tmp_path)
+    assert study.period_labels == ("2019", "2023")
+    assert study.rounds is not None
+    assert study.rounds["round"].to_numpy().tolist() == ["2019", "2020", "2021", "2023"]
+    assert float(study.data["successes"].sel(facility="B", indicator="x", period="endline")) == 6
+
+
 def operations(folder: Path) -> Path:
     """Write the workbook of a new user: one row per operation, two facilities spelled twice."""
     rng = np.random.default_rng(11)

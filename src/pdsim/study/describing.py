@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdsim.conventions import PERIODS
 from pdsim.study.columnwords import ADVERSE, LOWER, PAIRS, in_order
 from pdsim.study.frames import HIDDEN, text_column
 from pdsim.study.joining import dates_of
@@ -28,14 +29,13 @@ def take_periods(column: "pd.Series[Any]", found: Recognised) -> None:
     if [folded(label) for label in ordered] in (["baseline", "endline"], []):
         return
     if len(ordered) > 2:
-        left = ordered[1:-1]
+        between = ordered[1:-1]
         found.unsure.append(
-            f"There are {len(ordered)} periods: the first and the last are compared, "
-            f"{listed(left)} left out"
+            f"There are {len(ordered)} periods: the first and the last are compared, and "
+            f"{listed(between)} {'is a round' if len(between) == 1 else 'are rounds'} in between; "
+            "check their order and [windows]"
         )
-        name = found.keys.get("columns", {}).get("period", "period")
-        found.keys.setdefault("exclude", {})[name] = left
-        ordered = [ordered[0], ordered[-1]]
+        found.keys["windows"] = {PERIODS[0]: ordered[:1], PERIODS[1]: ordered[-1:]}
     found.keys["periods"] = ordered
     known = any({folded(o) for o in ordered} == set(pair) for pair in PAIRS)
     if len(ordered) == 2 and not known and not any(re.search(r"\d", label) for label in ordered):

@@ -19,7 +19,7 @@ _ABOUT: Final = {
     "header": "line of the header, or its first and last line",
     "fill": "blank cells hold what stands above them",
     "format": "one row per case",
-    "periods": "baseline first",
+    "periods": "in the order of time",
     "trials": "cases that you assume behind every percentage",
     "no": "words for not met, beside the usual ones",
     "missing": "words for a cell without a value, beside the usual ones",
