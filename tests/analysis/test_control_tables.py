@@ -138,6 +138,17 @@ def test_a_prior_that_decides_is_named():
     assert not bool(table["sensitive"].sel(estimand="effect_change"))
 
 
+def test_the_forest_keeps_the_arms_apart(analysis):
+    blocks = controls_section(Results(analysis.results), {}).blocks
+    picture = next(block for block in blocks if getattr(block, "key", "") == "both_arms")
+    drawn = picture.data
+    control = drawn["facility"].str.endswith("(control)").tolist()
+    assert control == [False] * 6 + [True] * 6
+    for arm in (drawn[:6], drawn[6:]):
+        assert arm["mean"].is_monotonic_decreasing
+    assert (drawn["side"][6:] == "").all()
+
+
 def test_page_one_says_what_lies_beyond_controls(analysis):
     found = analysis.results["programme"].sel(estimand="effect", part="all indicators")
     said = " ".join(str(analysis).split())

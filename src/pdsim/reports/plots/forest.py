@@ -1,5 +1,7 @@
 """Sorted forest plot of the improvement."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -26,6 +28,7 @@ def forest(
     ranking: xr.Dataset,
     *,
     roles: xr.Dataset | None = None,
+    apart: Collection[str] = (),
     label: str = "Improvement (pp)",
     rows: int = 60,
     failed: str = "",
@@ -42,6 +45,8 @@ def forest(
         Over ``facility``: ``selected_top`` and ``selected_bottom``.
     roles : xr.Dataset, optional
         From `pdsim.interviews.roles`: boundary cases are marked.
+    apart : collection of str
+        Facilities that stand below all others, such as controls.
     label : str
         Of the axis, with the unit.
     rows : int
@@ -80,7 +85,9 @@ def forest(
     if roles is not None:
         near = roles["role"].sel(facility=names).to_numpy() == "boundary"
         data.loc[near, "side"] = "boundary"
-    data = ends(data.sort_values("mean", ascending=False, kind="stable"), rows)
+    below = data["facility"].isin(list(apart))
+    data = data.sort_values("mean", ascending=False, kind="stable")
+    data = ends(pd.concat([data[~below.loc[data.index]], data[below.loc[data.index]]]), rows)
     with styled():
         figure, axes = new_figure(row_height(len(data)), width=width_for(data["facility"]))
         if data["low"].min() <= 0 <= data["high"].max():

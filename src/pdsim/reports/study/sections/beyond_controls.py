@@ -241,13 +241,13 @@ def _forest(results: Results) -> Picture:
     nobody = xr.zeros_like(other["mean"], dtype=bool).assign_coords(facility=names)
     chosen = _joined(ranking, xr.Dataset({"selected_top": nobody, "selected_bottom": nobody}))
     figure, drawn = plots.forest(
-        both, chosen, label=with_unit("Change", results.units), failed=results.failed
+        both, chosen, apart=names, label=with_unit("Change", results.units), failed=results.failed
     )
     return Picture(
         key="both_arms",
         caption=(
             f"Change of every facility of both arms with its {results.interval_percent} interval. "
-            "Controls are marked, and are never ranked with the others.",
+            "Controls stand below, and are never ranked with the others.",
         ),
         alt=("Change of every facility of both arms; the values are in the file of the figure.",),
         figure=figure,
@@ -322,7 +322,8 @@ def prior_sentences(results: Results, table: Table) -> list[Text]:
         }
         texts.append(
             fill(
-                f"{_EFFECT_WORDS[name]} is prior-sensitive: with {{prior}} it is {{m}} in place "
+                f"{_EFFECT_WORDS[name]} is prior-sensitive: with the priors of {{prior}} "
+                f"it is {{m}} in place "
                 f"of {{own}} {results.units}, its standard deviation {{r}} times as large.",
                 parts,
             )
@@ -334,9 +335,10 @@ def prior_sentences(results: Results, table: Table) -> list[Text]:
         texts.append((f"{subject} {verb} not prior-sensitive under the priors tried.",))
     names = [name for name in results.order if _label(results, name)]
     if names:
-        who = listing(results.called(name) for name in names[:_MOST_NAMED])
-        more = f" and {len(names) - _MOST_NAMED} others" if len(names) > _MOST_NAMED else ""
-        texts.append(fill(f"Prior-sensitive among facilities: {{who}}{more}.", {"who": who}))
+        called: list[Piece] = [results.called(name) for name in names]
+        if len(called) > _MOST_NAMED + 1:
+            called[_MOST_NAMED:] = [f"{len(called) - _MOST_NAMED} others"]
+        texts.append(fill("Prior-sensitive among facilities: {who}.", {"who": listing(called)}))
     return texts
 
 
