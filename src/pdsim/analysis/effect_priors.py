@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.analysis.control_tables import EFFECTS
-from pdsim.analysis.refits import refitted_tree
+from pdsim.analysis.refits import labelled_not_warned, refitted_tree
 from pdsim.analysis.stages import nothing
 from pdsim.analysis.summaries import SAMPLE
 from pdsim.model import beyond_unseen_control, composite, programme_effect
@@ -92,7 +92,8 @@ def effect_prior_sensitivity(
     parts: dict[str, xr.Dataset] = {}
     refused: dict[str, str] = {}
     for label, priors in prior_variants(study).items():
-        tree = refitted_tree(study, engine=engine, priors=priors, seed=seed)
+        with labelled_not_warned():
+            tree = refitted_tree(study, engine=engine, priors=priors, seed=seed)
         if tree.attrs["convergence"] == "passed":
             parts[label] = _summary(tree, seed=seed)
         else:

@@ -2,13 +2,17 @@
 
 A refit that fails its gates is no evidence either way: it is handed over to NUTS where that takes
 no more than a minute, and left out of the table otherwise, with its reason in the attribute
-`refused`.
+`refused`. The study as it stands is not fitted again where its score is given (`own`).
 """
 
 import json
+import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -31,6 +35,13 @@ from pdsim.terms.estimands import estimands_of
 
 _LONGEST_HAND_OVER: Final = 60.0
 """Seconds of NUTS that one refit may take."""
+_DRAWS: Final = 1000
+"""A chain's; half of those of the answer, whose last place may hang on a hundredth."""
+_SIDE_BY_SIDE: Final = 100_000
+"""Cells of a study of which several fits are in memory at once."""
+
+type Variants = Mapping[Any, tuple[Study, Priors | None] | None]
+"""What is changed for each label of a table; None is the study as it stands."""
 
 
 def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
@@ -79,6 +90,7 @@ def prior_sensitivity(
     factors: tuple[float, ...] | None = None,
     engine: Engine = "laplace",
     seed: int = 1,
+    own: xr.DataArray | None = None,
     tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the selection with the scales of all sd priors multiplied by each factor.
@@ -92,6 +104,9 @@ def prior_sensitivity(
         Default: 1, and those of the study's ``[robustness]``.
     engine : {"nuts", "laplace"}
     seed : int
+    own : DataArray (chain, draw, facility), optional
+        Score of the study as it stands, which is otherwise fitted once more; so it is for the
+        functions below.
     tell : callable
         Called after each refit; so is that of the functions below.
 
@@ -111,43 +126,80 @@ def prior_sensitivity(
     base = priors or study.options.priors or Priors()
     if factors is None:
         factors = tuple(sorted({1.0, *study.options.robustness.prior_factors}))
-    variants = {factor: (study, base.scaled(factor)) for factor in factors}
-    return _refitted("prior_factor", variants, engine=engine, seed=seed, tell=tell)
+    known = own is not None and priors is None
+    variants = {
+        factor: None if known and factor == 1.0 else (study, base.scaled(factor))
+        for factor in factors
+    }
+    return _refitted(
+        "prior_factor", variants, study.m, own=own, engine=engine, seed=seed, tell=tell
+    )
 
 
 def _refitted(
     dim: str,
-    variants: Mapping[Any, tuple[Study, Priors | None]],
+    variants: Variants,
+    m: int,
     *,
     engine: Engine,
     seed: int,
     tell: Callable[[], None],
+    own: xr.DataArray | None = None,
     with_intervals: bool = False,
 ) -> xr.Dataset:
     """Return the selections under the variants that can be vouched for; empty if none can."""
     from pdsim.analysis.summaries import interval
 
-    scores: dict[Any, xr.DataArray] = {}
-    refused: dict[str, str] = {}
-    for label, (study, priors) in variants.items():
-        score = refit(study, engine=engine, priors=priors, seed=seed)
-        if score.attrs["convergence"] == "passed":
-            scores[label] = score
-        else:
-            refused[str(label)] = score.attrs["convergence"]
-        tell()
+    found = dict(_scores(variants, own, engine=engine, seed=seed, tell=tell))
+    passed = {n: one for n, one in found.items() if one.attrs["convergence"] == "passed"}
+    refused = {str(n): one.attrs["convergence"] for n, one in found.items() if n not in passed}
     table = xr.Dataset()
-    if scores:
-        table = compare_selections(scores, dim=dim, m=study.m)
-    if scores and with_intervals:
-        index = pd.Index(list(scores), name=dim)
-        means = [score.mean(("chain", "draw")) for score in scores.values()]
-        intervals = [interval(score) for score in scores.values()]
-        table = table.assign(
-            mean=xr.concat(means, index, combine_attrs="drop"),
-            interval=xr.concat(intervals, index, combine_attrs="drop"),
-        )
+    if any(variants[label] is not None for label in passed):
+        table = compare_selections(passed, dim=dim, m=m)
+        if with_intervals:
+            index = pd.Index(list(passed), name=dim)
+            means = [score.mean(("chain", "draw")) for score in passed.values()]
+            intervals = [interval(score) for score in passed.values()]
+            table = table.assign(
+                mean=xr.concat(means, index, combine_attrs="drop"),
+                interval=xr.concat(intervals, index, combine_attrs="drop"),
+            )
     return table.assign_attrs(refused=json.dumps(refused))
+
+
+def _scores(
+    variants: Variants,
+    own: xr.DataArray | None,
+    *,
+    engine: Engine,
+    seed: int,
+    tell: Callable[[], None],
+) -> Iterator[tuple[Any, xr.DataArray]]:
+    """Yield the score under each variant, fitted side by side where memory is no question."""
+    changed = [pair for pair in variants.values() if pair is not None]
+    cells = max((prod(study.data.sizes.values()) for study, _ in changed), default=0)
+
+    def score(pair: tuple[Study, Priors | None]) -> xr.DataArray:
+        study, priors = pair
+        return refit(study, engine=engine, priors=priors, seed=seed)
+
+    threads = (os.cpu_count() or 1) if cells <= _SIDE_BY_SIDE else 1
+    with labelled_not_warned(), ThreadPoolExecutor(threads) as pool:
+        fitted = pool.map(score, changed)
+        for label, pair in variants.items():
+            if pair is not None:
+                yield label, next(fitted)
+            elif own is not None:
+                yield label, own
+            tell()
+
+
+@contextmanager
+def labelled_not_warned() -> Iterator[None]:
+    """Let no refit warn of its gates: its label says what failed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
@@ -158,10 +210,8 @@ def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> 
 
 def refitted_tree(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataTree:
     """Return one more fit; it is handed over to NUTS only where that does not take long."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
-        return fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
+    affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
+    return fit(study, engine=engine, priors=priors, seed=seed, draws=_DRAWS, hand_over=affordable)
 
 
 def suppressed_sensitivity(
@@ -180,7 +230,7 @@ def suppressed_sensitivity(
     """
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     variants = {end: (study.with_suppressed(end), None) for end in ends}
-    return _refitted("suppressed", variants, engine=engine, seed=seed, tell=tell)
+    return _refitted("suppressed", variants, study.m, engine=engine, seed=seed, tell=tell)
 
 
 def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
@@ -223,12 +273,18 @@ def case_correlation_sensitivity(
     tried = correlations or study.options.robustness.case_correlations
     variants = {r: (study.with_case_correlation(r), priors) for r in tried}
     return _refitted(
-        "case_correlation", variants, engine=engine, seed=seed, tell=tell, with_intervals=True
-    )
+        "case_correlation", variants, study.m, engine=engine, seed=seed, tell=tell,
+        with_intervals=True,
+    )  # fmt: skip
 
 
 def design_effect_sensitivity(
-    study: Study, *, engine: Engine = "laplace", seed: int = 1, tell: Callable[[], None] = nothing
+    study: Study,
+    *,
+    engine: Engine = "laplace",
+    seed: int = 1,
+    own: xr.DataArray | None = None,
+    tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the selection under other design effects.
 
@@ -240,8 +296,14 @@ def design_effect_sensitivity(
     xarray.Dataset (design_effect, facility)
         See `compare_selections`; ``design_effect`` is that of an average cell.
     """
-    variants = {effect: (other, None) for effect, other in clustered(study).items()}
-    return _refitted("design_effect", variants, engine=engine, seed=seed, tell=tell)
+    stands = study.design_effect if study.design_effect_source != "estimated" else None
+    variants = {
+        effect: None if own is not None and effect == stands else (other, None)
+        for effect, other in clustered(study).items()
+    }
+    return _refitted(
+        "design_effect", variants, study.m, own=own, engine=engine, seed=seed, tell=tell
+    )
 
 
 def clustered(study: Study) -> dict[float, Study]:

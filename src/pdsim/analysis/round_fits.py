@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from pdsim.analysis.refits import refit
+from pdsim.analysis.refits import labelled_not_warned, refit
 from pdsim.analysis.summaries import SAMPLE
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
@@ -42,10 +42,11 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
     singles = [_single(study, rounds, number) for number in range(len(labels))]
     # what is true in two rounds must not hang together by the draws: a seed for each
     seeds = np.random.SeedSequence(seed).generate_state(len(labels))
-    scores = [
-        refit(one, engine="laplace", priors=None, seed=int(own))
-        for one, own in zip(singles, seeds, strict=True)
-    ]
+    with labelled_not_warned():
+        scores = [
+            refit(one, engine="laplace", priors=None, seed=int(own))
+            for one, own in zip(singles, seeds, strict=True)
+        ]
     failed = [one.attrs["convergence"] for one in scores if one.attrs["convergence"] != "passed"]
     joined = xr.concat(scores, xr.DataArray(labels, dims="round", name="round"), coords="minimal",
                        compat="override", combine_attrs="drop")  # fmt: skip

@@ -17,6 +17,7 @@ import tomli_w
 import xarray as xr
 
 from pdsim.analysis.effect_priors import effect_prior_sensitivity, prior_variants
+from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.gather import gather, gather_steps
 from pdsim.analysis.lock import LOCK_FILE, lock_of
@@ -35,6 +36,7 @@ from pdsim.analysis.what_if import changes_group
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError, Problem
 from pdsim.files import published, read_json, recover, write_atomically, write_json
+from pdsim.model import composite
 from pdsim.model import fit as fit_study
 from pdsim.model.cost import nuts_seconds
 from pdsim.reports.formats.write import check_formats
@@ -124,7 +126,7 @@ def analyse(
     fitted = time.perf_counter()
     tell = steps(progress, "ranking and weights", gather_steps(study))
     results = gather(fit, study, delta=delta, tell=tell)
-    results = _with_sensitivity(results, study, seed=chosen.seed, progress=progress)
+    results = _with_sensitivity(results, fit, study, seed=chosen.seed, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
         from pdsim.analysis.opinions import opinions  # ArviZ takes seconds to import
@@ -279,7 +281,12 @@ def _files(folder: Path) -> set[str]:
 
 
 def _with_sensitivity(
-    results: xr.DataTree, study: Study, *, seed: int, progress: AnalysisCallback
+    results: xr.DataTree,
+    fit: xr.DataTree,
+    study: Study,
+    *,
+    seed: int,
+    progress: AnalysisCallback,
 ) -> xr.DataTree:
     """Add the same selection under other case correlations and other priors."""
     plausible = study.options.robustness
@@ -297,13 +304,14 @@ def _with_sensitivity(
     total = len(correlations) + len(factors) + len(effects) + 2 * suppressed + len(armed)
     tell = steps(progress, "testing the choice under other assumptions", total)
     tables: dict[str, xr.Dataset] = {}
+    own = exchanged(composite(fit), identical_facilities(study))
     if correlations:
         tables["case_correlation"] = case_correlation_sensitivity(study, seed=seed, tell=tell)
         results.attrs["case_correlations_shown"] = json.dumps(correlations)
     if factors:
-        tables["priors_scaled"] = prior_sensitivity(study, seed=seed, tell=tell)
+        tables["priors_scaled"] = prior_sensitivity(study, seed=seed, own=own, tell=tell)
     if effects:
-        tables["design_effect"] = design_effect_sensitivity(study, seed=seed, tell=tell)
+        tables["design_effect"] = design_effect_sensitivity(study, seed=seed, own=own, tell=tell)
     if armed:
         tables["effect_priors"] = effect_prior_sensitivity(study, seed=seed, tell=tell)
     if suppressed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,9 @@ from pdsim.model.composites import levels
 from pdsim.model.data import ModelData, model_data
 from pdsim.priors import MeanPrior, PooledScalePrior, Priors, ScalePrior
 from pdsim.study import Study, study_from_dataset
+
+_TOGETHER: Final = 250_000
+"""Cells of draws in one call; many small calls take longer than the arithmetic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +158,15 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     them; a cell counts (n - r) / (1 - r) cases, as in `pdsim.model.pymc_model`. Trials are rounded
     to whole cases.
 
+    Parameters
+    ----------
+    eta : ndarray (..., F, K, T)
+    data : ModelData
+    rng : Generator
+
     Returns
     -------
-    ndarray (F, K, T)
+    ndarray (..., F, K, T)
         NaN in a missing cell.
     """
     if data.kind == "scores":
@@ -169,10 +179,10 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     # a vague prior gives logits at which p is 0 or 1 to the last digit
     spread = np.maximum(p * (1 - p), np.finfo(float).tiny)
     variance = np.log1p(share / (1 - share) ** 4 / spread) + data.visit_variance
-    facilities, _, periods = data.shape
-    z = rng.standard_normal((facilities, int(data.case_group.max()) + 2, periods))
+    groups, periods = int(data.case_group.max()) + 2, data.shape[2]
+    z = rng.standard_normal((*eta.shape[:-2], groups, periods))
     cases = np.ceil(data.size * (1 - share) / (1 - r) - 0.5).astype(np.int64)
-    shocked = eta + np.sqrt(variance) * z[:, data.case_group, :] - variance * (0.5 - p)
+    shocked = eta + np.sqrt(variance) * z[..., data.case_group, :] - variance * (0.5 - p)
     successes = rng.binomial(cases, expit(shocked))
     return np.where(data.size > 0, successes / np.maximum(cases, 1), np.nan)
 
@@ -238,8 +248,13 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
     data = model_data(study)
     rng = np.random.default_rng(seed)
     eta = fit["posterior"]["eta"].stack(sample=("chain", "draw")).transpose("sample", ...)
-    replicates = np.array(
-        [composite_of(draw_proportion(draw, data, rng), data) for draw in eta.to_numpy()]
+    draws = eta.to_numpy()
+    together = max(1, _TOGETHER // draws[0].size)
+    replicates = np.concatenate(
+        [
+            composite_of(draw_proportion(draws[n : n + together], data, rng), data)
+            for n in range(0, len(draws), together)
+        ]
     )
     seen = np.where(data.size > 0, data.observed, np.nan)
     if data.kind == "counts":
@@ -259,11 +274,11 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
 
 
 def composite_of(value: Floats, data: ModelData) -> Floats:
-    """Weighted mean over the indicators present (facility, period); percent for counts."""
+    """Weighted mean over the indicators present (..., facility, period); percent for counts."""
     weight = np.where(np.isnan(value), 0.0, data.weight[:, None])
     factor = 100.0 if data.kind == "counts" else 1.0
     with np.errstate(invalid="ignore"):
-        return factor * np.nansum(value * weight, axis=1) / weight.sum(axis=1)
+        return factor * np.nansum(value * weight, axis=-2) / weight.sum(axis=-2)
 
 
 def _draw_means(prior: MeanPrior, indicators: int, rng: np.random.Generator) -> Floats:
