@@ -3,6 +3,9 @@
     git worktree add ../before 0431791
     python benchmarks/against.py ../before
 
+A sweep by p_top stands there twice: with the model of the checkout, and with one spread for all
+indicators, which is the model of 0431791.
+
 Each part runs in a process of its own, the checkouts by turns; the round of each with the least
 processor time counts, so that what else the machine does matters little.
 """
@@ -19,6 +22,7 @@ PARTS = {
     "sweep, z_score": ("block", "z_score"),
     "sweep, shrunken_mean": ("block", "shrunken_mean"),
     "sweep, p_top": ("block", "p_top"),
+    "sweep, p_top, one spread for all": ("shared", "p_top"),
     "ranking, top_probability of 4,000 draws x 200": ("ranking", "top_probability"),
     "ranking, expected_rank of 4,000 draws x 200": ("ranking", "expected_rank"),
     "ranking, grades of 37": ("ranking", "grades"),
@@ -33,9 +37,14 @@ import xarray as xr
 
 kind, name = sys.argv[1:]
 rng = np.random.default_rng(1)
-if kind == "block":
+if kind in ("block", "shared"):
+    from pdsim.priors import Priors
     from pdsim.simulation import Scenario, run_block
-    scenario = Scenario(facilities=10, indicators=14, domains=2, trials=20, rule=name)
+    alike = kind == "shared" and hasattr(Priors(), "indicator_spread")
+    priors = Priors(indicator_spread="shared") if alike else Priors()
+    scenario = Scenario(
+        facilities=10, indicators=14, domains=2, trials=20, rule=name, priors=priors
+    )
     size = 40 if scenario.needs_posterior else 20_000
     act = lambda: run_block([scenario], range(size), seed=1)
 elif kind == "ranking":

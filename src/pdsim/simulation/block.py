@@ -94,8 +94,10 @@ def _decide(
     fitted = [i for i in members if scenarios[i].needs_posterior]
     for i in members:
         if not scenarios[i].needs_posterior:
-            key, drawn = scenarios[i].fit_key, RULES[scenarios[i].rule].seeded
-            seeds = tuple(replicate_seed(key, r, seed) for r in replicates) if drawn else ()
+            seeds: tuple[int, ...] = ()
+            if RULES[scenarios[i].rule].seeded:
+                key = scenarios[i].fit_key
+                seeds = tuple(replicate_seed(key, r, seed) for r in replicates)
             yield i, decide_observed(scenarios[i], observed, seeds=seeds)
     if fitted:
         # the model and its engine take a second to import, which many sweeps can save

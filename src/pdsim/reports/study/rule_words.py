@@ -1,6 +1,6 @@
 """The disagreement of selection rules as sentences, every number taken from its Dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -69,32 +69,34 @@ def disagreement_words(found: xr.Dataset) -> tuple[str, ...]:
 
 def _selections(found: xr.Dataset) -> list[str]:
     """Say who is selected by which rules."""
-    names = [str(name) for name in found["facility"].values]
-    labels = [str(label) for label in found["label"].values]
-    what = _side(found)
+    what, number = _side(found), found.sizes["rule"]
     groups: dict[tuple[str, ...], list[str]] = {}
-    for label, row in zip(labels, found["selected"].values, strict=True):
-        chosen = tuple(name for name, inside in zip(names, row, strict=True) if inside)
-        groups.setdefault(chosen, []).append(label)
-    if len(groups) == 1 and len(labels) > 1:
-        every = "Both rules" if len(labels) == 2 else f"All {len(labels)} rules"
+    for label, chosen in _named(found, "selected"):
+        groups.setdefault(tuple(chosen), []).append(label)
+    if len(groups) == 1 and number > 1:
+        every = "Both rules" if number == 2 else f"All {number} rules"
         return [f"{every} select {_whom(next(iter(groups)))} as {what}."]
     sentences = []
-    for chosen, rules in sorted(groups.items(), key=lambda item: -len(item[1])):
+    for names, rules in sorted(groups.items(), key=lambda item: -len(item[1])):
         verb = "select" if len(rules) > 1 else "selects"
-        sentences.append(f"{_capital(_list(rules))} {verb} {_whom(chosen)} as {what}.")
+        sentences.append(f"{_capital(_list(rules))} {verb} {_whom(names)} as {what}.")
     return sentences
+
+
+def _named(found: xr.Dataset, flags: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield every rule with the facilities that it flags."""
+    names = [str(name) for name in found["facility"].values]
+    for label, row in zip(found["label"].values, found[flags].values, strict=True):
+        yield str(label), [name for name, flag in zip(names, row, strict=True) if flag]
 
 
 def _ties(found: xr.Dataset) -> list[str]:
-    names = [str(name) for name in found["facility"].values]
-    sentences = []
-    for label, row in zip(found["label"].values, found["tied"].values, strict=True):
-        tied = [name for name, inside in zip(names, row, strict=True) if inside]
-        if tied:
-            settled = " (settled by lot)" if found.attrs["ties"] == "lots" else ""
-            sentences.append(f"By {label}, {_list(tied)} tie at the cut{settled}.")
-    return sentences
+    settled = " (settled by lot)" if found.attrs["ties"] == "lots" else ""
+    return [
+        f"By {label}, {_list(tied)} tie at the cut{settled}."
+        for label, tied in _named(found, "tied")
+        if tied
+    ]
 
 
 def _pairs(found: xr.Dataset) -> list[str]:
@@ -129,11 +131,12 @@ def _pairs(found: xr.Dataset) -> list[str]:
 
 def _criteria(found: xr.Dataset) -> list[_Criterion]:
     """Return the criteria of the rules, expected rank first, and P(first)."""
-    top = found.attrs["side"] == "top"
+    side, m = found.attrs["side"], found.attrs["m"]
+    top = side == "top"
     end = "best" if top else "worst"
     result = [
         _Criterion(
-            words="the better expected rank" if top else "the worse expected rank",
+            words=RULES["expected_rank"].words(side, m),
             value=found["expected_rank"].values,
             error=found["expected_rank_mcse"].values,
             sign=-1.0 if top else 1.0,
@@ -145,7 +148,6 @@ def _criteria(found: xr.Dataset) -> list[_Criterion]:
             sign=1.0,
         ),
     ]
-    m = found.attrs["m"]
     for name in found["rule"].values:
         rule = RULES[str(name)]
         # the expected rank is there already, and P(best 1) is P(best)
@@ -154,7 +156,7 @@ def _criteria(found: xr.Dataset) -> list[_Criterion]:
         part = found.sel(rule=name)
         result.append(
             _Criterion(
-                words=rule.words(found.attrs["side"], m),
+                words=rule.words(side, m),
                 value=part["criterion"].values,
                 error=part["criterion_mcse"].values,
                 sign=-1.0 if bool(part["smaller_is_better"]) else 1.0,
@@ -165,15 +167,11 @@ def _criteria(found: xr.Dataset) -> list[_Criterion]:
 
 def _flips(found: xr.Dataset) -> list[str]:
     """Say what another seed could change."""
-    names = [str(name) for name in found["facility"].values]
-    sentences = []
-    for label, row in zip(found["label"].values, found["could_flip"].values, strict=True):
-        which = [name for name, flag in zip(names, row, strict=True) if flag]
-        if which:
-            sentences.append(
-                f"By {label}, another seed could change the place of {_list(which)} at the cut."
-            )
-    return sentences
+    return [
+        f"By {label}, another seed could change the place of {_list(which)} at the cut."
+        for label, which in _named(found, "could_flip")
+        if which
+    ]
 
 
 def _side(found: xr.Dataset) -> str:
