@@ -237,9 +237,10 @@ def _swap(results: Results, table: Table, rows: list[str]) -> Text:
     if not table.value(first, "decided"):
         verb = "is" if len(enters) == 1 else "are"
         return fill(f"{{in}} {verb} level with {{out}} {{end}} if ranked {{causes}}.", parts)
-    if len(rows) == 1 and np.isfinite(float(table.value(first, "p_in"))):
+    one = len(rows) == len(enters) == 1
+    if one and np.isfinite(float(table.value(first, "p_in"))):
         parts |= {"p": table.number(first, "p_in"), "q": table.number(first, "p_out")}
-        parts["how"] = fill(" ({p} against {q})", parts)
+        parts["how"] = fill(" (chances {p} against {q})", parts)
     parts.setdefault("how", "")
     return fill("{in} {verb} {out} {end} if ranked {causes}{how}.", parts)
 
