@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, get_args
 
-from pdsim.errors import InputError
+from pdsim.errors import InputError, Problem
 from pdsim.settings import FORBID_EXTRA, from_mapping
 
 type SpreadScope = Literal["own", "shared"]
+type ChangeScope = Literal["shared", "by_arm"]
 type ScaleFamily = Literal[
     "half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance"
 ]
@@ -146,6 +147,10 @@ class Priors:
     ``ScalePrior`` holds for each alone. With ``shared`` one of each serves all indicators. Unset,
     ``sd_*_indicator`` are ``PooledScalePrior()`` if own and ``ScalePrior(scale=0.5)`` if shared.
 
+    With ``change_spread`` ``by_arm`` facilities of the programme differ in their change by another
+    standard deviation than controls: ``sd_change_facility`` is the prior of both. A programme that
+    works better in some facilities than in others makes them differ more. ``shared`` has one.
+
     Mappings are accepted in place of the classes.
 
     Raises
@@ -163,6 +168,7 @@ class Priors:
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
     indicator_spread: SpreadScope = "own"
+    change_spread: ChangeScope = "shared"
     alpha: MeanPrior = MeanPrior()
     beta: MeanPrior = MeanPrior(sd=1.0)
     imbalance: MeanPrior = MeanPrior(mean_sd=1.0, sd=0.5)
@@ -184,9 +190,13 @@ class Priors:
             raise ValueError(
                 f"indicator_spread must be 'own' or 'shared', got {self.indicator_spread!r}"
             )
+        if self.change_spread not in get_args(ChangeScope.__value__):
+            raise ValueError(
+                f"change_spread must be 'shared' or 'by_arm', got {self.change_spread!r}"
+            )
         for field in fields(self):
             given = getattr(self, field.name)
-            if field.name != "indicator_spread":
+            if field.name not in ("indicator_spread", "change_spread"):
                 object.__setattr__(self, field.name, _prior(field.name, given))
         if self.indicator_spread == "shared":
             for name in ("sd_baseline_indicator", "sd_change_indicator"):
@@ -202,6 +212,13 @@ class Priors:
         if prior is not None:
             return prior
         return PooledScalePrior() if self.indicator_spread == "own" else ScalePrior(scale=0.5)
+
+    def arm_problems(self, *, controls: bool) -> list[Problem]:
+        """Return what keeps a study, with controls or without, from having these priors."""
+        if self.change_spread == "shared" or controls:
+            return []
+        rule = "change_spread = 'by_arm' of the priors needs controls, and the study has none"
+        return [Problem(rule=rule, cure="give a column arm, or leave change_spread out")]
 
     def stated(self) -> "Priors":
         """Return the priors with nothing unset."""

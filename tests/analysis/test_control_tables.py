@@ -5,12 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import pdsim
 from pdsim.analysis import write_report
 from pdsim.analysis.effect_priors import effect_prior_sensitivity
 from pdsim.model import programme_effect
 from pdsim.reports.formats.document import Paragraph
+from pdsim.reports.formats.plainwords import words_of
+from pdsim.reports.study.methods import methods
+from pdsim.reports.study.sections import base_tables
 from pdsim.reports.study.sections.beyond_controls import (
     adjustment_table,
     baseline_table,
@@ -170,3 +174,18 @@ def test_the_page_is_whole_and_escaped(analysis, tmp_path):
     assert "What would have been anyway" in page
     assert HOSTILE not in page
     assert "&lt;b&gt;beds" in page
+
+
+@pytest.mark.parametrize("by_arm", [False, True])
+def test_methods_say_whether_arms_spread_alike(analysis, by_arm):
+    tree = analysis.results.copy()
+    if by_arm:
+        hyper, name = tree["hyper"].to_dataset(), "sd_change_facility"
+        one = hyper.sel(parameter=[name])
+        two = [one.assign_coords(parameter=[f"{name}: {arm}"]) for arm in ("control", "programme")]
+        rest = hyper.sel(parameter=hyper["parameter"] != name)
+        tree["hyper"] = xr.DataTree(xr.concat([*two, rest], "parameter"))
+    results = Results(tree)
+    said = " ".join(words_of(text) for text in methods(results, base_tables(results)))
+    assert ("the changes of each with a standard deviation of its own" in said) == by_arm
+    assert ("around which facilities of both spread alike" in said) == (not by_arm)

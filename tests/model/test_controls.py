@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
 
 import pdsim
+from pdsim.analysis.gather import _hyper
 from pdsim.errors import InputError
 from pdsim.model import beyond_unseen_control, programme_effect
 from pdsim.model.composites import expected_endline
@@ -18,6 +19,7 @@ from pdsim.ranking.strata import stratum_probability
 from pdsim.study import Study, StudyOptions
 
 SAMPLE = ("chain", "draw")
+BY_ARM = Priors(change_spread="by_arm")
 
 
 def counts(arms, successes, trials, indicator="x"):
@@ -108,6 +110,126 @@ def test_beyond_is_the_normal_probability_where_spreads_are_known():
     assert exact.max() > 0.9
     error = np.sqrt(exact * (1 - exact) / 20_000)
     np.testing.assert_array_less(np.abs(found - exact), 4.5 * error + 0.002)
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """Controls that all change alike and a programme that does not, by SDs of change of each."""
+    rng = np.random.default_rng(8)
+    arms = ["programme"] * 12 + ["control"] * 12
+    base = rng.normal(-0.3, 0.5, 24)
+    change = np.where(np.arange(24) < 12, rng.normal(0.9, 1.0, 24), rng.normal(0.3, 0.1, 24))
+    rate = 1 / (1 + np.exp(-np.stack([base, base + change], axis=-1)))
+    one, two = (counts(arms, rng.binomial(60, rate), 60, name) for name in ("x", "y"))
+    table = {name: one[name] + two[name] for name in one}
+    return Study.from_long(table, options=StudyOptions(priors=BY_ARM))
+
+
+def test_the_spread_of_change_is_that_of_the_arm(apart):
+    fit = pdsim.fit(apart, engine="laplace", seed=3, draws=1000, chains=1)
+    assert fit.attrs["convergence"] == "passed"
+    posterior = fit["posterior"].to_dataset()
+    spread = posterior["sd_change_facility"]
+    assert spread["arm"].to_numpy().tolist() == ["control", "programme"]
+    assert float((spread.sel(arm="programme") > spread.sel(arm="control")).mean()) > 0.99
+    rows = _hyper(posterior)
+    named = [n for n in rows["parameter"].to_numpy().tolist() if n.startswith("sd_change_facility")]
+    assert named == ["sd_change_facility: control", "sd_change_facility: programme"]
+    means = rows["mean"].sel(parameter=named).to_numpy()
+    np.testing.assert_allclose(means, spread.mean(SAMPLE).to_numpy())
+
+
+def test_a_control_is_expected_to_change_by_the_spread_of_controls(apart):
+    """`effect` and the mean of an unseen control, written out with NumPy."""
+    fit = pdsim.fit(apart, engine="laplace", seed=3, draws=400, chains=1)
+    p = {str(n): v.to_numpy()[0] for n, v in fit["posterior"].to_dataset().data_vars.items()}
+    arm, t = apart.control == 0, p["sd_change_facility"]
+    own = np.where(arm, t[:, 1:], t[:, :1])
+    slope = p["corr_facility"][:, None] / p["sd_baseline_facility"][:, None]
+    logit = p["eta_expected"] - slope[..., None] * (own * p["baseline_facility"])[..., None]
+    logit += slope[..., None] * (t[:, :1] * p["baseline_facility"])[..., None]
+    logit[:, arm] -= p["arm_effect"][:, None]
+    inner = p["sd_change_indicator"] ** 2 * (1 - p["corr_indicator"] ** 2)
+    variance = t[:, :1] ** 2 * (1 - p["corr_facility"][:, None] ** 2) + inner
+    v, mass = np.polynomial.hermite_e.hermegauss(21)  # the engine's own rule
+    sd = np.sqrt(variance)[:, None, :, None]
+    mean = expit(logit[..., None] + sd * v) @ (mass / mass.sum())
+    found = expected_endline(fit, as_control=True).to_numpy()[0]
+    np.testing.assert_allclose(found, mean, rtol=1e-9)
+    variance = own[..., None] ** 2 * (1 - p["corr_facility"][:, None, None] ** 2) + inner[:, None]
+    mean = expit(p["eta_expected"][..., None] + np.sqrt(variance)[..., None] * v)
+    np.testing.assert_allclose(
+        expected_endline(fit).to_numpy()[0], mean @ (mass / mass.sum()), rtol=1e-9
+    )
+    unseen = composite_level(fit) - beyond_unseen_control(fit, seed=1).to_numpy()[0] / 100
+    exact = found[:, arm].mean(axis=2)
+    off = (unseen - exact).mean(axis=0) / (unseen - exact).std(axis=0) * np.sqrt(len(exact))
+    assert np.abs(off).max() < 4.5
+    # two indicators of one facility: its own share of the variance is common to both
+    spread = (unseen - exact).var() / _unseen_variance(p, logit[:, arm])
+    assert spread == pytest.approx(1.0, abs=5 * np.sqrt(2 / 400))
+
+
+def composite_level(fit):
+    """Return the endline of the programme's facilities, equal weights, (draw, F)."""
+    return pdsim.levels(fit).isel(chain=0, period=1).mean("indicator").to_numpy()
+
+
+def _unseen_variance(p, logit):
+    """Return the variance of an unseen control's mean of two indicators about its mean."""
+    rng = np.random.default_rng(9)
+    left = {
+        "facility": p["sd_change_facility"][:, :1] * np.sqrt(1 - p["corr_facility"][:, None] ** 2),
+        "indicator": p["sd_change_indicator"] * np.sqrt(1 - p["corr_indicator"] ** 2),
+    }
+    z = rng.standard_normal((400, *logit.shape[:2], 1)) * left["facility"][:, None]
+    z = z + rng.standard_normal((400, *logit.shape)) * left["indicator"][:, None]
+    return expit(logit + z).mean(axis=-1).var(axis=0).mean()
+
+
+@pytest.mark.parametrize("estimand", ["effect", "change_net", "effect_change"])
+def test_many_fits_take_the_spread_of_the_arm_too(apart, estimand):
+    """The same draws, the same composites, by another way."""
+    fit = pdsim.fit(apart, engine="laplace", seed=3, draws=400, chains=1)
+    one = pdsim.composite(fit, estimand=estimand).to_numpy()[0]
+    many = pdsim.fit_many([apart], seeds=[3], draws=400, estimand=estimand, keep_draws=True)
+    drawn = many["draws"].transpose("replicate", "weighting", "draw", "facility").to_numpy()[0, 0]
+    np.testing.assert_allclose(drawn, one, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_both_engines_say_the_same_of_the_arms(apart):
+    """Names, dimensions and numbers, within the limits of the panel (experiments/engine_panel)."""
+    nuts, fast = (pdsim.fit(apart, engine=engine, seed=1) for engine in ("nuts", "laplace"))
+    assert (nuts.attrs["engine"], fast.attrs["engine"]) == ("nuts", "laplace")
+    first, second = (tree["posterior"].to_dataset() for tree in (nuts, fast))
+    for name in map(str, second.data_vars):
+        assert first[name].dims == second[name].dims, name
+        for dim in first[name].dims[2:]:
+            assert first[dim].to_numpy().tolist() == second[dim].to_numpy().tolist()
+    for estimand in ("effect", "change_net"):
+        one, two = (pdsim.composite(tree, estimand=estimand) for tree in (nuts, fast))
+        off = (one.mean(SAMPLE) - two.mean(SAMPLE)) / two.std(SAMPLE)
+        ratio = one.std(SAMPLE) / two.std(SAMPLE)
+        assert float(np.abs(off).max()) < 0.10
+        assert 0.95 < float(ratio.min()) <= float(ratio.max()) < 1.05
+    one, two = ((beyond_unseen_control(tree, seed=1) > 0).mean(SAMPLE) for tree in (nuts, fast))
+    assert float(np.abs(one - two).max()) < 0.03
+
+
+def test_a_spread_by_arm_needs_arms(apart):
+    message = "change_spread = 'by_arm' of the priors needs controls, and the study has none"
+    plain = pdsim.load_example("surgical")
+    with pytest.raises(InputError, match=message):
+        pdsim.fit(plain, priors=BY_ARM)
+    with pytest.raises(InputError, match=message):
+        replace(plain, options=replace(plain.options, priors=BY_ARM))
+    # the programme alone has one spread again
+    assert apart.programme.options.priors == Priors()
+    with pytest.raises(ValueError, match="change_spread must be 'shared' or 'by_arm'"):
+        Priors(change_spread="own")
+    with pytest.raises(InputError, match=message):
+        pdsim.Scenario(priors=BY_ARM)
 
 
 def test_without_arm_and_covariates_nothing_is_added_to_the_fit():

@@ -109,3 +109,25 @@ def test_facilities_may_be_of_a_student_t(make_data):
     # a wrong law fails at p < 1e-4; a right one does once in 10,000 seeds, and the seed is fixed
     assert stats.kstest(base, stats.t(5.0).cdf).pvalue > 1e-4
     assert stats.kstest(base, stats.norm.cdf).pvalue < 1e-4
+
+
+def test_facilities_of_each_arm_may_change_with_a_spread_of_their_own(make_data):
+    facilities = 8000
+    data = make_data(
+        facilities=facilities,
+        domains=(0,),
+        arm=np.arange(facilities) % 2,
+        priors=Priors(change_spread="by_arm"),
+    )
+    rng = np.random.default_rng(3)
+    parameters = draw_parameters(data, rng)
+    t, rho = parameters.sd_change["facility"], parameters.corr["facility"]
+    assert t.shape == (2,)
+    eta, expected = draw_eta(parameters, data, rng)
+    for arm in (0, 1):
+        mine = data.arm == arm
+        change = (eta[mine, 0, 1] - eta[mine, 0, 0]).var()
+        left = (eta[mine, 0, 1] - expected[mine, 0]).var()
+        assert change == pytest.approx(t[arm] ** 2, rel=5 * np.sqrt(2 / 4000))
+        assert left == pytest.approx(t[arm] ** 2 * (1 - rho[0] ** 2), rel=5 * np.sqrt(2 / 4000))
+    assert abs(np.log(t[1] / t[0])) > 0.3  # or the two could not be told apart

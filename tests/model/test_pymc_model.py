@@ -49,6 +49,8 @@ def written_out(data, point, family):
         "indicator": np.arange(indicators),
     }
     fixed = [("alpha", prior.alpha), ("beta", prior.beta)][:periods]
+    if data.arm is not None:
+        fixed += [("imbalance", prior.imbalance), ("arm_effect", prior.arm_effect)][:periods]
     total = 0.0
     for name, p in fixed:
         # mu marginalised: integrate it out numerically to check the dense covariance
@@ -57,6 +59,9 @@ def written_out(data, point, family):
         joint = np.exp(given + stats.norm(p.mean, p.mean_sd).logpdf(mus))
         total += np.log(np.trapezoid(joint, dx=gaps))
     mean, change = point["alpha"][None, :], point.get("beta", np.zeros(indicators))[None, :]
+    if data.arm is not None:
+        mean = mean + data.arm[:, None] * point["imbalance"]
+        change = change + data.arm[:, None] * point["arm_effect"]
     expected, root = change, 1.0
     if data.facility_df is not None:
         half_df, gamma = data.facility_df / 2, point["tail_facility"]
@@ -70,6 +75,8 @@ def written_out(data, point, family):
             t, half = point[f"sd_change_{level}"], point[f"corr_{level}_half"]
             rho = 2 * half - 1
             total += np.sum(scale_logpdf(kind, t)) + np.sum(stats.beta(2, 2).logpdf(half))
+            if level == "facility" and prior.change_spread == "by_arm":
+                t = np.where(data.arm == 1, t[1], t[0])[:, None]
         if level == data.levels[-1]:
             tail = root if level == "facility" else 1.0
             s = s / tail
@@ -87,6 +94,8 @@ def written_out(data, point, family):
             zc = zc / tail
             change = change + t * (rho * zb + np.sqrt(1 - rho**2) * zc)[:, index]
             expected = expected + t * rho * zb[:, index]
+        if level == "facility":
+            point["baseline_facility"] = s * zb[:, 0]
     share, offset = centring_and_offset(data)
 
     def cells(name, mean, sd, period):
@@ -105,6 +114,8 @@ def written_out(data, point, family):
         total += density
         etas.append(eta1)
         point["eta_expected"] = eta0 + expected + foreseen
+        if data.levels[-1] == "facility":
+            point["baseline_facility"] = (eta0 - mean)[:, 0]
     eta = np.stack(etas, axis=-1)
     eta = np.broadcast_to(eta, data.shape)
     if data.kind == "scores":
@@ -134,6 +145,8 @@ def written_out(data, point, family):
         ("half_normal", {"domains": (0, 0, 0), "correlation": 0.2, "visit_sd": 0.4}),
         ("half_t", {"domains": (0, 0, 1), "facility_df": 4.0}),
         ("half_t", {"domains": (0,), "facility_df": 4.0}),
+        ("half_t", {"domains": (0, 0, 1), "arm": (0, 1, 1, 0), "by_arm": True}),
+        ("half_t", {"domains": (0,), "arm": (0, 1, 0, 0), "by_arm": True, "facility_df": 4.0}),
         ("exponential", {"domains": (0, 1, 2)}),
         ("half_cauchy", {"domains": (0,)}),
         ("inverse_gamma_variance", {"domains": (0,), "periods": 1}),
@@ -142,6 +155,7 @@ def written_out(data, point, family):
     ],
 )
 def test_density_is_the_one_written_down(make_data, shape, family):
+    shape = dict(shape)
     scale = FAMILIES["half_normal" if family == "pooled" else family][0]
     names = [
         f"sd_{k}_{n}" for k in ("baseline", "change") for n in ("facility", "domain", "indicator")
@@ -152,6 +166,7 @@ def test_density_is_the_one_written_down(make_data, shape, family):
     priors = Priors(
         # one spread for all indicators with the first family, of each its own with the others
         indicator_spread="shared" if family == "half_normal" else "own",
+        change_spread="by_arm" if shape.pop("by_arm", False) else "shared",
         alpha=MeanPrior(mean=-0.5, mean_sd=1.2, sd=0.8),
         beta=MeanPrior(mean=0.4, mean_sd=0.9, sd=0.6),
         **scales,
@@ -186,7 +201,8 @@ def test_density_is_the_one_written_down(make_data, shape, family):
         name = model.rvs_to_values[variable].name
         transformed[name] = unbounded[name.removeprefix(variable.name)](point[variable.name])
     assert float(density(transformed)) == pytest.approx(expected, rel=1e-9)
-    named = [n for n in ("eta", "eta_expected") if n in model.named_vars]
+    names = ("eta", "eta_expected", "baseline_facility")
+    named = [n for n in names if n in model.named_vars]
     outputs = model.replace_rvs_by_values([model[n] for n in named])
     drawn = model.compile_fn(
         outputs, inputs=model.value_vars, mode="FAST_COMPILE", on_unused_input="ignore"

@@ -40,6 +40,19 @@ def test_a_pilot_fills_the_scenario(fit):
     Scenario(**(stated(found) | drawn))
 
 
+def test_new_facilities_change_as_those_of_the_programme():
+    _, study = simulate(replace(TRUTH, controls=12, estimand="effect"), seed=5)
+    priors = pdsim.Priors(change_spread="by_arm")
+    apart = pdsim.fit(study, engine="laplace", priors=priors, seed=1)
+    found = scenario_of_pilot(apart)
+    spread = apart["posterior"]["sd_change_facility"].sel(arm="programme")
+    assert found["sd_change_facility"] == pytest.approx(spread.median().item(), abs=1e-4)
+    assert found["priors"]["change_spread"] == "shared"
+    base = Scenario(**stated(found))
+    values = [from_pilot(base, apart, seed=1)(n)["sd_change_facility"] for n in range(100)]
+    assert np.isin(np.round(values, 10), np.round(spread.to_numpy(), 10)).all()
+
+
 def stated(found):
     return {name: value for name, value in found.items() if name != "priors"}
 

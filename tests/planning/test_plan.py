@@ -103,6 +103,8 @@ def test_draws_from_priors_make_scenarios():
     sd = np.array([settings["sd_change_facility"] for settings in drawn])
     # half-normal of scale 1: mean sqrt(2 / pi), SD 0.603
     assert abs(sd.mean() - np.sqrt(2 / np.pi)) < 4 * 0.603 / np.sqrt(300)
+    with pytest.raises(InputError, match="a plan has one SD of change"):
+        from_priors(base, Priors(change_spread="by_arm"), seed=1)
 
 
 def test_a_plan_is_reproducible_and_complete(tmp_path):

@@ -45,6 +45,9 @@ def test_engine_and_priors_matter_to_posterior_rules_only():
     for name, value in other.items():
         assert changed(fitted, replace(fitted, **{name: value})) == ["fit_key", "decision_key"]
     assert changed(fitted, replace(fitted, rule="expected_rank")) == ["decision_key"]
+    arms = replace(fitted, controls=4)
+    apart = replace(arms, priors=Priors(change_spread="by_arm"))
+    assert changed(arms, apart) == ["fit_key", "decision_key"]
 
 
 @pytest.mark.parametrize(

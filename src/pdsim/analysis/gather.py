@@ -232,11 +232,12 @@ def _hyper(posterior: xr.Dataset) -> xr.Dataset:
     draws = xr.Dataset()
     for name in (str(n) for n in posterior.data_vars if str(n).startswith(("sd_", "corr_"))):
         value = posterior[name]
-        if "indicator" not in value.dims:
+        several = [dim for dim in ("indicator", "arm") if dim in value.dims]
+        if not several:
             draws[name] = value
-            continue
-        for own in posterior["indicator"].to_numpy():
-            draws[f"{name}: {own}"] = value.sel(indicator=own, drop=True)
+        for dim in several:
+            for own in posterior[dim].to_numpy():
+                draws[f"{name}: {own}"] = value.sel({dim: own}, drop=True)
     names = [str(n) for n in draws.data_vars]
     table = mean_and_interval(draws.to_dataarray("parameter"))
     if posterior.sizes["chain"] > 1:

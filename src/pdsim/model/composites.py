@@ -175,7 +175,8 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     """Return the endline level expected from the baseline alone, with `as_control` by a control.
 
     For counts E_v expit(eta_expected + v), v ~ N(0, sum over levels of t^2 (1 - rho^2)), by
-    Gauss-Hermite quadrature; for scores the linear predictor itself.
+    Gauss-Hermite quadrature; for scores the linear predictor itself. Where each arm has a t of its
+    own, that of the facility's, or with `as_control` that of controls.
 
     Returns
     -------
@@ -184,22 +185,17 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     posterior = fit["posterior"]
     expected: xr.DataArray = posterior["eta_expected"]  # type: ignore[assignment]
     if as_control:
-        labels = fit["constant_data"]["arm"].to_numpy()
-        arm = xr.DataArray(
-            (labels == PROGRAMME).astype(float),
-            dims="facility",
-            coords={"facility": expected["facility"].to_numpy()},
-        )
-        expected = (expected - arm * posterior["arm_effect"]).transpose(*expected.dims)
+        expected = expected_of_control(fit)
     if fit.attrs["kind"] == "scores":
         constant = fit["constant_data"]
         return (constant["center"] + constant["scale"] * expected).transpose(*expected.dims)
     # Student-t effects of the facilities have a spread of each one's own
     tails = "factor_facility" in posterior
     factor = {"facility": posterior["factor_facility"] ** 2} if tails else {}
+    spread = {"facility": _facility_spread(fit, as_control=as_control)}
     variance = sum(
         factor.get(level, 1.0)
-        * posterior[f"sd_change_{level}"] ** 2
+        * spread.get(level, posterior[f"sd_change_{level}"]) ** 2
         * (1.0 - posterior[f"corr_{level}"] ** 2)
         for level in ("facility", "domain", "indicator")
         if f"sd_change_{level}" in posterior
@@ -211,6 +207,46 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     for node, mass in zip(nodes, masses, strict=True):
         total += mass * xr.apply_ufunc(expit, expected + node * sd)
     return total
+
+
+def expected_of_control(fit: xr.DataTree) -> xr.DataArray:
+    """Return the endline logit expected of a control with the baseline of each facility.
+
+    Without the effect of the arm. Where each arm has an SD of change t of its own, the change
+    follows the facility's own effect on its baseline by rho t / s with the t of controls.
+
+    Returns
+    -------
+    xarray.DataArray (chain, draw, facility, indicator)
+        On the standardised scale for scores.
+    """
+    posterior = fit["posterior"].to_dataset()
+    expected = posterior["eta_expected"]
+    labels = fit["constant_data"]["arm"].to_numpy()
+    arm = xr.DataArray(
+        (labels == PROGRAMME).astype(float),
+        dims="facility",
+        coords={"facility": expected["facility"].to_numpy()},
+    )
+    found = expected - arm * posterior["arm_effect"]
+    if "baseline_facility" in posterior:
+        own, other = (_facility_spread(fit, as_control=of) for of in (False, True))
+        slope = posterior["corr_facility"] * (other - own) / posterior["sd_baseline_facility"]
+        found = found + slope * posterior["baseline_facility"]
+    return found.transpose(*expected.dims)
+
+
+def _facility_spread(fit: xr.DataTree, *, as_control: bool) -> xr.DataArray:
+    """Return the SD of change between facilities, with one of each arm that of every facility."""
+    posterior = fit["posterior"].to_dataset()
+    spread = posterior["sd_change_facility"]
+    if "arm" not in spread.dims:
+        return spread
+    if as_control:
+        return spread.sel(arm=CONTROL, drop=True)
+    labels = fit["constant_data"]["arm"].to_numpy()
+    arm = xr.DataArray(labels, dims="facility", coords={"facility": posterior["facility"]})
+    return spread.sel(arm=arm).drop_vars("arm")
 
 
 def resolve_weights(weights: Weights, level: xr.DataArray) -> xr.DataArray:

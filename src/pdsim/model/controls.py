@@ -7,7 +7,14 @@ import xarray as xr
 from scipy.special import expit
 
 from pdsim.errors import InputError, Problem
-from pdsim.model.composites import Weights, composite, in_arm, levels, resolve_weights
+from pdsim.model.composites import (
+    Weights,
+    composite,
+    expected_of_control,
+    in_arm,
+    levels,
+    resolve_weights,
+)
 from pdsim.study.facilities import CONTROL, PROGRAMME
 from pdsim.terms.kinds import kind_named
 
@@ -73,7 +80,7 @@ def beyond_unseen_control(fit: xr.DataTree, *, weights: Weights = None, seed: in
     level = levels(fit)
     weight = resolve_weights(weights, level)
     posterior, kind = fit["posterior"].to_dataset(), kind_named(fit.attrs["kind"])
-    expected = in_arm(fit, posterior["eta_expected"], PROGRAMME) - posterior["arm_effect"]
+    expected = in_arm(fit, expected_of_control(fit), PROGRAMME)
     expected = expected.transpose("chain", "draw", "facility", "indicator")
     eta = expected + _left_open(posterior, expected, np.random.default_rng(seed))
     if kind.name == "counts":
@@ -100,7 +107,10 @@ def _left_open(
     for level, place in places.items():
         if f"sd_change_{level}" not in posterior:
             continue
-        sd = posterior[f"sd_change_{level}"] * np.sqrt(1.0 - posterior[f"corr_{level}"] ** 2)
+        change = posterior[f"sd_change_{level}"]
+        if "arm" in change.dims:
+            change = change.sel(arm=CONTROL, drop=True)
+        sd = change * np.sqrt(1.0 - posterior[f"corr_{level}"] ** 2)
         z = rng.standard_normal((*expected.shape[:-1], int(place.max()) + 1))[..., place]
         total = total + (sd * expected.copy(data=z)).transpose(*expected.dims)
     return total

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from pdsim.arraytypes import Bools, Floats, Ints
+from pdsim.errors import InputError
 from pdsim.priors import Priors
 from pdsim.study import Study
 
@@ -158,6 +159,12 @@ class ModelData:
         """Whether every indicator has standard deviations and a correlation of its own."""
         return self.priors.indicator_spread == "own" and "indicator" in self.levels
 
+    @property
+    def change_by_arm(self) -> bool:
+        """Whether the facilities of each arm have a standard deviation of change of their own."""
+        two = self.arms == 2 and self.shape[2] == 2
+        return self.priors.change_spread == "by_arm" and two
+
 
 def model_data(study: Study, priors: Priors | None = None) -> ModelData:
     """Return the arrays that an engine fits.
@@ -167,7 +174,16 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
     study : Study
     priors : Priors, optional
         Default: the study's own, else ``Priors()``.
+
+    Raises
+    ------
+    InputError
+        If the priors are by arm and the study has no controls.
     """
+    priors = priors or study.options.priors or Priors()
+    problems = priors.arm_problems(controls=study.control is not None)
+    if problems:
+        raise InputError(problems)
     data = study.effective_data()
     indicators = data.sizes["indicator"]
     lower = (data["direction"] == "lower").to_numpy()[:, None]
@@ -198,7 +214,7 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         weight=data["weight"].to_numpy().astype(float),
         center=center,
         scale=scale,
-        priors=priors or study.options.priors or Priors(),
+        priors=priors,
         visits=visits,
         facility_df=study.options.facility_df,
         arm=None if study.control is None else 1 - study.control.astype(np.int64),

@@ -20,6 +20,7 @@ from pdsim.priors import Priors
 from pdsim.provenance import versions
 from pdsim.settings import to_mapping
 from pdsim.study import Study, study_to_dataset
+from pdsim.study.facilities import CONTROL, PROGRAMME
 from pdsim.study.options import Engine
 
 _LOG: Final = logging.getLogger(__name__)
@@ -73,8 +74,10 @@ def fit(
         periods); ``alpha``, ``beta`` (indicator), with controls theirs, and ``imbalance``,
         ``arm_effect`` (indicator); ``covariate_level``, ``covariate_change`` (covariate);
         ``sd_*`` and ``corr_*``, those of the indicator
-        level (indicator) where every indicator has its own; with Student-t effects
-        ``factor_facility`` (facility), by which a facility's own spread exceeds that of the others.
+        level (indicator) where every indicator has its own; with ``change_spread = "by_arm"``
+        ``sd_change_facility`` (arm) and ``baseline_facility`` (facility), the effect of the
+        facility as a whole on its baseline; with Student-t effects ``factor_facility`` (facility),
+        by which a facility's own spread exceeds that of the others.
         ``sample_stats``, ``constant_data`` (the study), and attributes ``engine``, ``seed``,
         ``convergence`` (``passed`` or what failed) and ``gates`` (JSON).
 
@@ -136,6 +139,7 @@ def fit(
 def _fit_laplace(
     data: ModelData, *, draws: int, seed: int
 ) -> tuple[xr.Dataset, xr.Dataset, tuple[Gate, ...], float]:
+    from pdsim.model.laplace.hyper import BY_ARM
     from pdsim.model.laplace.sample import MOST_WEIGHTED, STEPS, sample_laplace
 
     # draws of thousands of facilities fill the memory long before they are too few
@@ -153,8 +157,11 @@ def _fit_laplace(
         "covariate_level": ("covariate",),
         "covariate_change": ("covariate",),
         "factor_facility": ("facility",),
+        "baseline_facility": ("facility",),
     }
     arrays = result.draws()
+    if data.change_by_arm:
+        dims[BY_ARM] = ("arm",)
     posterior = xr.Dataset(
         {
             # standard deviations and correlations of the indicators' own
@@ -173,6 +180,8 @@ def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Datase
         for name in ("facility", "indicator", "period", "covariate")
         if name in posterior.dims
     }
+    if "arm" in posterior.dims:
+        labels["arm"] = np.array([CONTROL, PROGRAMME])
     posterior = posterior.drop_vars(list(posterior.coords)).assign_coords(
         {
             "chain": np.arange(posterior.sizes["chain"]),

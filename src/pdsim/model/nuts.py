@@ -10,7 +10,7 @@ import nutpie
 import xarray as xr
 
 from pdsim.model.data import ModelData
-from pdsim.model.pymc_model import FIXED, build_model, centring_and_offset
+from pdsim.model.pymc_model import BASELINE, FIXED, build_model, centring_and_offset
 
 TARGET_ACCEPT = 0.95
 
@@ -116,6 +116,6 @@ def _compile(shape: _Shape) -> Any:
 
 def _kept(name: str) -> bool:
     """Keep what `fit` documents, not the standardised effects behind it."""
-    if name in FIXED or name in {"eta", "eta_expected", "factor_facility"}:
+    if name in FIXED or name in {"eta", "eta_expected", "factor_facility", BASELINE}:
         return True
     return name.startswith(("sd_", "corr_")) and not name.endswith(("_half", "_squared"))

@@ -27,7 +27,8 @@ class Parameters:
     alpha, beta : ndarray (K,)
     sd_baseline, sd_change, corr : dict of level to ndarray (1,) or (K,)
         Levels ``facility``, ``domain``, ``indicator``; only those of the study. One number for
-        each indicator where these have their own.
+        each indicator where these have their own; two of change between facilities, controls
+        first, where the arms do.
     imbalance, arm_effect : ndarray (K,) or None
         None without controls.
     covariate_level, covariate_change : ndarray (C,) or None
@@ -55,6 +56,7 @@ def draw_parameters(data: ModelData, rng: np.random.Generator) -> Parameters:
         rng=rng,
         arms=data.arms,
         covariates=data.covariate_values.shape[1],
+        change_by_arm=data.change_by_arm,
     )
 
 
@@ -67,6 +69,7 @@ def parameters_of(
     rng: np.random.Generator,
     arms: int = 1,
     covariates: int = 0,
+    change_by_arm: bool = False,
 ) -> Parameters:
     """Draw parameters from priors.
 
@@ -81,17 +84,20 @@ def parameters_of(
     rng : Generator
     arms, covariates : int
         2 arms with controls.
+    change_by_arm : bool
+        Whether facilities of each arm have a standard deviation of change of their own.
     """
     number = {n: indicators if n == "indicator" and own_spread else 1 for n in levels}
+    changes = number | ({"facility": 2} if change_by_arm else {})
 
-    def scales(stem: str) -> dict[str, Floats]:
+    def scales(stem: str, number: dict[str, int]) -> dict[str, Floats]:
         return {n: _draw_scale(priors.scale(f"{stem}_{n}"), number[n], rng) for n in levels}
 
     drawn = Parameters(
         alpha=_draw_means(priors.alpha, indicators, rng),
         beta=_draw_means(priors.beta, indicators, rng),
-        sd_baseline=scales("sd_baseline"),
-        sd_change=scales("sd_change"),
+        sd_baseline=scales("sd_baseline", number),
+        sd_change=scales("sd_change", changes),
         corr={n: _draw_corr(priors, n, number[n], rng) for n in levels},
     )
     if arms == 2:
@@ -141,6 +147,8 @@ def draw_eta(
         index = columns[level]
         z = rng.standard_normal((2, facilities, index.max() + 1))
         rho, sd_change = parameters.corr[level], parameters.sd_change[level]
+        if level == "facility" and sd_change.size == 2:
+            sd_change = sd_change[data.arm_codes][:, None]
         if level == "facility" and data.facility_df is not None:
             df = data.facility_df
             z = z / np.sqrt(rng.chisquare(df, (facilities, 1)) / df)

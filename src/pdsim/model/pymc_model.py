@@ -7,7 +7,8 @@ For facility i, indicator k in domain d(k):
 
 with G_i = 1 in the programme where there are controls, covariates x_i where there are any, and
 (baseline, change) bivariate normal at each level, at the innermost one with standard deviations
-and a correlation of each indicator's own (or one for all). Counts:
+and a correlation of each indicator's own (or one for all); the standard deviation of t may be one
+of each arm. Counts:
 y ~ Binomial(n, expit(eta)). Scores: mean ~ N(eta, se^2).
 """
 
@@ -28,6 +29,9 @@ FIXED: Final = (
     *("beta", "arm_effect", "covariate_change"),
 )
 """The fixed effects of the baseline and of the change, by their names in the posterior."""
+
+BASELINE: Final = "baseline_facility"
+"""Each facility's effect as a whole on its baseline, by which a control's change is foreseen."""
 
 # With fastmath the same seed gives other draws on a cold and on a warm compile cache.
 pytensor.config.numba__fastmath = False
@@ -96,6 +100,7 @@ def _coords(data: ModelData) -> dict[str, range]:
         "facility": range(facilities),
         "indicator": range(indicators),
         "period": range(periods),
+        **({"arm": range(2)} if data.change_by_arm else {}),
         "domain": range(data.domains),
         "case_group": range(max(int(data.case_group.max()) + 1, 1)),
         **({} if data.covariates is None else {"covariate": range(data.covariates.shape[1])}),
@@ -135,10 +140,14 @@ def _outer_effects(
         return effects[:, None] if level == "facility" else effects[:, data.domain]
 
     z_baseline = _tailed(level, data, pm.Normal(f"z_baseline_{level}", dims=dims))
-    baseline = spread(_sd("baseline", level, data) * z_baseline)
+    effect = _sd("baseline", level, data) * z_baseline
+    baseline = spread(effect)
     if data.shape[2] == 1:
         return baseline, None, None
     sd_change, corr = _sd("change", level, data), _corr(level, data)
+    if _by_arm(level, data):
+        sd_change = sd_change[data.arm_codes]
+        pm.Deterministic(BASELINE, effect, dims="facility")
     z_change = _tailed(level, data, pm.Normal(f"z_change_{level}", dims=dims))
     expected = sd_change * corr * z_baseline
     change = expected + sd_change * pt.sqrt(1 - corr**2) * z_change
@@ -163,7 +172,11 @@ def _cells(
     )
     if change is None:
         return [eta0]
-    sd_change, corr = _tailed(level, data, _sd("change", level, data)), _corr(level, data)
+    sd_change, corr = _sd("change", level, data), _corr(level, data)
+    if _by_arm(level, data):
+        sd_change = sd_change[data.arm_codes, None]
+        pm.Deterministic(BASELINE, (eta0 - mean)[:, 0], dims="facility")
+    sd_change = _tailed(level, data, sd_change)
     foreseen = sd_change * corr * (eta0 - mean) / sd_baseline
     eta1 = _partly_centred(
         "cell_endline",
@@ -215,7 +228,8 @@ def _tailed(level: str, data: ModelData, values: pt.TensorVariable) -> pt.Tensor
 
 def _sd(kind: str, level: str, data: ModelData) -> pt.TensorVariable:
     name = f"sd_{kind}_{level}"
-    return _scale(name, data.priors.scale(name), _own_dims(level, data))
+    apart = kind == "change" and _by_arm(level, data)
+    return _scale(name, data.priors.scale(name), ("arm",) if apart else _own_dims(level, data))
 
 
 def _corr(level: str, data: ModelData) -> pt.TensorVariable:
@@ -223,6 +237,11 @@ def _corr(level: str, data: ModelData) -> pt.TensorVariable:
     dims = _own_dims(level, data)
     half = pm.Beta(f"corr_{level}_half", eta, eta, dims=dims)
     return pm.Deterministic(f"corr_{level}", 2 * half - 1, dims=dims)
+
+
+def _by_arm(level: str, data: ModelData) -> bool:
+    """Return whether each arm has a standard deviation of change of its own at the level."""
+    return level == "facility" and data.change_by_arm
 
 
 def _own_dims(level: str, data: ModelData) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pdsim.planning.uncertain import LARGEST_SD, DrawSettings, generator, levels
 from pdsim.simulation import Scenario
 from pdsim.simulation.labelling import numbered, simulated_scores
 from pdsim.study import Study, study_from_dataset
+from pdsim.study.facilities import PROGRAMME
 from pdsim.terms.criteria import parse_criterion, score_names
 
 _DIGITS: Final = 4
@@ -74,7 +75,8 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
         "m": study.m,
         **_weights(study),
         **_cases(study),
-        "priors": json.loads(fit.attrs["priors"]),
+        # a scenario has one spread of change, and controls only where it states them
+        "priors": json.loads(fit.attrs["priors"]) | {"change_spread": "shared"},
         **_criteria(study),
     }
     for name in flat:
@@ -139,6 +141,8 @@ def _posterior(fit: xr.DataTree) -> xr.Dataset:
             alpha=posterior["alpha"] + posterior["imbalance"],
             beta=posterior["beta"] + posterior["arm_effect"],
         )
+    if "arm" in posterior.dims:
+        posterior = posterior.sel(arm=PROGRAMME, drop=True)
     names = [name for name in posterior if name in ("alpha", "beta") or _is_hyper(str(name))]
     return posterior[names].stack(sample=("chain", "draw")).transpose("sample", ...)
 

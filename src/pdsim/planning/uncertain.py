@@ -123,8 +123,16 @@ def from_priors(scenario: Scenario, priors: Priors, *, seed: int) -> DrawSetting
         Counts; its effect levels decide which parameters exist.
     priors : Priors
     seed : int
+
+    Raises
+    ------
+    InputError
+        If they have a standard deviation of change by arm, which a scenario has not.
     """
     need_counts(scenario)
+    if priors.change_spread == "by_arm":
+        rule = "design priors with change_spread = 'by_arm': a plan has one SD of change"
+        raise InputError(Problem(rule=rule, cure="leave change_spread out of them"))
 
     own = priors.indicator_spread == "own"
 

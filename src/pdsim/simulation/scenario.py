@@ -415,6 +415,8 @@ def _canonical(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
+        if value.get("change_spread") == "shared":  # what all priors of older keys have
+            value = {key: item for key, item in value.items() if key != "change_spread"}
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_canonical(item) for item in value]
@@ -537,6 +539,8 @@ def _arms(scenario: Scenario) -> Iterator[Problem]:
             rule=f"{len(slopes)} covariates are too many for {scenario.observed_facilities} "
             "facilities: at most one for every five"
         )
+    if isinstance(scenario.priors, Priors):
+        yield from scenario.priors.arm_problems(controls=scenario.controls > 0)
     if scenario.imbalance and not scenario.controls:
         yield Problem(rule="imbalance speaks of controls", cure="set controls to 1 or more")
     if not (scenario.controls or slopes):

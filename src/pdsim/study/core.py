@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Bools
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
+from pdsim.priors import Priors
 from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
 from pdsim.study.facilities import (
@@ -116,6 +117,8 @@ class Study:
             found.take(_criteria_problems(self))
         if self.kind == "scores" and self.options.visit_sd is not None:
             found.add("visit_sd is for counts; the standard errors of scores hold it", "remove it")
+        if isinstance(self.options.priors, Priors):
+            found.take(self.options.priors.arm_problems(controls=self.control is not None))
         found.refuse()
 
     @classmethod
@@ -232,7 +235,11 @@ class Study:
         rounds = self.rounds
         if rounds is not None:
             rounds = rounds.sel(facility=rounds["facility"].isin(kept["facility"]))
-        return replace(self, data=kept.drop_vars(gone, errors="ignore"), rounds=rounds)
+        options = self.options
+        if options.priors is not None:
+            options = replace(options, priors=replace(options.priors, change_spread="shared"))
+        kept = kept.drop_vars(gone, errors="ignore")
+        return replace(self, data=kept, options=options, rounds=rounds)
 
     @property
     def case_correlation(self) -> float | None:

@@ -255,7 +255,9 @@ class StudyOptions:
     notes : tuple of str
         Sentences to print with every result.
     priors : Priors or None
-        ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``.
+        ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``, or,
+        with controls, ``change_spread = "by_arm"``: changes of facilities spread otherwise in the
+        programme than among controls.
     robustness : Robustness
         ``[robustness]``: which other weights, scales, left-out indicators, priors, design effects
         and correlations are plausible.

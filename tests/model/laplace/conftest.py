@@ -20,6 +20,14 @@ def named(data: ModelData, values: np.ndarray) -> dict[str, np.ndarray]:
     return {name: values[part] for name, part in hyper_slices(data).items()}
 
 
+def change_of(data: ModelData, values: dict[str, np.ndarray], level: str, i: int) -> np.ndarray:
+    """Return the standard deviation of change at the level, () or (K,), of facility i."""
+    found = np.asarray(values.get(f"sd_change_{level}", 0.0))
+    if level == "facility" and data.priors.change_spread == "by_arm" and found.size == 2:
+        return found[data.arm[i]]
+    return found
+
+
 def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return A and the offset of (eta, z): rows (F*K*T eta, then F*G*T shocks)."""
     facilities, indicators, periods = data.shape
@@ -50,12 +58,10 @@ def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, 
                 block[cell[i, :, first:].ravel()] = slope.sd * data.covariates[i]
             blocks.append(block)
     for level in data.levels:
-        s, t, rho = (
+        s, rho = (
             np.broadcast_to(values.get(f"{stem}_{level}", 0.0), indicators)
-            for stem in ("sd_baseline", "sd_change", "corr")
+            for stem in ("sd_baseline", "corr")
         )
-        # the loadings of two standard normals: baseline, and what is left of the change
-        loads = np.array([[s, 0 * s], [s + rho * t, t * np.sqrt(1 - rho**2)]])[:periods]
         unit = {
             "facility": np.zeros(indicators, int),
             "domain": data.domain,
@@ -66,6 +72,9 @@ def design(data: ModelData, values: dict[str, np.ndarray]) -> tuple[np.ndarray, 
         count = int(unit.max()) + 1
         block = np.zeros((cells + shocks, facilities * count * 2))
         for i in range(facilities):
+            t = np.broadcast_to(change_of(data, values, level, i), indicators)
+            # the loadings of two standard normals: baseline, and what is left of the change
+            loads = np.array([[s, 0 * s], [s + rho * t, t * np.sqrt(1 - rho**2)]])[:periods]
             for k in range(indicators):
                 at = 2 * (i * count + unit[k])
                 block[cell[i, k], at : at + 2] = factor[i] * loads[..., k]
@@ -251,6 +260,12 @@ def dense_gradient():
 def dense_laplace():
     """Return the oracle: (data, hyperparameters by name) -> dict of arrays."""
     return laplace
+
+
+@pytest.fixture
+def change_spread_of():
+    """Return what gives (data, hyperparameters by name, level, facility) its SD of change."""
+    return change_of
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pdsim.model.laplace.trajectories import evaluate
 from pdsim.priors import MeanPrior, Priors, ScalePrior, SlopePrior
 
 MIXED = Priors(alpha=MeanPrior(mean=-1.0, mean_sd=0.7, sd=1.2), beta=MeanPrior(mean=0.5, sd=0.6))
+BY_ARM = Priors(change_spread="by_arm")
 FAR = Priors(
     imbalance=MeanPrior(mean=0.3, sd=0.7),
     arm_effect=MeanPrior(mean=0.8, mean_sd=0.4, sd=0.3),
@@ -62,6 +63,25 @@ CASES = {
     },
     "t effects, one period": {"facility_df": 4.0, "periods": 1},
     "t effects, arms and covariate": {"facility_df": 4.0, "arm": (0, 0, 1, 1), "covariates": 1},
+    "SD of change by arm": {"arm": (0, 1, 1, 0), "priors": BY_ARM, "missing": 0.2},
+    "SD of change by arm, one indicator": {
+        "arm": (1, 0, 0, 1),
+        "priors": BY_ARM,
+        "domains": (0,),
+    },
+    "SD of change by arm, two levels, cases": {
+        "arm": (1, 1, 0, 0),
+        "priors": Priors(change_spread="by_arm", indicator_spread="shared"),
+        "domains": (0, 0, 0),
+        "correlation": 0.3,
+    },
+    "SD of change by arm, t effects, covariate": {
+        "arm": (0, 1, 0, 1),
+        "priors": BY_ARM,
+        "facility_df": 4.0,
+        "covariates": 1,
+    },
+    "SD of change by arm, one period": {"arm": (0, 0, 1, 1), "priors": BY_ARM, "periods": 1},
     "spreads not pooled": {"priors": Priors(sd_change_indicator=ScalePrior(scale=0.5))},
 }
 
@@ -113,7 +133,11 @@ def _natural_slopes(hyper, x):
 
 
 @pytest.mark.parametrize(
-    "case", ["two domains", "case correlation", "scores", "shared spread", "t effects"]
+    "case",
+    [
+        *("two domains", "case correlation", "scores", "shared spread", "t effects"),
+        *("SD of change by arm", "SD of change by arm, t effects, covariate"),
+    ],
 )
 def test_gradient_is_that_of_differences(make_data, case):
     """With the prior's: every number of x, to what differences of 1e-4 can say."""

@@ -5,12 +5,16 @@ from scipy import stats
 from pdsim.model.laplace.hyper import (
     at_points,
     build_hyper,
+    control_slope,
     expected_variance,
     hyper_slices,
     inverse_softplus,
+    own_slots,
 )
 from pdsim.model.predictive import draw_parameters
 from pdsim.priors import CorrelationPrior, PooledScalePrior, Priors, ScalePrior
+
+BY_ARM = Priors(change_spread="by_arm")
 
 
 def _values(data, x):
@@ -113,12 +117,32 @@ def test_places_of_the_levels(make_data, spread, size):
         assert part.stop - part.start == size.get(name.rpartition("_")[2], 1)
     place = build_hyper(data).place
     stems = ("sd_baseline", "sd_change", "corr")
-    assert place[0].tolist() == [slices[f"{stem}_facility"].start for stem in stems]
-    assert place[1].tolist() == [slices[f"{stem}_domain"].start for stem in stems]
+    assert place[0].tolist() == [*(slices[f"{stem}_facility"].start for stem in stems), -1]
+    assert place[1].tolist() == [*(slices[f"{stem}_domain"].start for stem in stems), -1]
     step = 1 if spread == "own" else 0
     for k in range(4):
         expected = [slices[f"{stem}_indicator"].start + step * k for stem in stems]
-        assert place[2 + k].tolist() == expected
+        assert place[2 + k].tolist() == [*expected, -1]
+
+
+@pytest.mark.parametrize("facility_df", [None, 4.0])
+def test_places_where_each_arm_has_its_own_spread_of_change(make_data, facility_df):
+    arm = (1, 0, 1, 1)
+    data = make_data(priors=BY_ARM, arm=arm, facility_df=facility_df)
+    slices, place = hyper_slices(data), build_hyper(data).place
+    part = slices["sd_change_facility"]
+    assert part.stop - part.start == 2
+    assert place[0].tolist() == [-1, -1, -1, -1]
+    for i, slot in enumerate(own_slots(data)):
+        s, t, rho, factor = place[slot]
+        assert s == slices["sd_baseline_facility"].start
+        assert t == part.start + arm[i]
+        assert rho == slices["corr_facility"].start
+        assert factor == (-1 if facility_df is None else slices["factor_facility"].start + i)
+    # without controls or change there is nothing to tell apart
+    for one in (make_data(priors=BY_ARM), make_data(priors=BY_ARM, arm=arm, periods=1)):
+        assert not own_slots(one).any()
+        assert all(p.stop - p.start in (1, 4) for p in hyper_slices(one).values())
 
 
 def test_squares_of_the_factors_of_t_effects_are_inverse_gamma(make_data):
@@ -133,14 +157,14 @@ def test_squares_of_the_factors_of_t_effects_are_inverse_gamma(make_data):
     assert np.ptp(log_prior - exact) < 1e-9
     # no facility has a slot of cells: the effects stand where the factors can reach them
     place = build_hyper(data).place
-    assert place[:3].tolist() == [[0, -1, -1], [-1, -1, -1], [-1, -1, -1]]
-    assert place[3:, 0].tolist() == [1, 2, 3, 4]
+    assert (place[:3] == -1).all()
+    assert place[3:].tolist() == [[0, -1, -1, n] for n in (1, 2, 3, 4)]
 
 
 def test_the_innermost_level_stands_in_the_cells(make_data):
     data = make_data(domains=(0,), periods=1)
     assert list(hyper_slices(data)) == ["sd_baseline_facility"]
-    assert build_hyper(data).place.tolist() == [[-1, -1, -1], [-1, -1, -1], [0, -1, -1]]
+    assert build_hyper(data).place.tolist() == [[-1] * 4, [-1] * 4, [0, -1, -1, -1]]
 
 
 def test_what_the_baseline_leaves_open_is_each_facility_s_own_with_t_effects(make_data, by_name):
@@ -157,3 +181,18 @@ def test_what_the_baseline_leaves_open_is_each_facility_s_own_with_t_effects(mak
         own = np.outer(v["factor_facility"] ** 2, left["facility"] * np.ones(4))
         np.testing.assert_allclose(found[n], own + left["domain"] + left["indicator"], rtol=1e-12)
     assert expected_variance(make_data(), x[:, :-4]).shape == (3, 1, 4)
+
+
+def test_what_the_baseline_leaves_open_and_foretells_is_that_of_the_arm(make_data, by_name):
+    data = make_data(priors=BY_ARM, arm=(0, 1, 1, 0), domains=(0, 0, 0))
+    x = np.random.default_rng(1).normal(2.0, 0.5, size=(3, build_hyper(data).family.size))
+    found = expected_variance(data, x)
+    control, slope = expected_variance(data, x, as_control=True), control_slope(data, x)
+    for n, row in enumerate(at_points(build_hyper(data), x)[0]):
+        v = by_name(data, row)
+        t, rho, s = (v[f"{stem}_facility"] for stem in ("sd_change", "corr", "sd_baseline"))
+        inner = v["sd_change_indicator"] ** 2 * (1 - v["corr_indicator"] ** 2)
+        for i, own in enumerate((t[0], t[1], t[1], t[0])):
+            np.testing.assert_allclose(found[n, i], own**2 * (1 - rho**2) + inner, rtol=1e-12)
+            np.testing.assert_allclose(control[n, i], t[0] ** 2 * (1 - rho**2) + inner, rtol=1e-12)
+            assert slope[n, i] == pytest.approx(float(rho[0] * (t[0] - own) / s[0]), rel=1e-12)

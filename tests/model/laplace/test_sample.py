@@ -15,6 +15,8 @@ from pdsim.model.laplace.weighting import systematic
 from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors
 
+BY_ARM = Priors(change_spread="by_arm")
+
 
 def _draws_at(data, draws):
     """Return draws with the hyperparameters held at one point, and these."""
@@ -29,7 +31,7 @@ def _draws_at(data, draws):
     return drawn, natural_values(setup.hyper, x)[0]
 
 
-def _expected_rows(data, values, a, offset):
+def _expected_rows(data, values, a, offset, change_spread_of):
     """Return the rows of eta_expected over the oracle's latent vector."""
     facilities, indicators, _ = data.shape
     cell = np.arange(data.observed.size).reshape(data.shape)
@@ -41,14 +43,13 @@ def _expected_rows(data, values, a, offset):
     rows[:, :at] = end[:, :at]
     for level in data.levels:
         count = {"facility": 1, "domain": data.domains, "indicator": indicators}[level]
-        slope = values[f"sd_change_{level}"] * values[f"corr_{level}"]
+        spreads = [change_spread_of(data, values, level, i) for i in range(facilities)]
+        slope = np.array([np.resize(t * values[f"corr_{level}"], indicators) for t in spreads])
         factor = values.get("factor_facility") if level == "facility" else None
         factor = np.ones(facilities) if factor is None else factor
         width = facilities * count * 2
         loads = base[:, at : at + width] != 0
-        rows[:, at : at + width] += (
-            np.outer(factor, np.resize(slope, indicators)).reshape(-1, 1) * loads
-        )
+        rows[:, at : at + width] += (factor[:, None] * slope).reshape(-1, 1) * loads
         at += width
     return rows, offset[cell[..., 1].ravel()]
 
@@ -69,11 +70,15 @@ CASES = {
     "arms and covariate": {"arm": (1, 0, 1), "covariates": 1},
     "t effects": {"facility_df": 4.0},
     "t effects, one level": {"facility_df": 4.0, "domains": (0,)},
+    "SD of change by arm": {"arm": (1, 0, 1), "priors": BY_ARM},
+    "SD of change by arm, one level": {"arm": (1, 0, 1), "priors": BY_ARM, "domains": (0,)},
 }
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_draws_given_hyperparameters(make_data, dense_laplace, dense_design, by_name, case):
+def test_draws_given_hyperparameters(
+    make_data, dense_laplace, dense_design, by_name, change_spread_of, case
+):
     """Normal data make every step exact: the draws have the dense mean and covariance."""
     data = make_data(kind="scores", facilities=3, **CASES[case])
     n = 40_000
@@ -87,7 +92,7 @@ def test_draws_given_hyperparameters(make_data, dense_laplace, dense_design, by_
     assert _covariance_error(flat, covariance) < 4.5
     if data.shape[2] == 2:
         a, offset = dense_design(data, values)
-        rows, start = _expected_rows(data, values, a, offset)
+        rows, start = _expected_rows(data, values, a, offset, change_spread_of)
         cells = a[: data.observed.size]
         weight = np.sqrt(data.size.ravel())[:, None]
         posterior = np.linalg.inv(np.eye(a.shape[1]) + (weight * cells).T @ (weight * cells))
@@ -98,6 +103,17 @@ def test_draws_given_hyperparameters(make_data, dense_laplace, dense_design, by_
         sd = np.sqrt(np.diag(spread))
         assert np.abs((found.mean(axis=0) - mean) / sd).max() < 4.5 / np.sqrt(n)
         assert _covariance_error(found, spread) < 4.5
+    if data.change_by_arm:
+        # the facility's own effect on its baseline: its first normal times s
+        fixed = 2 * (data.arms * data.shape[1])
+        rows = np.zeros((data.shape[0], a.shape[1]))
+        rows[np.arange(data.shape[0]), fixed + 2 * np.arange(data.shape[0])] = values[
+            "sd_baseline_facility"
+        ]
+        spread = rows @ posterior @ rows.T
+        off = (drawn.baseline.mean(axis=0) - rows @ posterior @ residual) / np.sqrt(np.diag(spread))
+        assert np.abs(off).max() < 4.5 / np.sqrt(n)
+        assert _covariance_error(drawn.baseline, spread) < 4.5
 
 
 SHAPES = {
@@ -114,6 +130,12 @@ SHAPES = {
     "t effects": {"facility_df": 4.0},
     "t effects, one indicator": {"facility_df": 4.0, "domains": (0,), "facilities": 8},
     "t effects, one period": {"facility_df": 4.0, "periods": 1},
+    "SD of change by arm": {"arm": (0, 1, 0, 1), "priors": BY_ARM},
+    "SD of change by arm, t effects": {
+        "arm": (0, 1, 0, 1),
+        "priors": BY_ARM,
+        "facility_df": 4.0,
+    },
 }
 
 

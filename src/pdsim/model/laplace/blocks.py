@@ -42,6 +42,9 @@ class Draws(NamedTuple):
     ----------
     eta : ndarray (draw, F, K, T)
     expected : ndarray (draw, F, K)
+    baseline : ndarray (draw, F)
+        Effect of each facility as a whole on its baseline, where facilities differ in its
+        covariance.
     fixed : ndarray (draw, n)
         theta.
     x : ndarray (draw, H)
@@ -52,6 +55,7 @@ class Draws(NamedTuple):
 
     eta: Floats
     expected: Floats
+    baseline: Floats
     fixed: Floats
     x: Floats
     point: Ints
@@ -83,6 +87,7 @@ def allocate_draws(setup: Setup, periods: int, draws: int) -> Draws:
     return Draws(
         eta=np.empty((draws, facilities, indicators, periods)),
         expected=np.empty((draws if periods == 2 else 0, facilities, indicators)),
+        baseline=np.empty((draws if setup.problem.slot.any() else 0, facilities)),
         fixed=np.empty((draws, setup.problem.prior_mean.size)),
         x=np.empty((draws, setup.hyper.family.size)),
         point=np.empty(draws, np.int64),
@@ -239,5 +244,7 @@ def keep_draw(out: Draw, j: int, row: int, drawn: Draws) -> None:
                 drawn.eta[row, i, k, t] = out.eta[i, k, t, j]
             if periods == 2:
                 drawn.expected[row, i, k] = out.expected[i, k, j]
+        if drawn.baseline.shape[0] > 0:
+            drawn.baseline[row, i] = out.baseline[i, j]
     for c in range(drawn.fixed.shape[1]):
         drawn.fixed[row, c] = out.fixed[c, j]

@@ -33,7 +33,7 @@ from pdsim.arraytypes import Floats
 from pdsim.jit import kernel
 from pdsim.model.laplace.design import reduce_shared, run_end
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.hyper import CELL, factor_slot
+from pdsim.model.laplace.hyper import CELL
 from pdsim.model.laplace.lanes import LANES, Lanes, add, clear, fill, fma, load, store
 from pdsim.model.laplace.matrices import cholesky
 from pdsim.model.laplace.problem import LaplaceProblem
@@ -44,22 +44,15 @@ _TOGETHER: Final = 12
 
 
 @kernel
-def own_factor(problem: LaplaceProblem, cov: Floats, i: int) -> Lanes:
-    """Return by what the covariance of the own effects of facility i is multiplied."""
-    slot = factor_slot(cov, problem.size.shape[1], i)
-    return load(cov, (slot, 0)) if slot >= 0 else fill(1.0)
-
-
-@kernel
 def effect_covariance(problem: LaplaceProblem, cov: Floats, i: int) -> Floats:
     """Return the lower triangle of F of facility i, (2 D, 2 D, lane)."""
     effects = 2 * problem.blocks
     prior = np.zeros((effects, effects, LANES))
-    factor = own_factor(problem, cov, i)
+    slot = problem.slot[i]
     for a in range(effects):
         for b in range(a + 1):
             entry = a % 2 + b % 2
-            value = factor * load(cov, (0, entry))
+            value = load(cov, (slot, entry))
             if a // 2 == b // 2:
                 value = value + load(cov, (1, entry))
             store(prior, (a, b), value)
@@ -255,7 +248,7 @@ def factor(problem: LaplaceProblem, work: Work) -> None:
     while first < facilities:
         last = run_end(problem, first, min(first + _TOGETHER, facilities))
         for i in range(first, last):
-            if i == 0 or factor_slot(work.cov, indicators, i) >= 0:
+            if i == 0 or problem.slot[i] != problem.slot[i - 1]:
                 _effect_root(problem, work.cov, i, root)
             clear(outer)
             logdet = logdet + _cells(problem, work, i, outer)

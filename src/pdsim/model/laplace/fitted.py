@@ -16,12 +16,15 @@ class LaplaceResult:
         Logits without the case shock, turned; the standardised scale for scores.
     eta_expected : ndarray (draw, F, K) or None
         Endline expected from the baseline; None with one period.
+    baseline : ndarray (draw, F) or None
+        Effect of each facility as a whole on its baseline; None without an SD of change by arm.
     fixed : dict of str to ndarray (draw, K) or (draw, C)
         Fixed effects by name: ``alpha``, and with two periods ``beta``, the change of controls
         where there are any; ``imbalance`` and ``arm_effect``, how far the programme lies above
         controls at baseline and in change; ``covariate_level`` and ``covariate_change``.
     hyper : dict of str to ndarray (draw,) or (draw, K)
-        Standard deviations and correlations of the levels present, by name; with Student-t effects
+        Standard deviations and correlations of the levels present, by name; with an SD of change by
+        arm ``sd_change_facility`` (draw, 2), controls first; with Student-t effects
         ``factor_facility`` (draw, F).
     ess : float
         Effective number of draws of the composite, the least over facilities.
@@ -39,6 +42,7 @@ class LaplaceResult:
 
     eta: Floats
     eta_expected: Floats | None
+    baseline: Floats | None
     fixed: dict[str, Floats]
     hyper: dict[str, Floats]
     ess: float
@@ -61,6 +65,8 @@ class LaplaceResult:
         arrays = {"eta": self.eta, **self.fixed, **self.hyper}
         if self.eta_expected is not None:
             arrays["eta_expected"] = self.eta_expected
+        if self.baseline is not None:
+            arrays["baseline_facility"] = self.baseline
         return arrays
 
     def diagnostics(self) -> dict[str, float]:

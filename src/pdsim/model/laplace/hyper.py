@@ -14,10 +14,11 @@ The effects of a level have, for the logit pair (baseline, endline), the covaria
 Facilities' effects stand in slot 0, domains' in slot 1, and the cells of indicator k in slot 2 + k:
 a standard deviation that all indicators share is one number of x in K slots.
 
-Student-t effects of the facilities are normal ones with a covariance of each facility's own,
-:math:`s_i^2 G`, where :math:`s_i^2 \sim \mathrm{InvGamma}(\nu/2, \nu/2)` (Lange, Little and Taylor
-1989, doi 10.1080/01621459.1989.10478852). Then :math:`s_i` is one more standard deviation, that of
-slot 2 + K + i, which has :math:`s_i^2` for its g00.
+Where facilities do not have one covariance for all, theirs stand behind the cells: with a standard
+deviation of change by arm that of the controls in slot 2 + K and that of the programme after it.
+Student-t effects are normal ones with a covariance of each facility's own, :math:`s_i^2 G` in slot
+2 + K + i, where :math:`s_i^2 \sim \mathrm{InvGamma}(\nu/2, \nu/2)` (Lange, Little and Taylor
+1989, doi 10.1080/01621459.1989.10478852): :math:`s_i` is one more standard deviation.
 """
 
 import math
@@ -36,6 +37,8 @@ CELL = 2
 """Slot of the first indicator's cells."""
 FACTOR = "factor_facility"
 """Name of the facilities' own factors of the standard deviations of Student-t effects."""
+BY_ARM = "sd_change_facility"
+"""Name of the standard deviation that controls and the programme may have apart, in this order."""
 _FAMILIES = ("half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance")
 _POOLED = len(_FAMILIES)
 CORRELATION = _POOLED + 1
@@ -55,9 +58,9 @@ class Hyper(NamedTuple):
         Scale and shape (or degrees of freedom); LKJ's eta.
     unit : ndarray (H,)
         c; f is c / 50. Unused for correlations.
-    place : ndarray (slot, 3)
-        Where in x the s, t and rho of a slot stand; -1 where they are not there. 2 + K slots, and
-        F more with Student-t effects.
+    place : ndarray (slot, 4)
+        Where in x the s, t, rho and factor of a slot stand; -1 where they are not there. 2 + K
+        slots and those of `own_slots`.
     pool : ndarray (pools, 2)
         First and last + 1 of standard deviations that are pooled.
     pool_parameter : ndarray (pools, 4)
@@ -73,13 +76,15 @@ class Hyper(NamedTuple):
 
 
 def hyper_slices(data: ModelData) -> dict[str, slice]:
-    """Return where in x each hyperparameter stands; several numbers where indicators have own."""
+    """Return where in x each hyperparameter stands; several where indicators or arms have own."""
     stems = ("sd_baseline", "sd_change", "corr") if data.shape[2] == 2 else ("sd_baseline",)
     slices, first = {}, 0
     for level in data.levels:
-        size = data.shape[1] if level == "indicator" and data.own_spread else 1
+        own = data.shape[1] if level == "indicator" and data.own_spread else 1
         for stem in stems:
-            slices[f"{stem}_{level}"] = slice(first, first + size)
+            name = f"{stem}_{level}"
+            size = 2 if name == BY_ARM and data.change_by_arm else own
+            slices[name] = slice(first, first + size)
             first += size
     if data.facility_df is not None:
         slices[FACTOR] = slice(first, first + data.shape[0])
@@ -122,20 +127,31 @@ def build_hyper(data: ModelData) -> Hyper:
     )
 
 
+def own_slots(data: ModelData) -> Ints:
+    """Return the slot of the effects of each facility as a whole (F,): 0 where all have one."""
+    behind = CELL + data.shape[1]
+    if data.facility_df is not None:
+        return behind + np.arange(data.shape[0])
+    if data.change_by_arm:
+        return behind + data.arm_codes
+    return np.zeros(data.shape[0], np.int64)
+
+
 def _place(data: ModelData, slices: dict[str, slice]) -> Ints:
-    factors = slices.get(FACTOR, slice(0, 0))
-    cells = slice(CELL, CELL + data.shape[1])
-    place = np.full((cells.stop + factors.stop - factors.start, 3), -1, np.int64)
-    place[cells.stop :, 0] = np.arange(factors.start, factors.stop)
+    own, cells = own_slots(data), CELL + np.arange(data.shape[1])
+    place = np.full((max(*own, *cells) + 1, 4), -1, np.int64)
     for level in data.levels:
-        slot = {"facility": 0, "domain": 1}.get(level, CELL)
-        # the innermost level stands in the slots of the cells, but for effects with factors
-        inner = level == data.levels[-1] and not (level == "facility" and FACTOR in slices)
-        rows = cells if inner else slice(slot, slot + 1)
+        # the innermost level stands in the slots of the cells, unless facilities differ in it
+        inner = level == data.levels[-1] and not (level == "facility" and own.any())
+        rows: Ints = cells if inner else {"facility": own, "domain": np.ones(1, np.int64)}[level]
         for column, stem in enumerate(("sd_baseline", "sd_change", "corr")):
-            part = slices.get(f"{stem}_{level}")
-            if part is not None:
-                place[rows, column] = np.arange(part.start, part.stop)
+            name = f"{stem}_{level}"
+            if name in slices:
+                numbers = np.arange(slices[name].start, slices[name].stop)
+                apart = name == BY_ARM and data.change_by_arm
+                place[rows, column] = numbers[data.arm_codes] if apart else numbers
+    if FACTOR in slices:
+        place[own, 3] = np.arange(slices[FACTOR].start, slices[FACTOR].stop)
     return place
 
 
@@ -237,7 +253,7 @@ def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
     """Fill `out` (slot, [g00, g01, g11, det], lane); absent levels are zero."""
     clear(out)
     for slot in range(hyper.place.shape[0]):
-        first, second, third = hyper.place[slot]
+        first, second, third, factor = hyper.place[slot]
         if first < 0:
             continue
         s = load(values, (first,))
@@ -248,6 +264,11 @@ def covariances(hyper: Hyper, values: Floats, out: Floats) -> None:
             store(out, (slot, 1), s * s + cross)
             store(out, (slot, 2), s * s + 2.0 * cross + t * t)
             store(out, (slot, 3), s * s * t * t * (1.0 - rho) * (1.0 + rho))
+        if factor >= 0:
+            square = load(values, (factor,)) * load(values, (factor,))
+            for entry in range(3):
+                store(out, (slot, entry), square * load(out, (slot, entry)))
+            store(out, (slot, 3), square * square * load(out, (slot, 3)))
 
 
 @kernel
@@ -257,28 +278,28 @@ def pull_back(hyper: Hyper, values: Floats, slopes: Floats, slot_pull: Floats, o
     `slot_pull` (slot, 3, lane) holds the latter, the second for one of the two equal entries.
     """
     for slot in range(hyper.place.shape[0]):
-        first, second, third = hyper.place[slot]
+        first, second, third, factor = hyper.place[slot]
         if first < 0:
             continue
         s, d00 = load(values, (first,)), load(slot_pull, (slot, 0))
+        t, rho, d01, d11 = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+        if second >= 0:
+            d01, d11 = 2.0 * load(slot_pull, (slot, 1)), load(slot_pull, (slot, 2))
+            t, rho = load(values, (second,)), load(values, (third,))
+        if factor >= 0:
+            own, cross = load(values, (factor,)), s * (s + rho * t)
+            trace = d00 * s * s + d01 * cross + d11 * (2.0 * cross - s * s + t * t)
+            add(out, (factor,), 2.0 * own * trace * load(slopes, (factor,)))
+            d00, d01, d11 = own * own * d00, own * own * d01, own * own * d11
         if second < 0:
             add(out, (first,), 2.0 * s * d00 * load(slopes, (first,)))
             continue
-        d01, d11 = 2.0 * load(slot_pull, (slot, 1)), load(slot_pull, (slot, 2))
-        t, rho = load(values, (second,)), load(values, (third,))
         by_cross = d01 + 2.0 * d11
         by_s = 2.0 * s * (d00 + d01 + d11) + rho * t * by_cross
         by_t = rho * s * by_cross + 2.0 * t * d11
         add(out, (first,), by_s * load(slopes, (first,)))
         add(out, (second,), by_t * load(slopes, (second,)))
         add(out, (third,), s * t * by_cross * load(slopes, (third,)))
-
-
-@kernel
-def factor_slot(cov: Floats, indicators: int, i: int) -> int:
-    """Return the slot of the factor of facility i; -1 where it has none."""
-    slot = CELL + indicators + i
-    return slot if slot < cov.shape[0] else -1
 
 
 @compiled
@@ -312,15 +333,36 @@ def natural_values(hyper: Hyper, x: Floats) -> Floats:
     return at_points(hyper, x)[0]
 
 
-def expected_variance(data: ModelData, x: Floats) -> Floats:
+def expected_variance(data: ModelData, x: Floats, *, as_control: bool = False) -> Floats:
     """Return sum_L t_L^2 (1 - rho_L^2) at the points x (n, H), by facility and indicator.
 
-    It is what the baseline leaves open; (n, F, K), F = 1 where it is the same in all facilities.
+    It is what the baseline leaves open, with `as_control` to a control; (n, F, K), F = 1 where it
+    is the same in all facilities, K = 1 where it is in all indicators.
     """
-    hyper, cells = build_hyper(data), slice(CELL, CELL + data.shape[1])
-    values = natural_values(hyper, x)
-    _, t, rho = hyper.place.T
-    left = np.where(t >= 0, values[:, t] ** 2 * (1.0 - values[:, rho] ** 2), 0.0)
-    factor = values[:, hyper.place[cells.stop :, 0]] if FACTOR in hyper_slices(data) else 1.0
-    above = factor**2 * left[:, :1] + left[:, 1:CELL]
-    return np.asarray(left[:, np.newaxis, cells] + above[:, :, np.newaxis])
+    slices, values = hyper_slices(data), natural_values(build_hyper(data), x)
+    total = np.zeros((len(x), 1, 1))
+    for level in data.levels:
+        t, rho = values[:, slices[f"sd_change_{level}"]], values[:, slices[f"corr_{level}"]]
+        left = t**2 * (1.0 - rho**2)
+        if level == "facility":
+            if data.change_by_arm:
+                left = left[:, np.zeros_like(data.arm_codes) if as_control else data.arm_codes]
+            if FACTOR in slices:
+                left = values[:, slices[FACTOR]] ** 2 * left
+            left = left[:, :, np.newaxis]
+        else:
+            left = left[:, np.newaxis, :]
+        total = total + left
+    return total
+
+
+def control_slope(data: ModelData, x: Floats) -> Floats:
+    """Return by how much more a control's change follows a facility's baseline effect (n, F).
+
+    That is rho (t_control - t_own) / s at the points x (n, H), with an SD of change by arm.
+    """
+    slices, values = hyper_slices(data), natural_values(build_hyper(data), x)
+    s, t, rho = (
+        values[:, slices[f"{stem}_facility"]] for stem in ("sd_baseline", "sd_change", "corr")
+    )
+    return np.asarray(rho * (t[:, :1] - t[:, data.arm_codes]) / s)

@@ -28,7 +28,7 @@ from pdsim.jit import kernel, spliced
 from pdsim.model.laplace.corrections import bounded_exp
 from pdsim.model.laplace.design import facility_means
 from pdsim.model.laplace.elementary import log
-from pdsim.model.laplace.hyper import CELL, Hyper, factor_slot
+from pdsim.model.laplace.hyper import CELL, Hyper
 from pdsim.model.laplace.lanes import (
     LANES,
     Lanes,
@@ -56,6 +56,8 @@ class Draw(NamedTuple):
     shock : ndarray (F, G, 2, lane)
     expected : ndarray (F, K, lane)
         Endline expected from the baseline.
+    baseline : ndarray (F, lane)
+        Effect of the facility as a whole on its baseline.
     fixed : ndarray (n, lane)
         theta.
     """
@@ -63,6 +65,7 @@ class Draw(NamedTuple):
     eta: Floats
     shock: Floats
     expected: Floats
+    baseline: Floats
     fixed: Floats
 
 
@@ -73,6 +76,7 @@ def allocate_draw(work: Work) -> Draw:
         eta=np.zeros_like(work.eta),
         shock=np.zeros_like(work.shock),
         expected=np.zeros((facilities, indicators, LANES)),
+        baseline=np.zeros((facilities, LANES)),
         fixed=np.zeros_like(work.fixed),
     )
 
@@ -92,7 +96,7 @@ def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
     """Fill `slopes` (slot, lane) with rho t / s of the levels present; values (H, lane)."""
     clear(slopes)
     for slot in range(hyper.place.shape[0]):
-        first, second, third = hyper.place[slot]
+        first, second, third = hyper.place[slot, :3]
         if second >= 0:
             for j in range(LANES):
                 slopes[slot, j] = values[third, j] * values[second, j] / values[first, j]
@@ -101,11 +105,9 @@ def expected_slopes(hyper: Hyper, values: Floats, slopes: Floats) -> None:
 @kernel
 def _facility_regression(problem: LaplaceProblem, work: Work, i: int, out: Floats) -> None:
     """Fill `out` (3, lane): slopes of facility i's baseline effect on its blocks, sd left."""
-    share, slot = 1.0 / problem.blocks, factor_slot(work.cov, work.eta.shape[1], i)
+    share, slot = 1.0 / problem.blocks, problem.slot[i]
     for j in range(LANES):
-        factor = work.cov[slot, 0, j] if slot >= 0 else 1.0
-        c00, c01 = factor * work.cov[0, 0, j], factor * work.cov[0, 1, j]
-        c11 = factor * work.cov[0, 2, j]
+        c00, c01, c11 = work.cov[slot, 0, j], work.cov[slot, 1, j], work.cov[slot, 2, j]
         s00 = c00 + share * work.cov[1, 0, j]
         s01 = c01 + share * work.cov[1, 1, j]
         s11 = c11 + share * work.cov[1, 2, j]
@@ -165,7 +167,7 @@ def draw(
     moved, means = np.empty((2 * indicators, LANES)), np.empty((2 * indicators, LANES))
     total = fill(0.0)
     for i in range(facilities):
-        if i == 0 or factor_slot(work.cov, indicators, i) >= 0:
+        if i == 0 or problem.slot[i] != problem.slot[i - 1]:
             _facility_regression(problem, work, i, regression)
         facility_means(problem, i, out.fixed, moved)
         facility_means(problem, i, work.fixed, means)
@@ -174,7 +176,7 @@ def draw(
         for s in range(candidates):
             if s % 2 == 1:
                 _turn(xi, at, at + each)
-            _facility(
+            own = _facility(
                 problem, work, i, slopes, regression, roots, xi, at, drift, moved, means,
                 eta, shock, expected,
             )  # fmt: skip
@@ -189,6 +191,7 @@ def draw(
             for k in range(indicators):
                 kept = choose(chosen, load(expected, (k,)), load(out.expected, (i, k)))
                 store(out.expected, (i, k), kept)
+            store(out.baseline, (i,), choose(chosen, own, load(out.baseline, (i,))))
         total = total + log(mass / float(candidates))
     store(log_weight, (), total)
     for a in range(fixed):
@@ -240,8 +243,11 @@ def _facility(
     eta: Floats,
     shock: Floats,
     expected: Floats,
-) -> None:
-    """Draw facility i given its fixed effects' deviations from `means`, from normals xi[at:]."""
+) -> Lanes:
+    """Draw facility i given its fixed effects' deviations from `means`, from normals xi[at:].
+
+    Returns its effect as a whole on its baseline.
+    """
     size = work.loading.shape[1]
     moved, whole = np.empty((size, LANES)), np.empty((size, LANES))
     change = np.empty((problem.blocks, LANES))
@@ -260,11 +266,13 @@ def _facility(
             z = load(moved, (2 * (problem.blocks + g) + t,))
             store(shock, (g, t), z + load(work.shock, (i, g, t)))
     at += size
-    _expected_change(problem, regression, slopes, whole, load(xi, (at,)), change)
+    x = load(xi, (at,))
+    own = _expected_change(problem, problem.slot[i], regression, slopes, whole, x, change)
     _cells(
         problem, work, i, slopes, roots, xi, at + 1, moved, whole, change, fixed, means,
         eta, expected,
     )  # fmt: skip
+    return own
 
 
 @kernel
@@ -293,13 +301,17 @@ def _misfit(
 @kernel
 def _expected_change(
     problem: LaplaceProblem,
+    slot: int,
     regression: Floats,
     slopes: Floats,
     v: Floats,
     xi: object,
     change: Floats,
-) -> None:
-    """Fill `change` (D, lane) with what the baseline effects of a facility's blocks foretell."""
+) -> Lanes:
+    """Fill `change` (D, lane) with what the baseline effects of a facility's blocks foretell.
+
+    Returns the baseline effect of the facility as a whole, whose covariance stands in `slot`.
+    """
     blocks = problem.blocks
     mean0, mean1 = fill(0.0), fill(0.0)
     for d in range(blocks):
@@ -309,7 +321,8 @@ def _expected_change(
     own = fma(load(regression, (2,)), xi, own)
     for d in range(blocks):
         rest = load(v, (2 * d,)) - own
-        store(change, (d,), fma(load(slopes, (0,)), own, load(slopes, (1,)) * rest))
+        store(change, (d,), fma(load(slopes, (slot,)), own, load(slopes, (1,)) * rest))
+    return own
 
 
 @kernel

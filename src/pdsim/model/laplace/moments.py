@@ -51,8 +51,8 @@ class Spread(NamedTuple):
         Var(z).
     added : ndarray (K, 3, lane)
         Sum over facilities of W - W Cov W: entries 00, 01 and 11 of each indicator's cells.
-    effects : ndarray (1 or F, B, B, lane)
-        Sum over facilities of Cov(v, z), or that of every facility where they have factors.
+    effects : ndarray (parts, B, B, lane)
+        Sum of Cov(v, z) over the facilities of each slot of their effects (`part_of`).
     pull, pull_shock : ndarray (F, K, 2, lane)
         Information of the mean shift, with the rest of the last Newton step.
     """
@@ -66,10 +66,15 @@ class Spread(NamedTuple):
     pull_shock: Floats
 
 
+@kernel
+def part_of(problem: LaplaceProblem, i: int) -> int:
+    """Return which of the slots that facilities have for their effects that of facility i is."""
+    return max(problem.slot[i] - CELL - problem.size.shape[1], 0)
+
+
 def allocate_spread(work: Work) -> Spread:
     """Return arrays beside those of `work`."""
-    facilities, indicators = work.eta.shape[:2]
-    parts = facilities if len(work.cov) > CELL + indicators else 1
+    parts = max(len(work.cov) - CELL - work.eta.shape[1], 1)
     return Spread(
         eta=np.zeros_like(work.eta),
         shared=np.zeros_like(work.cross),
@@ -154,7 +159,6 @@ def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
     inverse = inverse_lower(work.precision, work.pivots)
     root, blocks = np.empty((fixed, 2 * indicators, LANES)), np.empty((indicators, 3, LANES))
     half, effects = np.empty((size, fixed, LANES)), np.empty((size, size, LANES))
-    last = spread.effects.shape[0] - 1
     clear(spread.added)
     clear(spread.effects)
     for i in range(facilities):
@@ -164,9 +168,10 @@ def variances(problem: LaplaceProblem, work: Work, spread: Spread) -> None:
                 facility_means(problem, i, inverse[c], root[c])
             _fixed_blocks(root, first, blocks)
         _facility(work, root, first, i, half, effects)
+        part = part_of(problem, i)
         for a in range(size):
             for b in range(size):
-                add(spread.effects, (min(i, last), a, b), load(effects, (a, b)))
+                add(spread.effects, (part, a, b), load(effects, (a, b)))
         for g in range(problem.groups):
             s = 2 * (problem.blocks + g)
             store(spread.shock, (i, g, 0), load(effects, (s, s)))

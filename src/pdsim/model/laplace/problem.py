@@ -6,6 +6,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.model.data import ModelData
+from pdsim.model.laplace.hyper import own_slots
 from pdsim.priors import MeanPrior
 
 
@@ -36,6 +37,8 @@ class LaplaceProblem(NamedTuple):
         Normal means with known precision in place of binomial counts.
     column : ndarray (F,)
         Where the fixed effects of the facility's arm begin: 2K times its number.
+    slot : ndarray (F,)
+        Slot of the covariance of the facility's effects as a whole, see `hyper.own_slots`.
     covariates : ndarray (F, C)
         Standardised.
     prior_precision : ndarray (n, n)
@@ -58,6 +61,7 @@ class LaplaceProblem(NamedTuple):
     offset: Floats
     gaussian: bool
     column: Ints
+    slot: Ints
     covariates: Floats
     prior_precision: Floats
     prior_mean: Floats
@@ -84,6 +88,7 @@ def build_problem(data: ModelData) -> LaplaceProblem:
         offset=two_periods(data.case_mix, periods),
         gaussian=data.kind == "scores",
         column=2 * indicators * data.arm_codes.astype(np.int64),
+        slot=own_slots(data).astype(np.int64),
         covariates=_own(data.covariate_values),
         prior_precision=precision,
         prior_mean=mean,

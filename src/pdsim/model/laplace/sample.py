@@ -21,7 +21,7 @@ from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
 from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
-from pdsim.model.laplace.hyper import FACTOR, hyper_slices, natural_values
+from pdsim.model.laplace.hyper import BY_ARM, FACTOR, hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
@@ -87,6 +87,7 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS
     values = natural_values(setup.hyper, drawn.x)
     several = {name for name in hyper_slices(data) if name.endswith("_indicator")}
     several = {FACTOR} | (several if data.own_spread else set())
+    several |= {BY_ARM} if data.change_by_arm else set()
     hyper = {
         name: np.ascontiguousarray(
             values[:, part] if name in several else values[:, part.start]
@@ -96,6 +97,7 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS
     return LaplaceResult(
         eta=drawn.eta,
         eta_expected=drawn.expected if both else None,
+        baseline=drawn.baseline if data.change_by_arm else None,
         fixed=fixed_effects(data, drawn.fixed),
         hyper=hyper,
         ess=fit.ess,

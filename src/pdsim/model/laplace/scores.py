@@ -9,7 +9,7 @@ from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
-from pdsim.model.laplace.hyper import expected_variance
+from pdsim.model.laplace.hyper import control_slope, expected_variance
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.sample import Fit
 from pdsim.terms.estimands import ESTIMANDS
@@ -52,14 +52,19 @@ def composite_draws(
 
 
 def _expected(data: ModelData, drawn: Draws, *, as_control: bool) -> Floats:
-    """Return the endline level expected from the baseline alone (draw, F, K)."""
+    """Return the endline level expected from the baseline alone (draw, F, K).
+
+    As in `pdsim.model.composites.expected_endline`.
+    """
     logit = drawn.expected
     if as_control:
         effect = fixed_effects(data, drawn.fixed)["arm_effect"]
         logit = logit - data.arm_codes[:, None] * effect[:, None, :]
+        if data.change_by_arm:
+            logit = logit + (control_slope(data, drawn.x) * drawn.baseline)[:, :, None]
     if data.kind == "scores":
         return data.center + data.scale * logit
-    sd = np.sqrt(expected_variance(data, drawn.x))
+    sd = np.sqrt(expected_variance(data, drawn.x, as_control=as_control))
     total = np.zeros_like(logit)
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         total += weight * probabilities(logit + node * sd)

@@ -16,7 +16,7 @@ class Work(NamedTuple):
     ----------
     cov : (slot, 4, lane)
         g00, g01, g11 and determinant of the covariance in the slots facility, domain, and the
-        cells of each indicator; then, with Student-t effects, the factors of the facilities.
+        cells of each indicator; then those of `hyper.own_slots`.
     eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         Current latent logits and case shocks.
     curvature, information : (F, K, 2, lane)

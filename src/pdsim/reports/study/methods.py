@@ -90,11 +90,18 @@ def _model(results: Results, settings: Table) -> list[Text]:
             )
         )
     if results.has("programme"):
+        parameters = labels(results.group("hyper")["parameter"])
+        apart = any(name.startswith("sd_change_facility:") for name in parameters)
+        spread = (
+            "the baselines of facilities of both spread alike, and the changes of each with a "
+            "standard deviation of its own"
+            if apart
+            else "facilities of both spread alike"
+        )
         texts.append(
             (
                 "The programme and the controls had levels and changes of their own for every "
-                "indicator, around which facilities of both spread alike; only facilities of the "
-                "programme were ranked.",
+                f"indicator, around which {spread}; only facilities of the programme were ranked.",
             )
         )
     if results.has("covariates"):
