@@ -21,7 +21,7 @@ def study():
 def failing(chosen):
     """Return `fit`, with failed gates where `chosen(study, priors)` says so."""
 
-    def fit(study, *, engine, priors, seed, draws, hand_over):
+    def fit(study, *, engine, priors, seed, hand_over):
         tree = fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
         if chosen(study, priors):
             tree.attrs["convergence"] = "FAILED: Pareto k 65, limit 0.7"
@@ -57,7 +57,7 @@ def test_no_vouched_refit_at_all_reaches_the_report_as_a_caveat(study, monkeypat
 def test_hands_over_only_where_nuts_is_quick(study, monkeypatch, seconds, handed):
     asked = []
 
-    def fit(study, *, engine, priors, seed, draws, hand_over):
+    def fit(study, *, engine, priors, seed, hand_over):
         asked.append(hand_over)
         return fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
 

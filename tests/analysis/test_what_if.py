@@ -92,9 +92,7 @@ class Again:
             assert cause == "design_effect"
             options = replace(options, design_effect=float(value))
         study = replace(self.study, options=options)
-        return pdsim.fit(
-            study, engine="laplace", priors=priors, seed=1, draws=1000, hand_over=False
-        )
+        return pdsim.fit(study, engine="laplace", priors=priors, seed=1, hand_over=False)
 
     def score(self, cause: str, value: str) -> np.ndarray:
         """Return scores (draw, facility) under one departure."""

@@ -35,8 +35,6 @@ from pdsim.terms.estimands import estimands_of
 
 _LONGEST_HAND_OVER: Final = 60.0
 """Seconds of NUTS that one refit may take."""
-_DRAWS: Final = 1000
-"""A chain's; half of those of the answer, whose last place may hang on a hundredth."""
 _SIDE_BY_SIDE: Final = 100_000
 """Cells of a study of which several fits are in memory at once."""
 
@@ -211,7 +209,7 @@ def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> 
 def refitted_tree(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataTree:
     """Return one more fit; it is handed over to NUTS only where that does not take long."""
     affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
-    return fit(study, engine=engine, priors=priors, seed=seed, draws=_DRAWS, hand_over=affordable)
+    return fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
 
 
 def suppressed_sensitivity(
