@@ -12,6 +12,7 @@ from pdsim.planning import PlanSettings
 from pdsim.planning.sizes import Costs
 from pdsim.simulation import Scenario
 from pdsim.study import Columns, SamplerSettings, Study, StudyOptions, read_study
+from pdsim.study.errorcorrelation import ErrorCorrelation
 from pdsim.study.options import Join, Rename
 from pdsim.study.plausible import Robustness
 from pdsim.sweeps import SweepSettings
@@ -97,6 +98,24 @@ EXAMPLES = (
         },
         "counts, 2 facilities x 1 indicator x 2 periods, m = 1",
     ),
+    Example(
+        "Scores of the same people in both years, who answered both questions",
+        {
+            "panel.csv": "facility,indicator,period,mean,sd,n,correlation\n"
+            + "".join(
+                f"{unit},{item},{year},{mean},12,30,{r}\n"
+                for unit, item, year, mean, r in [
+                    ("North", "trust", 2021, 52, 0.7), ("North", "trust", 2023, 58, 0.7),
+                    ("North", "comfort", 2021, 44, ""), ("North", "comfort", 2023, 49, ""),
+                    ("South", "trust", 2021, 61, ""), ("South", "trust", 2023, 60, ""),
+                    ("South", "comfort", 2021, 47, ""), ("South", "comfort", 2023, 55, ""),
+                ]
+            ),
+            "study.toml": 'data = "panel.csv"\nperiods = ["2021", "2023"]\n\n[error_correlation]\n'
+            'periods = 0.5\nindicators = [["trust", "comfort", 0.4]]\n',
+        },
+        "scores, 2 facilities x 2 indicators x 2 periods, m = 1",
+    ),
 )  # fmt: skip
 
 
@@ -166,7 +185,7 @@ def settings_page() -> str:
         lines += [f"`{item.name}`{flag}", f": {said[item.name]}", ""]
     for title, settings in (
         ("[sampler]", SamplerSettings), ("[robustness]", Robustness), ("[rename]", Rename),
-        ("[join]", Join),
+        ("[join]", Join), ("[error_correlation]", ErrorCorrelation),
     ):  # fmt: skip
         lines += [f"## {title}", ""]
         for name, text in described(settings).items():

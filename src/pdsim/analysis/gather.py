@@ -319,6 +319,7 @@ def _facts(
         "suppress_below": study.options.suppress_below or -1,
     }
     if study.kind == "scores":
+        facts["errors_correlate"] = int(study.error_correlation is not None)
         # one unit of the priors in the units of each score
         facts["score_scales"] = json.dumps(
             dict(

@@ -118,6 +118,14 @@ def analyse(
     'One of the six names is near certain'
     """
     check_formats(formats)
+    if second_opinion and study.error_correlation is not None:
+        raise InputError(
+            Problem(
+                rule="a second opinion is not to be had: errors of scores are stated to correlate, "
+                "which the fast engine cannot take",
+                cure="leave it out: NUTS alone fits this study",
+            )
+        )
     own = set() if out is None else _own_files(Path(out), study)
     started = time.perf_counter()
     chosen = _chosen(study, sampler, engine, seed)
@@ -169,7 +177,7 @@ def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> 
     """Fit; NUTS goes on with twice the draws until its gates pass, up to a limit."""
     about = nuts_seconds(study)
     sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
-    fast = sampler.engine == "laplace"
+    fast = sampler.engine == "laplace" and study.error_correlation is None
     stage = "fitting with the fast engine" if fast else sampling
     if fast:
         from pdsim.model.laplace.first_use import compiled_before  # numba takes a second to import

@@ -67,6 +67,9 @@ class ModelData:
         Centred, with standard deviation 1.
     offset : ndarray (F, K, T) or None
         What the case mix of a cell adds to its logit; None where none is known.
+    error_correlation : ndarray (F, K T, K T) or None
+        Scores only: correlations of the errors of a facility's cells, in the order (indicator,
+        period); None where they are independent.
     """
 
     kind: Literal["counts", "scores"]
@@ -84,6 +87,7 @@ class ModelData:
     arm: Ints | None = None
     covariates: Floats | None = None
     offset: Floats | None = None
+    error_correlation: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -155,6 +159,17 @@ class ModelData:
         return np.zeros(self.shape) if self.visits is None else self.visits.variance
 
     @property
+    def error_precision(self) -> Floats | None:
+        """Inverse of the correlation of errors among the cells present, 0 in the others."""
+        if self.error_correlation is None:
+            return None
+        inverse = np.zeros(self.error_correlation.shape)
+        for i, seen in enumerate(self.size.reshape(self.shape[0], -1) > 0):
+            among = np.ix_(seen, seen)
+            inverse[i][among] = np.linalg.inv(self.error_correlation[i][among])
+        return inverse
+
+    @property
     def own_spread(self) -> bool:
         """Whether every indicator has standard deviations and a correlation of its own."""
         return self.priors.indicator_spread == "own" and "indicator" in self.levels
@@ -220,6 +235,7 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         arm=None if study.control is None else 1 - study.control.astype(np.int64),
         covariates=_standardised(study.covariates),
         offset=_case_mix(study),
+        error_correlation=study.error_correlation,
     )
 
 

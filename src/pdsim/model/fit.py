@@ -49,8 +49,8 @@ def fit(
     study : Study
     engine : {"nuts", "laplace"}
         ``nuts`` is the reference; ``laplace`` gives the same posterior in milliseconds, in one
-        chain of independent draws. Where it cannot vouch for its draws it hands over to
-        ``nuts`` and the attribute ``engine`` says so.
+        chain of independent draws. Where it cannot vouch for its draws, or errors of scores are
+        stated to correlate, it hands over to ``nuts`` and the attribute ``engine`` says so.
     priors : Priors, optional
         Default: the study's own, else ``Priors()``.
     seed : int
@@ -59,6 +59,7 @@ def fit(
         with many hundreds of facilities, where they would fill the memory.
     hand_over : bool
         False keeps the draws of the fast engine where it cannot vouch for them, with the label.
+        Errors that correlate it cannot fit at all: they are always handed over.
     facility_df : float, optional
         Degrees of freedom, above 2, of Student-t effects of the facilities, for one or two that are
         unlike the rest. Default: the study's own, else normal effects.
@@ -100,15 +101,13 @@ def fit(
     data = model_data(study, priors)
     facts: dict[str, str | float] = {"engine": engine, "seed": seed}
     gates: tuple[Gate, ...] = ()
-    if engine == "laplace":
+    if engine == "laplace" and data.error_correlation is not None:
+        facts = _handed_over(study, seed, "it takes the errors of scores as independent")
+    elif engine == "laplace":
         posterior, stats, gates, ess = _fit_laplace(data, draws=draws * chains, seed=seed)
         facts["ess"] = ess
         if hand_over and not all(gate.passed for gate in gates):
-            reason = f"the fast engine handed over to NUTS ({describe(gates)})"
-            facts = {"engine": "nuts", "seed": seed, "escalated": reason}
-            _LOG.warning(
-                "%s: %s, which takes about %.0f s", study.name, reason, nuts_seconds(study)
-            )
+            facts = _handed_over(study, seed, describe(gates))
     if facts["engine"] == "nuts":
         check_memory(draws=draws * chains, cells=int(np.prod(data.shape)))
         from pdsim.model.nuts import sample_nuts
@@ -134,6 +133,13 @@ def fit(
             stacklevel=2,
         )
     return tree
+
+
+def _handed_over(study: Study, seed: int, why: str) -> dict[str, str | float]:
+    """Say that NUTS takes over, and how long it will take; return the facts of such a fit."""
+    reason = f"the fast engine handed over to NUTS ({why})"
+    _LOG.warning("%s: %s, which takes about %.0f s", study.name, reason, nuts_seconds(study))
+    return {"engine": "nuts", "seed": seed, "escalated": reason}
 
 
 def _fit_laplace(

@@ -72,9 +72,10 @@ def _compiled(data: ModelData) -> Any:
     blank = replace(data, observed=np.zeros(data.shape), size=np.zeros(data.shape))
     compiled = _compile(_Shape(blank))
     centring, offset = centring_and_offset(data)
-    return compiled.with_data(
-        observed=data.observed, size=data.size, centring=centring, offset=offset
-    )
+    values = {"observed": data.observed, "size": data.size, "centring": centring, "offset": offset}
+    if data.error_correlation is not None:
+        values["error_precision"] = data.error_precision
+    return compiled.with_data(**values)
 
 
 class _Shape:
@@ -97,6 +98,7 @@ class _Shape:
             data.covariate_values.shape,
             data.covariate_values.tobytes(),
             data.case_mix.tobytes(),
+            data.error_correlation is None,
             data.priors,
         )
 

@@ -138,7 +138,8 @@ def _against(
     if visits is not None:
         inflation, variance = visits.inflation[at : at + 1], visits.variance[at : at + 1]
         visits = Visits(inflation=inflation, variance=variance)
-    one = replace(data, observed=observed, size=size, visits=visits)
+    errors = None if data.error_correlation is None else data.error_correlation[at : at + 1]
+    one = replace(data, observed=observed, size=size, visits=visits, error_correlation=errors)
     seen = np.where(size > 0, observed, np.nan)
     if data.kind == "counts":
         seen = seen / np.where(size > 0, size, 1.0)

@@ -179,6 +179,10 @@ def draw_proportion(eta: Floats, data: ModelData, rng: np.random.Generator) -> F
     """
     if data.kind == "scores":
         noise = rng.standard_normal(eta.shape)
+        if data.error_correlation is not None:
+            factor = np.linalg.cholesky(data.error_correlation)
+            flat = noise.reshape(*eta.shape[:-2], -1)
+            noise = np.einsum("fab,...fb->...fa", factor, flat).reshape(eta.shape)
         return eta + noise / np.sqrt(np.where(data.size > 0, data.size, np.nan))
     r = data.cell_correlation
     eta = eta + data.case_mix

@@ -8,8 +8,8 @@ For facility i, indicator k in domain d(k):
 with G_i = 1 in the programme where there are controls, covariates x_i where there are any, and
 (baseline, change) bivariate normal at each level, at the innermost one with standard deviations
 and a correlation of each indicator's own (or one for all); the standard deviation of t may be one
-of each arm. Counts:
-y ~ Binomial(n, expit(eta)). Scores: mean ~ N(eta, se^2).
+of each arm. Counts: y ~ Binomial(n, expit(eta)). Scores: mean ~ N(eta, se^2), or all means of a
+facility normal with standard errors se and the correlations that are stated of their errors.
 """
 
 from typing import Final
@@ -58,6 +58,9 @@ def build_model(data: ModelData) -> pm.Model:
     with pm.Model(coords=_coords(data)) as model:
         observed = pm.Data("observed", data.observed)
         size = pm.Data("size", data.size)
+        inverse = data.error_precision
+        if inverse is not None:
+            inverse = pm.Data("error_precision", inverse)
         centring, offset = (
             pm.Data(name, value)
             for name, value in zip(("centring", "offset"), centring_and_offset(data), strict=True)
@@ -76,7 +79,7 @@ def build_model(data: ModelData) -> pm.Model:
         eta = pm.Deterministic(
             "eta", pt.stack(etas, axis=-1), dims=("facility", "indicator", "period")
         )
-        pm.Potential("likelihood", _log_likelihood(eta, observed, size, data))
+        pm.Potential("likelihood", _log_likelihood(eta, observed, size, inverse, data))
     return model
 
 
@@ -283,8 +286,12 @@ def _log_likelihood(
     eta: pt.TensorVariable,
     observed: pt.TensorVariable,
     size: pt.TensorVariable,
+    error_precision: pt.TensorVariable | None,
     data: ModelData,
 ) -> pt.TensorVariable:
+    if error_precision is not None:
+        errors = (pt.sqrt(size) * (observed - eta)).reshape((data.shape[0], -1))
+        return -0.5 * (error_precision * errors[:, :, None] * errors[:, None, :]).sum()
     if data.kind == "scores":
         return -0.5 * (size * (observed - eta) ** 2).sum()
     if data.offset is not None:

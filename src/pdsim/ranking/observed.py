@@ -6,10 +6,12 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import ScoreDraws
 from pdsim.ranking.marginals import as_components
 from pdsim.study import Study
+from pdsim.study.errorcorrelation import variance_of_sums
 from pdsim.terms.evidence import Evidence, evidence_of_cells
 from pdsim.terms.kinds import kind_named
 from pdsim.terms.rules import Rule
@@ -40,7 +42,7 @@ def observed_of(study: Study) -> xr.Dataset:
     -------
     Dataset
         Over facility: ``estimate`` (percentage points for counts, units of the scores otherwise,
-        higher is better) and ``se``, its standard error with the study's within-case correlation
+        higher is better) and ``se``, its standard error with the study's correlations of errors
         and design effect, NaN where nothing was seen in every period. ``indicator_change``
         (facility, indicator), NaN where missing, with the coordinate ``weight``.
 
@@ -65,10 +67,13 @@ def observed_of(study: Study) -> xr.Dataset:
         counts=counts,
         correlation=study.options.case_correlation or 0.0,
     )
+    variance, errors = found.variance[0], study.error_correlation
+    if errors is not None:
+        variance = _with_correlated(found.change[0], size, found.weights, errors)
     return xr.Dataset(
         {
             "estimate": ("facility", found.estimate[0]),
-            "se": ("facility", np.sqrt(found.variance[0])),
+            "se": ("facility", np.sqrt(variance)),
             "indicator_change": (("facility", "indicator"), found.change[0]),
         },
         coords={
@@ -78,6 +83,18 @@ def observed_of(study: Study) -> xr.Dataset:
         },
         attrs={"units": kind.units},
     )
+
+
+def _with_correlated(change: Floats, se: Floats, weights: Floats, correlation: Floats) -> Floats:
+    """Return the variance of the mean of the changes (F, K) that were seen."""
+    own = np.where(np.isnan(change), 0.0, weights)
+    total = own.sum(axis=1)
+    seen = own[..., np.newaxis] > 0
+    sign = np.array([-1.0, 1.0])[-se.shape[2] :]
+    parts = np.where(seen, own[..., np.newaxis] * sign * se, 0.0)
+    with np.errstate(invalid="ignore"):
+        variance: Floats = variance_of_sums(parts, correlation) / total**2
+    return variance
 
 
 def evidence_of(observed: Observed | None, rule: Rule) -> tuple[ScoreDraws, Evidence]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pdsim.study.bundled import EXAMPLES, example_files, load_example
     from pdsim.study.core import Study
+    from pdsim.study.errorcorrelation import ErrorCorrelation
     from pdsim.study.netcdf import study_from_dataset, study_to_dataset
     from pdsim.study.options import Columns, SamplerSettings, StudyOptions
     from pdsim.study.read import read_study
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOME = {
     "EXAMPLES": "bundled",
     "Columns": "options",
+    "ErrorCorrelation": "errorcorrelation",
     "SamplerSettings": "options",
     "Study": "core",
     "StudyOptions": "options",
@@ -37,6 +39,7 @@ _HOME = {
 __all__ = [
     "EXAMPLES",
     "Columns",
+    "ErrorCorrelation",
     "Recognised",
     "SamplerSettings",
     "Start",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdsim.arraytypes import Bools, Floats
+from pdsim.study.errorcorrelation import COLUMN
 from pdsim.study.frames import file_of, text_column, visible
 from pdsim.study.options import Decimal, StudyOptions
 from pdsim.study.problems import Findings, listed, quote
@@ -293,12 +294,12 @@ def read_values(
     dict of ndarray (rows,)
         ``successes`` and ``trials`` (0 in a missing cell), with ``expected`` where the table has it
         (NaN in a missing cell), or ``mean``, ``se`` and, where the
-        table has it, ``sd`` (NaN in a missing cell).
+        table has them, ``sd`` (NaN in a missing cell) and ``correlation`` (NaN where blank).
     """
     wanted, finish = {
         "counts": (("successes", "trials", "expected"), _counts),
         "percent": (("percent", "trials"), _percent),
-        "scores": (("mean", "se", "sd", "n"), _scores),
+        "scores": (("mean", "se", "sd", "n", COLUMN), _scores),
     }[source]
     if source == "counts":
         table = _percent_apart(table, found)
@@ -556,4 +557,12 @@ def _scores(
     result = {"mean": np.where(missing, np.nan, mean), "se": np.where(missing, np.nan, error)}
     if "sd" in read.values:
         result["sd"] = np.where(missing, np.nan, sd)
+    if COLUMN in read.values:
+        result[COLUMN] = read.values[COLUMN]
+        found.rows(
+            table,
+            np.abs(result[COLUMN]) >= 1,
+            rule=f"{COLUMN} must lie between -1 and 1 (received {{{COLUMN}}})",
+            cure="correct it: it is that of the errors of the two periods, not of the scores",
+        )
     return result

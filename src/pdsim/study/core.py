@@ -9,12 +9,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pdsim.arraytypes import Bools
+from pdsim.arraytypes import Bools, Floats
 from pdsim.conventions import DEFAULT_M
 from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
+from pdsim.study.errorcorrelation import (
+    correlation_findings,
+    correlation_sentence,
+    error_correlation_of,
+    name_findings,
+)
 from pdsim.study.facilities import (
     CONTROL,
     Facilities,
@@ -50,7 +56,9 @@ class Study:
     data : xr.Dataset (facility, indicator, period)
         Counts: ``successes`` and ``trials``, raw as observed, 0 in a missing cell; optional
         ``expected``, the successes to expect of the cases of a cell. Scores:
-        ``mean`` and ``se`` (and ``sd`` where given), NaN in a missing cell. ``period`` is
+        ``mean`` and ``se`` (and ``sd`` where given), NaN in a missing cell; optional
+        ``correlation``, that of the errors of the two periods of a facility and indicator, in
+        either cell or both. ``period`` is
         ("baseline", "endline"), or ("endline",) where levels at one period are ranked. Cases with
         a column ``visit``: ``visits``, the number of visits of equal size that would average as
         much as those of the cell did.
@@ -114,6 +122,8 @@ class Study:
         items_findings(self.data, self.options, found)
         reference_findings(self.data, self.options, found)
         if not found:
+            correlation_findings(self.data, self.options.error_correlation, found)
+        if not found:
             found.take(_criteria_problems(self))
         if self.kind == "scores" and self.options.visit_sd is not None:
             found.add("visit_sd is for counts; the standard errors of scores hold it", "remove it")
@@ -137,9 +147,9 @@ class Study:
         table : DataFrame or mapping of columns
             Columns ``facility``, ``indicator``, ``period`` and either ``successes, trials``, or
             ``percent, trials`` (with ``options.trials``, ``percent`` alone), or ``mean, se``, or
-            ``mean, sd, n``; optional ``tier``. Without a column ``period`` all rows are of one
-            period; composite percentages (``percent``) may do without ``indicator``. A missing
-            cell has no row, or both values missing, or trials 0.
+            ``mean, sd, n`` (optional ``correlation``); optional ``tier``. Without a column
+            ``period`` all rows are of one period; composite percentages (``percent``) may do
+            without ``indicator``. A missing cell has no row, or both values missing, or trials 0.
         indicators : DataFrame or mapping of columns, optional
             One row per indicator: ``indicator`` and any of ``domain``, ``direction`` ("higher",
             "lower"), ``weight``, ``label``, ``case_group``. Default: one domain, higher is
@@ -254,6 +264,15 @@ class Study:
         if self.options.case_correlation is not None:
             return "stated"
         return "unset" if self.estimated is None else "estimated"
+
+    @property
+    def error_correlation(self) -> Floats | None:
+        """Correlations of the errors of the scores of each facility (F, K T, K T).
+
+        Cells in the order (indicator, period), turned so that higher is better; None where errors
+        are independent.
+        """
+        return error_correlation_of(self.data, self.options.error_correlation)
 
     @property
     def design_effect(self) -> float:
@@ -437,6 +456,8 @@ def study_of(
     found.take(option_problems(options, facilities=observed.facilities, file=file))
     found.refuse()
     assert observed.data is not None  # there are no problems
+    for rules in (name_findings, correlation_findings):
+        rules(observed.data, options.error_correlation, found, file=file)
     data = with_facilities(observed.data, about, found)
     found.refuse()
     estimated = observed.estimated
@@ -511,8 +532,11 @@ def _shared_groups(data: xr.Dataset) -> list[NDArray[np.intp]]:
 def _correlation(study: Study) -> str:
     r = study.case_correlation
     if study.kind == "scores":
-        several = study.data.sizes["indicator"] > 1
+        several = study.data.sizes["indicator"] * study.data.sizes["period"] > 1
         unused = "" if r is None else f" (the stated within-case correlation {r:g} is not used)"
+        stated = correlation_sentence(study.data, study.options.error_correlation)
+        if stated:
+            return f"{stated[:-1]}{unused}."
         return (
             f"The errors of the scores of one facility are taken as independent{unused}."
             if several or unused

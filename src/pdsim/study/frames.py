@@ -18,7 +18,17 @@ from pdsim.study.names import MAX_NAME, broken_name, sight_key
 from pdsim.study.options import Columns
 from pdsim.study.problems import Findings, listed, quote
 
-VALUES: Final = ("successes", "trials", "expected", "percent", "mean", "sd", "n", "se")
+VALUES: Final = (
+    "successes",
+    "trials",
+    "expected",
+    "percent",
+    "mean",
+    "sd",
+    "n",
+    "se",
+    "correlation",
+)
 """Columns of numbers."""
 
 KEYS: Final = ("facility", "indicator", "period")

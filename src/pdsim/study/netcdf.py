@@ -17,7 +17,7 @@ ATTRIBUTE: Final = "study"
 
 _VALUES: Final = (
     *("successes", "trials", "expected", "low", "high", "of", "visits"),
-    *("mean", "se", "sd"),
+    *("mean", "se", "sd", "correlation"),
 )
 _ABOUT: Final = ("arm", "stratum", "covariate")
 _COVARIATES: Final = ("covariate", "covariates")

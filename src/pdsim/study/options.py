@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.settings import FORBID_EXTRA, from_mapping
+from pdsim.study.errorcorrelation import ErrorCorrelation
 from pdsim.study.names import broken_name
 from pdsim.study.plausible import Robustness
 
@@ -90,6 +91,7 @@ class Columns:
     sd: str | None = None
     n: str | None = None
     se: str | None = None
+    correlation: str | None = None
     domain: str | None = None
     direction: str | None = None
     weight: str | None = None
@@ -171,8 +173,8 @@ class StudyOptions:
         Names of the columns, where they differ: ``facility, indicator, period, tier``, ``arm``,
         ``stratum``; in cases
         ``visit``, such as ``visit = "day"`` (or a team, an observer: whose cases are alike); the
-        values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``,
-        or ``value`` (with `ratios`); and those of the indicator table.
+        values ``successes, trials`` or ``percent, trials`` or ``mean, se`` or ``mean, sd, n``
+        (with ``correlation``), or ``value`` (with `ratios`); and those of the indicator table.
     ignore : tuple of str
         Columns to leave out, such as the number of a case.
     header : int or tuple of int or None
@@ -217,6 +219,10 @@ class StudyOptions:
     case_correlation : float or None
         Correlation of two indicators of one case, 0 to 0.9. With cases the default is their
         own estimate; otherwise results are shown for 0, 0.1 and 0.3.
+    error_correlation : ErrorCorrelation or None
+        ``[error_correlation]``, scores only: how the sampling errors of the periods and of the
+        indicators of a facility correlate. Default: they are independent, save where a column
+        ``correlation`` says otherwise.
     reference : dict of indicator to float or None
         With a column ``expected``: the rate, 0 to 1, of the mix of cases that levels are stated
         for; default: all expected counts over all trials.
@@ -307,6 +313,7 @@ class StudyOptions:
     case_correlation: float | None = flag(
         None, "Within-case correlation that you assume, 0 to 0.9."
     )
+    error_correlation: ErrorCorrelation | None = None
     reference: dict[str, float] | None = None
     design_effect: float | None = None
     visit_sd: float | None = None
@@ -361,6 +368,7 @@ _APART: Final = frozenset(
         "m_share",
         "weights",
         "case_correlation",
+        "error_correlation",
         "design_effect",
         "visit_sd",
         "visits",
@@ -450,7 +458,10 @@ def option_problems(
             )
         )
     problems += _number_problems(options)
-    kinds = (("priors", Priors), ("robustness", Robustness), ("sampler", SamplerSettings))
+    kinds = (
+        ("priors", Priors), ("robustness", Robustness), ("sampler", SamplerSettings),
+        ("error_correlation", ErrorCorrelation),
+    )  # fmt: skip
     for key, kind in kinds:
         value = getattr(options, key)
         if value is not None and not isinstance(value, kind):

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.conventions import PERIODS
+from pdsim.study.errorcorrelation import COLUMN
 from pdsim.study.options import StudyOptions
 from pdsim.study.problems import Findings, listed, quote
 from pdsim.terms.kinds import KINDS
@@ -105,6 +106,8 @@ def _summed(part: xr.Dataset) -> xr.Dataset:
 def of_round(rounds: xr.Dataset, number: int) -> xr.Dataset:
     """Return the data of one round as a study of one period has them."""
     one = rounds.isel(round=[number]).rename(round="period")
+    # the errors of two rounds have nothing to correlate in one
+    one = one.drop_vars(COLUMN, errors="ignore")
     return one.assign_coords(period=np.array(PERIODS[1:], dtype=str))
 
 

@@ -70,7 +70,15 @@ class LaplaceProblem(NamedTuple):
 
 
 def build_problem(data: ModelData) -> LaplaceProblem:
-    """Return the kernels' arrays of `data`."""
+    """Return the kernels' arrays of `data`.
+
+    Raises
+    ------
+    ValueError
+        If errors of a facility correlate: the kernels know one error for each cell.
+    """
+    if data.error_correlation is not None:
+        raise ValueError("the fast engine takes errors of scores as independent; fit with NUTS")
     _, indicators, periods = data.shape
     separate = "domain" in data.levels
     group = data.case_group if data.shocked else np.full(indicators, -1)

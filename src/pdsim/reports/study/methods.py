@@ -67,7 +67,8 @@ def _model(results: Results, settings: Table) -> list[Text]:
     likelihood = (
         "Successes were binomial given the trials, with logits that are the sum of"
         if results.attr("kind") == "counts"
-        else "Mean scores were normal with their known standard errors, around the sum of"
+        else "Mean scores were normal with their known standard errors"
+        f"{_errors_correlate(results)}, around the sum of"
     )
     effects = (
         "pairs of normal effects (baseline and change, correlated) of"
@@ -133,6 +134,14 @@ def _model(results: Results, settings: Table) -> list[Text]:
         parts: dict[str, Piece | Text] = {"r": value, "how": how, "effect": effect}
         texts.append(fill("A within-case correlation of {r}, {how}, {effect}.", parts))
     return texts
+
+
+def _errors_correlate(results: Results) -> str:
+    return (
+        " and the stated correlations of the errors of a facility"
+        if results.attr("errors_correlate")
+        else ""
+    )
 
 
 def _inference(results: Results, settings: Table) -> Text:
