@@ -61,7 +61,9 @@ def test_a_store_from_before_a_measure_is_read(tmp_path):
 
 
 def test_every_built_in_column_is_filled_in():
-    scenario = Scenario(facilities=6, m=2, trials=10, draws=200, rule="p_top")
+    scenario = Scenario(
+        facilities=6, m=2, trials=10, draws=200, rule="p_top", criteria=("top(change, 2)",)
+    )
     block = run_block([scenario, Scenario(facilities=6, m=2, trials=10)], range(3), seed=1)
     assert block.measures.shape[-1] == len(COLUMNS)
     assert not np.isnan(block.measures).all(axis=(0, 1)).any()
