@@ -5,7 +5,7 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.study import Study
-from pdsim.study.errorcorrelation import variance_of_sums
+from pdsim.study.errormatrix import variance_of_sums
 
 
 def observed_se(study: Study) -> xr.DataArray:

@@ -11,7 +11,7 @@ from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import ScoreDraws
 from pdsim.ranking.marginals import as_components
 from pdsim.study import Study
-from pdsim.study.errorcorrelation import variance_of_sums
+from pdsim.study.errormatrix import variance_of_sums
 from pdsim.terms.evidence import Evidence, evidence_of_cells
 from pdsim.terms.kinds import kind_named
 from pdsim.terms.rules import Rule

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pdsim.arraytypes import Bools, Floats
-from pdsim.study.errorcorrelation import COLUMN
+from pdsim.study.errormatrix import COLUMN
 from pdsim.study.frames import file_of, text_column, visible
 from pdsim.study.options import Decimal, StudyOptions
 from pdsim.study.problems import Findings, listed, quote

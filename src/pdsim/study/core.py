@@ -15,7 +15,7 @@ from pdsim.errors import InputError, Problem
 from pdsim.priors import Priors
 from pdsim.study.clustering import Clustering
 from pdsim.study.correlation import CaseCorrelation
-from pdsim.study.errorcorrelation import (
+from pdsim.study.errormatrix import (
     correlation_findings,
     correlation_sentence,
     error_correlation_of,

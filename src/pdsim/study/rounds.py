@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.conventions import PERIODS
-from pdsim.study.errorcorrelation import COLUMN
+from pdsim.study.errormatrix import COLUMN
 from pdsim.study.options import StudyOptions
 from pdsim.study.problems import Findings, listed, quote
 from pdsim.terms.kinds import KINDS
