@@ -62,3 +62,27 @@ def test_p_values_allow_for_looking_at_all():
 def test_one_period_has_no_checks():
     fit = pdsim.fit(pdsim.load_example("surgical"), engine="laplace", draws=100)
     assert model_checks(fit).sizes["check"] == 0
+
+
+def _equal_baselines(indicators: int) -> pdsim.Study:
+    """Return eight facilities that all have 10 of 40 at baseline, which chance does not make."""
+    rows = [
+        (f"Ward {f}", f"item {k}", period, met, 40)
+        for f, last in enumerate((34, 33, 31, 28, 24, 20, 16, 14))
+        for k in range(indicators)
+        for period, met in (("baseline", 10), ("endline", last))
+    ]
+    names = ("facility", "indicator", "period", "successes", "trials")
+    return pdsim.Study.from_long(dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+@pytest.mark.parametrize("indicators", [1, 3])
+def test_advice_can_be_followed(indicators: int) -> None:
+    fit = pdsim.fit(
+        _equal_baselines(indicators), engine="laplace", draws=500, seed=1, hand_over=False
+    )
+    checks = model_checks(fit, replicates=300)
+    said = checks["advice"].to_numpy()[checks["flagged"].to_numpy()].tolist()
+    assert any("check how it was recorded" in text for text in said)
+    # own spreads are in force, or there is one indicator
+    assert not any("indicator_spread" in text for text in said)

@@ -28,15 +28,12 @@ _FEWEST: Final = 300
 _TO_BOTH_SIDES: Final = ("spread", "baseline spread")
 
 ADVICE: Final = {
-    "spread": "fit it with indicator_spread = 'own', or with a wider prior of the standard "
-    "deviations of the indicators",
-    "baseline spread": "fit it with indicator_spread = 'own', or with a wider prior of the "
-    "standard deviations of the indicators",
     "zeros": "check the cells in which all or none of the cases were met",
     "extreme": "check the data of the facility with the largest change",
     "facility": "check its data, since one that is unlike the others moves the estimates of all",
     "correlation": "put indicators that measure one thing into one domain",
 }
+"""Where the check of a spread fails, what to do depends on the study and on the side."""
 
 
 def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 1) -> xr.Dataset:
@@ -110,7 +107,7 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
         middle, of = np.median(values[1:], axis=0), labels.get(name, indicators)
         rows += [
             (name, of[at], values[0, n], middle[n], p[n], p[n] < limit,
-             ADVICE[name] if p[n] < limit else "")
+             _advice(name, data, more=values[0, n] > middle[n]) if p[n] < limit else "")
             for n, at in enumerate(known.tolist())
         ]  # fmt: skip
     names = ("statistic", "of", "observed", "expected", "p_value", "flagged", "advice")
@@ -120,6 +117,17 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
         coords={"check": np.arange(len(rows))},
         attrs={"false_alarms": FALSE_ALARMS, "replicates": number},
     )
+
+
+def _advice(name: str, data: ModelData, *, more: bool) -> str:
+    """Say what to do where a check fails; `more` where there is more than the model expects."""
+    if name in ADVICE:
+        return ADVICE[name]
+    if "indicator" in data.levels and not data.own_spread:
+        return "fit it with indicator_spread = 'own'"
+    if more:
+        return "fit it with a wider prior of the standard deviations"
+    return "check how it was recorded, or fit it with a narrower prior of the standard deviations"
 
 
 def _adjusted(values: Floats, *, upwards: bool) -> Floats:
