@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import xarray as xr
 
 import pdsim
 from pdsim.analysis import design_effect_sensitivity, prior_sensitivity, refits
@@ -65,3 +66,28 @@ def test_hands_over_only_where_nuts_is_quick(study, monkeypatch, seconds, handed
     monkeypatch.setattr(refits, "nuts_seconds", lambda study: seconds)
     prior_sensitivity(study, factors=(2.0,))
     assert asked == [handed]
+
+
+@pytest.mark.parametrize("name", ["priors_scaled", "design_effect"])
+def test_the_study_as_it_stands_is_not_fitted_again(study, monkeypatch, name):
+    fitted = []
+
+    def fit(study, *, priors, **settings):
+        fitted.append((study.design_effect, priors))
+        return fit_study(study, priors=priors, **settings)
+
+    monkeypatch.setattr(refits, "fit", fit)
+    results = pdsim.analyse(study, seed=1).results
+    table = results[name].to_dataset()
+    own = table.isel({dim: table[dim] == 1.0 for dim in table["p_top"].dims if dim != "facility"})
+    for side in ("top", "bottom"):
+        answer = results["ranking"][f"p_{side}"].to_numpy()
+        assert own[f"p_{side}"].to_numpy()[0].tolist() == answer.tolist()
+    assert (1.0, study.options.priors) not in fitted
+    assert len(fitted) == 4
+
+
+def test_refits_side_by_side_are_those_one_after_the_other(study, monkeypatch):
+    together = prior_sensitivity(study, factors=(0.5, 2.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    xr.testing.assert_identical(together, prior_sensitivity(study, factors=(0.5, 2.0)))
