@@ -10,6 +10,7 @@ from pdsim.settings import FORBID_EXTRA, from_mapping
 
 type SpreadScope = Literal["own", "shared"]
 type ChangeScope = Literal["shared", "by_arm"]
+type PriorUnit = Literal["standard", "points"]
 type ScaleFamily = Literal[
     "half_normal", "half_cauchy", "half_t", "exponential", "inverse_gamma_variance"
 ]
@@ -25,31 +26,49 @@ class MeanPrior:
     Attributes
     ----------
     mean, mean_sd : float
-        Mean and standard deviation of mu, in logits.
+        Mean and standard deviation of mu.
     sd : float
-        Standard deviation of an indicator around mu, in logits.
+        Standard deviation of an indicator around mu.
+    unit : {"standard", "points"}
+        ``standard``: logits of counts, baseline standard deviations of scale scores (``alpha``
+        from the mean baseline score of the indicator). ``points``: those of scale scores.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
     mean: float = 0.0
     mean_sd: float = 1.5
     sd: float = 2.0
+    unit: PriorUnit = "standard"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and self.mean_sd >= 0 and self.sd > 0):
             raise ValueError("mean must be finite, mean_sd >= 0 and sd > 0")
 
+    def times(self, factor: float) -> "MeanPrior":
+        """Return the prior of `factor` times the effects."""
+        return replace(
+            self, mean=factor * self.mean, mean_sd=factor * self.mean_sd, sd=factor * self.sd
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlopePrior:
-    """Prior N(0, sd^2) of the effect of one standard deviation of a covariate, in logits."""
+    """Prior N(0, sd^2) of the effect of one standard deviation of a covariate.
+
+    `unit` as in `MeanPrior`.
+    """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
     sd: float = 0.5
+    unit: PriorUnit = "standard"
 
     def __post_init__(self) -> None:
         if not (self.sd > 0 and math.isfinite(self.sd)):
             raise ValueError("sd must be positive and finite")
+
+    def times(self, factor: float) -> "SlopePrior":
+        """Return the prior of `factor` times the effect."""
+        return replace(self, sd=factor * self.sd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +86,8 @@ class ScalePrior:
         For ``inverse_gamma_variance`` only.
     df : float or None
         For ``half_t`` only.
+    unit : {"standard", "points"}
+        As in `MeanPrior`.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -74,6 +95,7 @@ class ScalePrior:
     scale: float = 1.0
     shape: float | None = None
     df: float | None = None
+    unit: PriorUnit = "standard"
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):
@@ -85,6 +107,11 @@ class ScalePrior:
                 raise ValueError(f"family {self.family} needs a positive {name}")
             if name != needs and value is not None:
                 raise ValueError(f"family {self.family} has no {name}")
+
+    def times(self, factor: float) -> "ScalePrior":
+        """Return the prior of `factor` times the standard deviation."""
+        squared = self.family == "inverse_gamma_variance"  # the scale of a variance
+        return replace(self, scale=self.scale * (factor**2 if squared else factor))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +125,15 @@ class PooledScalePrior:
     Attributes
     ----------
     median : float
-        Of every s_k, in logits.
+        Of every s_k.
     spread : float
         Scale of log s_k around what the indicators have in common.
     common : float
         Variance of what they have in common over that of what is an indicator's own.
     df : float
         Degrees of freedom.
+    unit : {"standard", "points"}
+        As in `MeanPrior`.
     """
 
     __pydantic_config__: ClassVar = FORBID_EXTRA
@@ -112,11 +141,16 @@ class PooledScalePrior:
     spread: float = 0.6
     common: float = 2.0
     df: float = 4.0
+    unit: PriorUnit = "standard"
 
     def __post_init__(self) -> None:
         values = (self.median, self.spread, self.common, self.df)
         if not all(value > 0 and math.isfinite(value) for value in values):
             raise ValueError("median, spread, common and df must be positive and finite")
+
+    def times(self, factor: float) -> "PooledScalePrior":
+        """Return the prior of `factor` times the standard deviations."""
+        return replace(self, median=self.median * factor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +185,11 @@ class Priors:
     standard deviation than controls: ``sd_change_facility`` is the prior of both. A programme that
     works better in some facilities than in others makes them differ more. ``shared`` has one.
 
+    Numbers are logits of counts. Of scale scores they are standard deviations at baseline, or, with
+    ``unit = "points"`` in a prior, points of the score (baselines as they are, changes as
+    improvements); then one standard deviation, the root mean square of theirs, serves all
+    indicators.
+
     Mappings are accepted in place of the classes.
 
     Raises
@@ -161,7 +200,7 @@ class Priors:
     Examples
     --------
     >>> Priors().sd_change_facility
-    ScalePrior(family='half_normal', scale=1.0, shape=None, df=None)
+    ScalePrior(family='half_normal', scale=1.0, shape=None, df=None, unit='standard')
     >>> Priors(sd_change_facility={"family": "half_cauchy", "scale": 0.1}).sd_change_facility.scale
     0.1
     """
@@ -213,12 +252,46 @@ class Priors:
             return prior
         return PooledScalePrior() if self.indicator_spread == "own" else ScalePrior(scale=0.5)
 
-    def arm_problems(self, *, controls: bool) -> list[Problem]:
-        """Return what keeps a study, with controls or without, from having these priors."""
-        if self.change_spread == "shared" or controls:
-            return []
-        rule = "change_spread = 'by_arm' of the priors needs controls, and the study has none"
-        return [Problem(rule=rule, cure="give a column arm, or leave change_spread out")]
+    def problems(self, *, kind: Literal["counts", "scores"], controls: bool) -> list[Problem]:
+        """Return what keeps a study of a kind, with controls or without, from these priors."""
+        found = []
+        if self.change_spread == "by_arm" and not controls:
+            rule = "change_spread = 'by_arm' of the priors needs controls, and the study has none"
+            found.append(Problem(rule=rule, cure="give a column arm, or leave change_spread out"))
+        if kind == "counts":
+            found += [
+                Problem(
+                    rule=f"the prior of {name} is in points, and only scale scores have points",
+                    cure='state it in logits and leave unit = "points" out',
+                )
+                for name in self._in_points()
+            ]
+        return found
+
+    def _in_points(self) -> list[str]:
+        """Return the names of the priors in points."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [name for name, prior in given.items() if getattr(prior, "unit", "") == "points"]
+
+    @property
+    def in_points(self) -> bool:
+        """Whether any prior is stated in points of a score."""
+        return bool(self._in_points())
+
+    def standardised(self, points: float) -> "Priors":
+        """Return the priors with nothing in points, of which one standard deviation has `points`.
+
+        Examples
+        --------
+        >>> prior = {"family": "half_normal", "scale": 6.0, "unit": "points"}
+        >>> Priors(sd_change_facility=prior).standardised(12.0).sd_change_facility.scale
+        0.5
+        """
+        turned: dict[str, Any] = {
+            name: replace(getattr(self, name).times(1.0 / points), unit="standard")
+            for name in self._in_points()
+        }
+        return replace(self, **turned)
 
     def stated(self) -> "Priors":
         """Return the priors with nothing unset."""
@@ -227,7 +300,7 @@ class Priors:
     def scaled(self, factor: float) -> "Priors":
         """Return the priors with every scale of every ``sd_*`` multiplied by `factor`."""
         names = [field.name for field in fields(self) if field.name.startswith("sd_")]
-        scales: dict[str, Any] = {name: _scaled(self.scale(name), factor) for name in names}
+        scales: dict[str, Any] = {name: self.scale(name).times(factor) for name in names}
         return replace(self, **scales)
 
 
@@ -248,11 +321,3 @@ def _prior(name: str, given: Any) -> Any:
         raise InputError(f"{name}: a prior must be a {names} or a mapping, got {given!r}")
     pooled = PooledScalePrior in kinds and "scale" not in given and "family" not in given
     return from_mapping(PooledScalePrior if pooled else kinds[0], given)
-
-
-def _scaled(prior: ScalePrior | PooledScalePrior, factor: float) -> ScalePrior | PooledScalePrior:
-    """Return the prior of `factor` times the standard deviation."""
-    if isinstance(prior, PooledScalePrior):
-        return replace(prior, median=prior.median * factor)
-    squared = prior.family == "inverse_gamma_variance"  # the scale of a variance
-    return replace(prior, scale=prior.scale * (factor**2 if squared else factor))

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from pdsim.arraytypes import Floats
-from pdsim.model.data import ModelData, model_data
+from pdsim.model.data import ModelData, fitted_data
 from pdsim.model.predictive import Parameters, draw_eta, draw_proportion
 from pdsim.study import study_from_dataset
 
@@ -80,7 +80,7 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     ['baseline spread', 'correlation', 'extreme', 'facility', 'spread', 'zeros']
     """
     study = study_from_dataset(fit["constant_data"].to_dataset())
-    data = model_data(study)
+    data = fitted_data(fit)
     rng = np.random.default_rng(seed)
     if data.shape[2] == 1 or data.shape[0] < 3:
         return xr.Dataset(coords={"check": np.arange(0)})

@@ -1,7 +1,8 @@
 """A study as the model sees it: turned, divided by design effects, coded, standardised."""
 
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ from scipy.special import logit
 from pdsim.arraytypes import Bools, Floats, Ints
 from pdsim.errors import InputError
 from pdsim.priors import Priors
-from pdsim.study import Study
+from pdsim.settings import from_mapping
+from pdsim.study import Study, study_from_dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class ModelData:
     center, scale : ndarray (K,)
         Scores only: turned score = center + scale * standardised. Zeros and ones for counts.
     priors : Priors
+        With nothing in points.
     visits : Visits or None
         What visits add to the error of a cell; None where nothing is known of it.
     facility_df : float or None
@@ -193,10 +196,10 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
     Raises
     ------
     InputError
-        If the priors are by arm and the study has no controls.
+        If the priors are by arm and the study has no controls, or in points and it has counts.
     """
-    priors = priors or study.options.priors or Priors()
-    problems = priors.arm_problems(controls=study.control is not None)
+    priors = stated_priors(study, priors)
+    problems = priors.problems(kind=study.kind, controls=study.control is not None)
     if problems:
         raise InputError(problems)
     data = study.effective_data()
@@ -210,6 +213,9 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
     else:
         turned = np.where(lower, -1.0, 1.0) * data["mean"].to_numpy()
         center, scale = _standard(turned, data["sd"].to_numpy() if "sd" in data else None)
+        if priors.in_points:
+            turn = np.where(lower[:, 0], -1.0, 1.0)
+            center, scale, priors = _standard_of_points(center, scale, turn, priors)
         missing = np.isnan(turned)
         observed = np.where(missing, 0.0, (turned - center[:, None]) / scale[:, None])
         precision = (scale[:, None] / data["se"].to_numpy()) ** 2
@@ -237,6 +243,17 @@ def model_data(study: Study, priors: Priors | None = None) -> ModelData:
         offset=_case_mix(study),
         error_correlation=study.error_correlation,
     )
+
+
+def stated_priors(study: Study, priors: Priors | None = None) -> Priors:
+    """Return the priors given, else the study's own, else the default."""
+    return priors or study.options.priors or Priors()
+
+
+def fitted_data(fit: xr.DataTree) -> ModelData:
+    """Return the arrays that a fit from `pdsim.fit` was made of, by its own priors."""
+    study = study_from_dataset(fit["constant_data"].to_dataset())
+    return model_data(study, from_mapping(Priors, json.loads(fit.attrs["priors"])))
 
 
 def _visits(study: Study) -> Visits | None:
@@ -286,6 +303,21 @@ def _standard(turned: Floats, sd: Floats | None) -> tuple[Floats, Floats]:
             spread = np.sqrt(np.nanmean(sd[:, k, 0] ** 2))
         scale[k] = spread or 1.0
     return center, scale
+
+
+def _standard_of_points(
+    center: Floats, scale: Floats, turn: Floats, priors: Priors
+) -> tuple[Floats, Floats, Priors]:
+    """Return centre, one scale for all scores, and the priors counted in it.
+
+    A prior in points holds for every indicator, so that one scale must serve them all; a prior of
+    the baseline in points moves the centre to its mean.
+    """
+    unit = float(np.sqrt(np.mean(scale**2)))
+    if priors.alpha.unit == "points":
+        center = turn * priors.alpha.mean
+        priors = replace(priors, alpha=replace(priors.alpha, mean=0.0))
+    return center, np.full(len(scale), unit), priors.standardised(unit)
 
 
 def _case_groups(labels: NDArray[np.str_], *, alone: bool) -> Ints:

@@ -14,7 +14,7 @@ from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model.composites import composite
 from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
 from pdsim.model.cost import nuts_seconds
-from pdsim.model.data import ModelData, model_data
+from pdsim.model.data import ModelData, model_data, stated_priors
 from pdsim.model.memory import check_memory
 from pdsim.priors import Priors
 from pdsim.provenance import versions
@@ -116,6 +116,8 @@ def fit(
             data, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
         )
     tree = _tree(study, data, posterior, stats)
+    stated = stated_priors(study, priors).stated()
+    tree.attrs["priors"] = json.dumps(to_mapping(stated), sort_keys=True)
     tree.attrs |= facts
     if data.facility_df is not None:
         tree.attrs["facility_df"] = data.facility_df
@@ -207,7 +209,6 @@ def _tree(study: Study, data: ModelData, posterior: xr.Dataset, stats: xr.Datase
         "schema_version": SCHEMA_VERSION,
         "kind": study.kind,
         "study": study.name,
-        "priors": json.dumps(to_mapping(data.priors.stated()), sort_keys=True),
         "case_correlation": data.case_correlation,
         "versions": json.dumps(versions(), sort_keys=True),
     }

@@ -5,7 +5,7 @@ import xarray as xr
 
 from pdsim.errors import InputError, Problem
 from pdsim.model.composites import in_arm, levels
-from pdsim.model.data import model_data
+from pdsim.model.data import fitted_data
 from pdsim.model.predictive import composite_of, draw_proportion
 from pdsim.study import study_from_dataset
 from pdsim.study.facilities import PROGRAMME
@@ -51,7 +51,7 @@ def next_round(fit: xr.DataTree, *, drift: float = 0.0, seed: int = 1) -> xr.Dat
     if not drift >= 0.0:
         raise InputError(Problem(rule=f"drift is a standard deviation, 0 or more, not {drift:g}"))
     study = study_from_dataset(fit["constant_data"].to_dataset())
-    data = model_data(study)
+    data = fitted_data(fit)
     rng = np.random.default_rng(seed)
     eta = fit["posterior"]["eta"].stack(sample=("chain", "draw")).transpose("sample", ...)
     moved = eta.to_numpy() + drift * rng.standard_normal(eta.shape)

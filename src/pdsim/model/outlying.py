@@ -10,11 +10,11 @@ import xarray as xr
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.model.adequacy import drawn_parameters
-from pdsim.model.data import ModelData, Visits, model_data
+from pdsim.model.data import ModelData, Visits, fitted_data, model_data
 from pdsim.model.fit import fit
 from pdsim.model.predictive import draw_eta, draw_proportion
 from pdsim.priors import Priors
-from pdsim.study import Study, study_from_dataset
+from pdsim.study import Study
 from pdsim.study.options import Engine
 
 FEWEST: Final = 4
@@ -123,10 +123,7 @@ def _against(
 ) -> tuple[float, float, float, float]:
     """Return observed, expected, its SD and the two-sided p of facility `at`, given the others."""
     rng = np.random.default_rng([seed, at])
-    others, data = (
-        model_data(study_from_dataset(rest["constant_data"].to_dataset())),
-        model_data(study),
-    )
+    others, data = fitted_data(rest), model_data(study)
     observed, size = data.observed[at : at + 1], data.size[at : at + 1]
     if data.kind == "scores":
         # in the standard deviations of the others, about their mean

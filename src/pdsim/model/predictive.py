@@ -10,9 +10,9 @@ from scipy.special import expit
 
 from pdsim.arraytypes import Floats
 from pdsim.model.composites import levels
-from pdsim.model.data import ModelData, model_data
+from pdsim.model.data import ModelData, fitted_data, model_data
 from pdsim.priors import MeanPrior, PooledScalePrior, Priors, ScalePrior
-from pdsim.study import Study, study_from_dataset
+from pdsim.study import Study
 
 _TOGETHER: Final = 250_000
 """Cells of draws in one call; many small calls take longer than the arithmetic."""
@@ -256,8 +256,7 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
     ----------
     .. [1] Gelman A, Meng XL, Stern H (1996), Statistica Sinica 6, 733-760.
     """
-    study = study_from_dataset(fit["constant_data"].to_dataset())
-    data = model_data(study)
+    data = fitted_data(fit)
     rng = np.random.default_rng(seed)
     eta = fit["posterior"]["eta"].stack(sample=("chain", "draw")).transpose("sample", ...)
     draws = eta.to_numpy()
@@ -273,7 +272,7 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
         seen = seen / np.where(data.size > 0, data.size, 1.0)
     observed = composite_of(seen, data)
     below = (replicates < observed).mean(axis=0) + 0.5 * (replicates == observed).mean(axis=0)
-    coords = {n: study.data[n].to_numpy() for n in ("facility", "period")}
+    coords = {n: fit["constant_data"][n].to_numpy() for n in ("facility", "period")}
     return xr.Dataset(
         {
             "replicate": (("sample", "facility", "period"), replicates),

@@ -1,7 +1,7 @@
 """What one more case of a fitted study shows: its covariance, and simulated cases."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -86,7 +86,9 @@ def cases_of(fit: xr.DataTree) -> NextCases:
         From `pdsim.fit`: counts.
     """
     study = study_from_dataset(fit["constant_data"].to_dataset()).programme
-    data = model_data(study, from_mapping(Priors, json.loads(fit.attrs["priors"])))
+    priors = from_mapping(Priors, json.loads(fit.attrs["priors"]))
+    # of the programme alone: one spread of change
+    data = model_data(study, replace(priors, change_spread="shared"))
     correlation, group, worth = data.case_correlation, data.case_group, 1.0
     if study.options.items is not None:
         # a composite of equally likely items, whose effective trials hold the correlation

@@ -540,7 +540,7 @@ def _arms(scenario: Scenario) -> Iterator[Problem]:
             "facilities: at most one for every five"
         )
     if isinstance(scenario.priors, Priors):
-        yield from scenario.priors.arm_problems(controls=scenario.controls > 0)
+        yield from scenario.priors.problems(kind="counts", controls=scenario.controls > 0)
     if scenario.imbalance and not scenario.controls:
         yield Problem(rule="imbalance speaks of controls", cure="set controls to 1 or more")
     if not (scenario.controls or slopes):

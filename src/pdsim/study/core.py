@@ -128,7 +128,8 @@ class Study:
         if self.kind == "scores" and self.options.visit_sd is not None:
             found.add("visit_sd is for counts; the standard errors of scores hold it", "remove it")
         if isinstance(self.options.priors, Priors):
-            found.take(self.options.priors.arm_problems(controls=self.control is not None))
+            controls = self.control is not None
+            found.take(self.options.priors.problems(kind=self.kind, controls=controls))
         found.refuse()
 
     @classmethod

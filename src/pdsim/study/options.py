@@ -261,7 +261,8 @@ class StudyOptions:
     notes : tuple of str
         Sentences to print with every result.
     priors : Priors or None
-        ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``, or,
+        ``[priors]``, such as ``sd_change_facility = {family = "half_normal", scale = 0.5}``, with
+        ``unit = "points"`` in it for scale scores, or,
         with controls, ``change_spread = "by_arm"``: changes of facilities spread otherwise in the
         programme than among controls.
     robustness : Robustness

@@ -91,7 +91,9 @@ def priors_table(results: Results) -> Table | None:
         present = {"alpha", "beta", *(str(name).partition(":")[0] for name in names)}
     if results.estimand == "level":
         present.discard("beta")
-    rows = {name: _prior(prior) for name, prior in priors.items() if name in present}
+    rows = {
+        name: _prior(prior) + _points(prior) for name, prior in priors.items() if name in present
+    }
     if not rows:
         return None
     return Table(
@@ -127,7 +129,12 @@ def _unit(results: Results) -> str:
         return "On the logit scale (scale scores: in baseline standard deviations)."
     low, high = f"{min(scales):.3g}", f"{max(scales):.3g}"
     span = f"{low} points" if low == high else f"{low} to {high} points, by indicator"
-    return f"In baseline standard deviations: one unit is {span}."
+    return f"In baseline standard deviations where no points are named: one unit is {span}."
+
+
+def _points(prior: dict[str, Any]) -> str:
+    """Say that a prior is in points, where the others are in standard deviations."""
+    return " (points)" if prior.get("unit") == "points" else ""
 
 
 def _prior(prior: dict[str, Any]) -> str:
