@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import pdsim
-from pdsim.analysis import design_effect_sensitivity, prior_sensitivity, refits
+from pdsim import Study
+from pdsim.analysis import design_effect_sensitivity, prior_sensitivity, refits, run
 from pdsim.model import fit as fit_study
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.reports.study.caveats import caveats
@@ -31,41 +34,104 @@ def failing(chosen):
     return fit
 
 
-def test_unvouched_refit_is_left_out_and_named(study, monkeypatch):
+def test_unvouched_refit_is_blank_and_named(study, monkeypatch):
     monkeypatch.setattr(
         refits, "fit", failing(lambda study, priors: study.options.design_effect == 2.0)
     )
     table = design_effect_sensitivity(study)
-    assert table["design_effect"].to_numpy().tolist() == [1.0, 3.0]
+    assert table["design_effect"].to_numpy().tolist() == [1.0, 2.0, 3.0]
     assert json.loads(table.attrs["refused"]) == {"2.0": "FAILED: Pareto k 65, limit 0.7"}
+    assert table["convergence"].to_numpy().tolist() == ["passed", "not fitted", "passed"]
+    blank = table.sel(design_effect=2.0)
+    for side in ("top", "bottom"):
+        assert bool(blank[f"p_{side}"].isnull().all())
+        assert bool(blank[f"p_{side}_mcse"].isnull().all())
+        assert not blank[f"selected_{side}"].to_numpy().any()
+        assert table[f"selected_{side}"].dtype == bool
+        whole = table.sel(design_effect=[1.0, 3.0])[f"p_{side}"].sum("facility")
+        np.testing.assert_allclose(whole, study.m)
 
 
-def test_no_vouched_refit_at_all_reaches_the_report_as_a_caveat(study, monkeypatch):
+def test_no_vouched_refit_at_all_reaches_the_report_as_one_caveat(study, monkeypatch, tmp_path):
     base = pdsim.analyse(study, seed=1).results
     assert json.loads(base.attrs["refused_refits"]) == {}
     monkeypatch.setattr(refits, "fit", failing(lambda study, priors: True))
-    results = pdsim.analyse(study, seed=1).results
-    assert "priors_scaled" not in results.children
+    result = pdsim.analyse(study, seed=1, out=tmp_path / "out")
+    results = result.results
     refused = json.loads(results.attrs["refused_refits"])
     assert set(refused["priors_scaled"]) == {"0.5", "2.0"}
     view = Results(results)
-    said = " ".join(words_of(text) for text in caveats(view, base_tables(view)))
-    assert "Not tested: the choice with the scales of the priors times 2.0" in said
-    assert "Pareto k 65" in said
+    said = [words_of(text) for text in caveats(view, base_tables(view))]
+    (told,) = [text for text in said if text.startswith("Not tested")]
+    assert "with the scales of the priors times 0.5 and 2.0, with a design effect of" in told
+    assert "Pareto k 65" in told
+    assert "--engine nuts" in told
+    # the study as it stands has its place; what was not tested is blank, with its reason
+    table = pd.read_csv(tmp_path / "out" / "tables" / "priors_scaled_top.csv")
+    assert table["p_1"].notna().all()
+    assert table["p_2"].isna().all()
+    assert set(table["not_tested_2"]) == {"FAILED: Pareto k 65, limit 0.7"}
+    assert set(table["selected"]) == {"wherever tested"}
+    assert "case_correlation" not in results.children
 
 
-@pytest.mark.parametrize(("seconds", "handed"), [(59.0, True), (61.0, False)])
-def test_hands_over_only_where_nuts_is_quick(study, monkeypatch, seconds, handed):
+@pytest.mark.parametrize("engine", ["laplace", "nuts"])
+def test_refits_are_handed_over_only_where_nuts_was_asked_for(study, monkeypatch, engine):
+    asked = []
+
+    def fit(study, *, engine, priors, seed, hand_over):
+        asked.append((engine, hand_over))
+        return fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
+
+    def quick(study, *, engine, seed, **settings):
+        return fit_study(study, engine="laplace", seed=seed, draws=100)
+
+    monkeypatch.setattr(refits, "fit", fit)
+    monkeypatch.setattr(run, "fit_study", quick)
+    pdsim.analyse(study, engine=engine)
+    assert set(asked) == {("laplace", engine == "nuts")}
+
+
+def test_a_fit_that_is_handed_over_is_made_once_and_said_at_once(study, monkeypatch):
+    asked, said = [], []
+
+    def fit(study, *, engine, seed, progress, **settings):
+        asked.append(engine)
+        progress(0, 100)
+        tree = fit_study(study, engine="laplace", seed=seed, draws=100)
+        tree.attrs |= {"engine": "nuts", "convergence": "FAILED: R-hat 1.2, limit 1.01"}
+        return tree
+
+    monkeypatch.setattr(run, "fit_study", fit)
+    pdsim.analyse(study, engine="laplace", progress=lambda event: said.append(event.stage))
+    assert asked == ["laplace"]
+    assert any(
+        text.startswith("the fast engine hands over: sampling with NUTS, about") for text in said
+    )
+
+
+def test_errors_that_correlate_are_not_fitted_again_unless_nuts_is_asked_for(monkeypatch):
+    rows = [
+        {"facility": f"s{i}", "indicator": "reading", "period": period, "mean": float(i + j),
+         "se": 1.0, "correlation": 0.5}
+        for i in range(6)
+        for j, period in enumerate(("baseline", "endline"))
+    ]  # fmt: skip
+    study = Study.from_long({name: [row[name] for row in rows] for name in rows[0]})
     asked = []
 
     def fit(study, *, engine, priors, seed, hand_over):
         asked.append(hand_over)
-        return fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
+        other = pdsim.load_example("surgical")
+        return fit_study(other, engine="laplace", priors=priors, seed=seed, draws=100)
 
     monkeypatch.setattr(refits, "fit", fit)
-    monkeypatch.setattr(refits, "nuts_seconds", lambda study: seconds)
-    prior_sensitivity(study, factors=(2.0,))
-    assert asked == [handed]
+    table = prior_sensitivity(study, factors=(0.5, 2.0))
+    assert not table.data_vars
+    assert set(json.loads(table.attrs["refused"]).values()) == {refits.CORRELATED}
+    assert asked == []
+    assert prior_sensitivity(study, factors=(0.5, 2.0), hand_over=True).sizes["prior_factor"] == 2
+    assert asked == [True, True]
 
 
 @pytest.mark.parametrize("name", ["priors_scaled", "design_effect"])

@@ -57,7 +57,12 @@ def prior_variants(study: Study) -> dict[str, Priors]:
 
 
 def effect_prior_sensitivity(
-    study: Study, *, engine: Engine = "laplace", seed: int = 1, tell: Callable[[], None] = nothing
+    study: Study,
+    *,
+    engine: Engine = "laplace",
+    hand_over: bool = False,
+    seed: int = 1,
+    tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
     """Return the programme effect, facilities' effects and P(beyond) under other priors.
 
@@ -70,6 +75,8 @@ def effect_prior_sensitivity(
     study : Study
         With controls.
     engine : {"laplace", "nuts"}
+    hand_over : bool
+        Whether refits that the fast engine cannot vouch for are handed over to NUTS.
     seed : int
     tell : callable
         Called after each refit.
@@ -93,11 +100,11 @@ def effect_prior_sensitivity(
     refused: dict[str, str] = {}
     for label, priors in prior_variants(study).items():
         with labelled_not_warned():
-            tree = refitted_tree(study, engine=engine, priors=priors, seed=seed)
-        if tree.attrs["convergence"] == "passed":
-            parts[label] = _summary(tree, seed=seed)
+            tree = refitted_tree(study, priors, engine=engine, seed=seed, hand_over=hand_over)
+        if isinstance(tree, str):
+            refused[label] = tree
         else:
-            refused[label] = tree.attrs["convergence"]
+            parts[label] = _summary(tree, seed=seed)
         tell()
     if STATED not in parts:
         return xr.Dataset(attrs={"refused": json.dumps(refused)})

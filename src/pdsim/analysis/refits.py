@@ -1,8 +1,9 @@
 """Does the choice survive? One study selected again under other assumptions.
 
-A refit that fails its gates is no evidence either way: it is handed over to NUTS where that takes
-no more than a minute, and left out of the table otherwise, with its reason in the attribute
-`refused`. The study as it stands is not fitted again where its score is given (`own`).
+A refit that the fast engine cannot vouch for is no evidence either way. It is handed over to NUTS,
+which may take minutes, only where that is asked for; else it is blank in the table, with its reason
+in the attribute `refused`. The study as it stands is not fitted again where its score is given
+(`own`).
 """
 
 import json
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from math import prod
+from functools import partial
+from math import nan, prod
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -25,7 +27,6 @@ from pdsim.conventions import Side
 from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
 from pdsim.model.composites import has_controls
-from pdsim.model.cost import nuts_seconds
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
 from pdsim.study import Study
@@ -33,13 +34,16 @@ from pdsim.study.options import Engine
 from pdsim.study.problems import listed
 from pdsim.terms.estimands import estimands_of
 
-_LONGEST_HAND_OVER: Final = 60.0
-"""Seconds of NUTS that one refit may take."""
+CORRELATED: Final = "the fast engine takes the errors of scores as independent"
+"""Why a study with errors that correlate is not fitted again."""
 _SIDE_BY_SIDE: Final = 100_000
 """Cells of a study of which several fits are in memory at once."""
 
 type Variants = Mapping[Any, tuple[Study, Priors | None] | None]
 """What is changed for each label of a table; None is the study as it stands."""
+
+type Again = Callable[[Study, Priors | None], xr.DataArray | str]
+"""One more fit: its score, or why it cannot be vouched for."""
 
 
 def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
@@ -87,6 +91,7 @@ def prior_sensitivity(
     priors: Priors | None = None,
     factors: tuple[float, ...] | None = None,
     engine: Engine = "laplace",
+    hand_over: bool = False,
     seed: int = 1,
     own: xr.DataArray | None = None,
     tell: Callable[[], None] = nothing,
@@ -101,6 +106,8 @@ def prior_sensitivity(
     factors : tuple of float, optional
         Default: 1, and those of the study's ``[robustness]``.
     engine : {"nuts", "laplace"}
+    hand_over : bool
+        Whether refits that the fast engine cannot vouch for are handed over to NUTS.
     seed : int
     own : DataArray (chain, draw, facility), optional
         Score of the study as it stands, which is otherwise fitted once more; so it is for the
@@ -111,8 +118,9 @@ def prior_sensitivity(
     Returns
     -------
     xarray.Dataset (prior_factor, facility)
-        See `compare_selections`; only refits that passed their gates. The attribute ``refused``
-        is a JSON object of the others and what failed of each.
+        See `compare_selections`; refits that failed their gates are blank (NaN, nobody selected),
+        and there is no table where all did. The attribute ``refused`` is a JSON object of these
+        and what failed of each.
 
     Examples
     --------
@@ -129,61 +137,53 @@ def prior_sensitivity(
         factor: None if known and factor == 1.0 else (study, base.scaled(factor))
         for factor in factors
     }
-    return _refitted(
-        "prior_factor", variants, study.m, own=own, engine=engine, seed=seed, tell=tell
-    )
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    return _refitted("prior_factor", variants, study.m, again, own=own, tell=tell)
 
 
 def _refitted(
     dim: str,
     variants: Variants,
     m: int,
+    again: Again,
     *,
-    engine: Engine,
-    seed: int,
     tell: Callable[[], None],
     own: xr.DataArray | None = None,
     with_intervals: bool = False,
 ) -> xr.Dataset:
-    """Return the selections under the variants that can be vouched for; empty if none can."""
+    """Return the selections, blank where a variant cannot be vouched for; empty if none can."""
     from pdsim.analysis.summaries import interval
 
-    found = dict(_scores(variants, own, engine=engine, seed=seed, tell=tell))
-    passed = {n: one for n, one in found.items() if one.attrs["convergence"] == "passed"}
-    refused = {str(n): one.attrs["convergence"] for n, one in found.items() if n not in passed}
-    table = xr.Dataset()
-    if any(variants[label] is not None for label in passed):
-        table = compare_selections(passed, dim=dim, m=m)
-        if with_intervals:
-            index = pd.Index(list(passed), name=dim)
-            means = [score.mean(("chain", "draw")) for score in passed.values()]
-            intervals = [interval(score) for score in passed.values()]
-            table = table.assign(
-                mean=xr.concat(means, index, combine_attrs="drop"),
-                interval=xr.concat(intervals, index, combine_attrs="drop"),
-            )
+    found = dict(_scores(variants, own, again, tell))
+    refused = {str(label): one for label, one in found.items() if isinstance(one, str)}
+    passed = {label: one for label, one in found.items() if not isinstance(one, str)}
+    if not passed:
+        return xr.Dataset(attrs={"refused": json.dumps(refused)})
+    table = compare_selections(passed, dim=dim, m=m)
+    if with_intervals:
+        index = pd.Index(list(passed), name=dim)
+        means = [score.mean(("chain", "draw")) for score in passed.values()]
+        intervals = [interval(score) for score in passed.values()]
+        table = table.assign(
+            mean=xr.concat(means, index, combine_attrs="drop"),
+            interval=xr.concat(intervals, index, combine_attrs="drop"),
+        )
+    blank: dict[Any, Any] = {
+        name: False for name, column in table.items() if column.dtype == bool
+    } | {"convergence": "not fitted"}
+    table = table.reindex({dim: list(found)}, fill_value={**dict.fromkeys(table, nan), **blank})
     return table.assign_attrs(refused=json.dumps(refused))
 
 
 def _scores(
-    variants: Variants,
-    own: xr.DataArray | None,
-    *,
-    engine: Engine,
-    seed: int,
-    tell: Callable[[], None],
-) -> Iterator[tuple[Any, xr.DataArray]]:
+    variants: Variants, own: xr.DataArray | None, again: Again, tell: Callable[[], None]
+) -> Iterator[tuple[Any, xr.DataArray | str]]:
     """Yield the score under each variant, fitted side by side where memory is no question."""
     changed = [pair for pair in variants.values() if pair is not None]
     cells = max((prod(study.data.sizes.values()) for study, _ in changed), default=0)
-
-    def score(pair: tuple[Study, Priors | None]) -> xr.DataArray:
-        study, priors = pair
-        return refit(study, engine=engine, priors=priors, seed=seed)
-
     threads = (os.cpu_count() or 1) if cells <= _SIDE_BY_SIDE else 1
     with labelled_not_warned(), ThreadPoolExecutor(threads) as pool:
-        fitted = pool.map(score, changed)
+        fitted = pool.map(lambda pair: again(*pair), changed)
         for label, pair in variants.items():
             if pair is not None:
                 yield label, next(fitted)
@@ -200,22 +200,32 @@ def labelled_not_warned() -> Iterator[None]:
         yield
 
 
-def refit(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataArray:
-    """Return the score of one more fit, with what failed in its label."""
-    tree = refitted_tree(study, engine=engine, priors=priors, seed=seed)
+def refit(
+    study: Study, priors: Priors | None, *, engine: Engine, seed: int, hand_over: bool = False
+) -> xr.DataArray | str:
+    """Return the score of one more fit, or why it cannot be vouched for."""
+    tree = refitted_tree(study, priors, engine=engine, seed=seed, hand_over=hand_over)
+    if isinstance(tree, str):
+        return tree
     return exchanged(composite(tree), identical_facilities(study))
 
 
-def refitted_tree(study: Study, *, engine: Engine, priors: Priors | None, seed: int) -> xr.DataTree:
-    """Return one more fit; it is handed over to NUTS only where that does not take long."""
-    affordable = nuts_seconds(study) <= _LONGEST_HAND_OVER
-    return fit(study, engine=engine, priors=priors, seed=seed, hand_over=affordable)
+def refitted_tree(
+    study: Study, priors: Priors | None, *, engine: Engine, seed: int, hand_over: bool = False
+) -> xr.DataTree | str:
+    """Return one more fit, or why it cannot be vouched for."""
+    if engine == "laplace" and not hand_over and study.error_correlation is not None:
+        return CORRELATED
+    tree = fit(study, engine=engine, priors=priors, seed=seed, hand_over=hand_over)
+    label = str(tree.attrs["convergence"])
+    return tree if label == "passed" else label
 
 
 def suppressed_sensitivity(
     study: Study,
     *,
     engine: Engine = "laplace",
+    hand_over: bool = False,
     seed: int = 1,
     tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
@@ -228,7 +238,8 @@ def suppressed_sensitivity(
     """
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     variants = {end: (study.with_suppressed(end), None) for end in ends}
-    return _refitted("suppressed", variants, study.m, engine=engine, seed=seed, tell=tell)
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    return _refitted("suppressed", variants, study.m, again, tell=tell)
 
 
 def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
@@ -236,6 +247,8 @@ def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, .
     words = {"low": "lowest", "high": "highest"}
     sentences = []
     for end in table["suppressed"].to_numpy().tolist() if "suppressed" in table else ():
+        if table["convergence"].sel(suppressed=end) != "passed":
+            continue
         changes = []
         for side in ("top", "bottom"):
             key = f"selected_{side}"
@@ -256,6 +269,7 @@ def case_correlation_sensitivity(
     correlations: tuple[float, ...] | None = None,
     priors: Priors | None = None,
     engine: Engine = "laplace",
+    hand_over: bool = False,
     seed: int = 1,
     tell: Callable[[], None] = nothing,
 ) -> xr.Dataset:
@@ -270,16 +284,15 @@ def case_correlation_sensitivity(
     """
     tried = correlations or study.options.robustness.case_correlations
     variants = {r: (study.with_case_correlation(r), priors) for r in tried}
-    return _refitted(
-        "case_correlation", variants, study.m, engine=engine, seed=seed, tell=tell,
-        with_intervals=True,
-    )  # fmt: skip
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    return _refitted("case_correlation", variants, study.m, again, tell=tell, with_intervals=True)
 
 
 def design_effect_sensitivity(
     study: Study,
     *,
     engine: Engine = "laplace",
+    hand_over: bool = False,
     seed: int = 1,
     own: xr.DataArray | None = None,
     tell: Callable[[], None] = nothing,
@@ -299,9 +312,8 @@ def design_effect_sensitivity(
         effect: None if own is not None and effect == stands else (other, None)
         for effect, other in clustered(study).items()
     }
-    return _refitted(
-        "design_effect", variants, study.m, own=own, engine=engine, seed=seed, tell=tell
-    )
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    return _refitted("design_effect", variants, study.m, again, own=own, tell=tell)
 
 
 def clustered(study: Study) -> dict[float, Study]:

@@ -33,7 +33,9 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         but the cases, at the rounds' reliability; and ``rounds``: the run chart of each facility
         (`pdsim.ranking.run_charts`), its observed ``level`` and ``reliability`` (round). Of the
         facilities and indicators that every round has; the attribute ``left_out`` is JSON text
-        with the other facilities. Empty without rounds, or where too few have them all.
+        with the other facilities. Where the fast engine cannot vouch for a round there are run
+        charts alone, and their attribute ``refused`` says why. Empty without rounds, or where too
+        few have them all.
     """
     rounds = None if study.rounds is None else in_every_round(study.rounds)
     if rounds is None or rounds.sizes["facility"] < 2 * study.m or rounds["weight"].sum() == 0:
@@ -43,14 +45,21 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
     # what is true in two rounds must not hang together by the draws: a seed for each
     seeds = np.random.SeedSequence(seed).generate_state(len(labels))
     with labelled_not_warned():
-        scores = [
-            refit(one, engine="laplace", priors=None, seed=int(own))
+        fitted = [
+            refit(one, None, engine="laplace", seed=int(own))
             for one, own in zip(singles, seeds, strict=True)
         ]
-    failed = [one.attrs["convergence"] for one in scores if one.attrs["convergence"] != "passed"]
-    joined = xr.concat(scores, xr.DataArray(labels, dims="round", name="round"), coords="minimal",
-                       compat="override", combine_attrs="drop")  # fmt: skip
-    known = {"estimand": "level", "convergence": failed[0] if failed else "passed"}
+    scores = [one for one in fitted if not isinstance(one, str)]
+    names = xr.DataArray(labels, dims="round", name="round")
+    level = xr.concat([_observed(one) for one in singles], names, combine_attrs="drop")
+    others = set(study.data["facility"].to_numpy()) - set(rounds["facility"].to_numpy())
+    charts = run_charts(level).assign(level=level)
+    charts.attrs["left_out"] = json.dumps(sorted(map(str, others)))
+    if len(scores) < len(fitted):
+        reason = next(one for one in fitted if isinstance(one, str))
+        return {"rounds": charts.assign_attrs(refused=reason)}
+    joined = xr.concat(scores, names, coords="minimal", compat="override", combine_attrs="drop")
+    known = {"estimand": "level", "convergence": "passed"}
     if all("ess" in one.attrs for one in scores):
         known["ess"] = min(one.attrs["ess"] for one in scores)
     joined = joined.assign_attrs(known)
@@ -62,7 +71,6 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         )[0]
         for k in range(len(labels) - 1)
     ]  # fmt: skip
-    level = xr.concat([_observed(one) for one in singles], joined["round"], combine_attrs="drop")
     tables = {
         f"steadiness_{side}": steadiness(joined, m=study.m, side=side).assign(
             by_noise=("step", np.array(noise)),
@@ -70,10 +78,7 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
         )
         for side in SIDES
     }
-    charts = run_charts(level).assign(level=level, reliability=("round", np.array(reliability)))
-    others = set(study.data["facility"].to_numpy()) - set(rounds["facility"].to_numpy())
-    charts.attrs["left_out"] = json.dumps(sorted(map(str, others)))
-    return tables | {"rounds": charts}
+    return tables | {"rounds": charts.assign(reliability=("round", np.array(reliability)))}
 
 
 def _single(study: Study, rounds: xr.Dataset, number: int) -> Study:

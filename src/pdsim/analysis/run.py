@@ -46,7 +46,7 @@ from pdsim.study import Study
 from pdsim.study.options import Engine, SamplerSettings
 
 _MOST_DOUBLINGS: Final = 2
-"""How often NUTS is run again with twice the draws until its gates pass."""
+"""How often NUTS that was asked for is run again with twice the draws until its gates pass."""
 
 _KEPT_DRAWS: Final = 750
 """So many that a folder of 12 facilities by 14 indicators takes less than 5 MB."""
@@ -134,7 +134,7 @@ def analyse(
     fitted = time.perf_counter()
     tell = steps(progress, "ranking and weights", gather_steps(study))
     results = gather(fit, study, delta=delta, tell=tell)
-    results = _with_sensitivity(results, fit, study, seed=chosen.seed, progress=progress)
+    results = _with_sensitivity(results, fit, study, chosen=chosen, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
         from pdsim.analysis.opinions import opinions  # ArviZ takes seconds to import
@@ -174,7 +174,10 @@ def _chosen(
 
 
 def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> xr.DataTree:
-    """Fit; NUTS goes on with twice the draws until its gates pass, up to a limit."""
+    """Fit; NUTS that was asked for goes on with twice the draws until its gates pass, to a limit.
+
+    A fit that the fast engine hands over is made once: it takes minutes where data are degenerate.
+    """
     about = nuts_seconds(study)
     sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
     fast = sampler.engine == "laplace" and study.error_correlation is None
@@ -193,8 +196,9 @@ def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> 
         progress(AnalysisProgress(stage=said, done=done, total=total))
 
     draws, tune = sampler.draws, sampler.tune
-    for attempt in range(_MOST_DOUBLINGS + 1):
-        last = attempt == _MOST_DOUBLINGS
+    doublings = 0 if fast else _MOST_DOUBLINGS
+    for attempt in range(doublings + 1):
+        last = attempt == doublings
         with warnings.catch_warnings():
             if not last:
                 warnings.simplefilter("ignore", ConvergenceWarning)
@@ -293,7 +297,7 @@ def _with_sensitivity(
     fit: xr.DataTree,
     study: Study,
     *,
-    seed: int,
+    chosen: SamplerSettings,
     progress: AnalysisCallback,
 ) -> xr.DataTree:
     """Add the same selection under other case correlations and other priors."""
@@ -313,17 +317,29 @@ def _with_sensitivity(
     tell = steps(progress, "testing the choice under other assumptions", total)
     tables: dict[str, xr.Dataset] = {}
     own = exchanged(composite(fit), identical_facilities(study))
+    # the fast engine makes refits; what it cannot vouch for is worth minutes only if NUTS was asked
+    hand_over, seed = chosen.engine == "nuts", chosen.seed
     if correlations:
-        tables["case_correlation"] = case_correlation_sensitivity(study, seed=seed, tell=tell)
+        tables["case_correlation"] = case_correlation_sensitivity(
+            study, hand_over=hand_over, seed=seed, tell=tell
+        )
         results.attrs["case_correlations_shown"] = json.dumps(correlations)
     if factors:
-        tables["priors_scaled"] = prior_sensitivity(study, seed=seed, own=own, tell=tell)
+        tables["priors_scaled"] = prior_sensitivity(
+            study, hand_over=hand_over, seed=seed, own=own, tell=tell
+        )
     if effects:
-        tables["design_effect"] = design_effect_sensitivity(study, seed=seed, own=own, tell=tell)
+        tables["design_effect"] = design_effect_sensitivity(
+            study, hand_over=hand_over, seed=seed, own=own, tell=tell
+        )
     if armed:
-        tables["effect_priors"] = effect_prior_sensitivity(study, seed=seed, tell=tell)
+        tables["effect_priors"] = effect_prior_sensitivity(
+            study, hand_over=hand_over, seed=seed, tell=tell
+        )
     if suppressed:
-        tables["suppressed"] = suppressed_sensitivity(study, seed=seed, tell=tell)
+        tables["suppressed"] = suppressed_sensitivity(
+            study, hand_over=hand_over, seed=seed, tell=tell
+        )
         said = suppressed_sentences(tables["suppressed"], ranking)
         assumed = json.loads(results.attrs["assumptions"])
         results.attrs["assumptions"] = json.dumps([*assumed, *said])

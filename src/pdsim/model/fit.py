@@ -64,7 +64,8 @@ def fit(
         Degrees of freedom, above 2, of Student-t effects of the facilities, for one or two that are
         unlike the rest. Default: the study's own, else normal effects.
     progress : callable, optional
-        Called with (draws done, draws in all) while NUTS runs, from another thread.
+        Called with (draws done, draws in all) before NUTS compiles the model, which takes a while,
+        and while it runs, from another thread.
 
     Returns
     -------
@@ -110,7 +111,9 @@ def fit(
             facts = _handed_over(study, seed, describe(gates))
     if facts["engine"] == "nuts":
         check_memory(draws=draws * chains, cells=int(np.prod(data.shape)))
-        from pdsim.model.nuts import sample_nuts
+        if progress is not None:
+            progress(0, (draws + tune) * chains)
+        from pdsim.model.nuts import sample_nuts  # compilers take seconds to import
 
         posterior, stats = sample_nuts(
             data, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress

@@ -27,6 +27,7 @@ def outlying(
     facilities: Sequence[str] | None = None,
     engine: Engine = "laplace",
     priors: Priors | None = None,
+    hand_over: bool = True,
     replicates: int = 4000,
     seed: int = 1,
 ) -> xr.Dataset:
@@ -41,7 +42,7 @@ def outlying(
         Of four facilities or more.
     facilities : sequence of str, optional
         Those to ask about, one fit each; default: all.
-    engine, priors : optional
+    engine, priors, hand_over : optional
         As for `pdsim.fit`.
     replicates, seed : int
 
@@ -52,7 +53,8 @@ def outlying(
         ``expected`` and ``sd`` of a new facility; ``p_alone``: probability that a new facility
         would be as far from the expected value, on either side [1]_; ``p_extreme``: that the most
         extreme of as many new ones as the study has would be, 1 - (1 - p_alone)^F [2]_. An outlier
-        has a small ``p_extreme``: a small ``p_alone`` is what the end of a spread looks like.
+        has a small ``p_extreme``: a small ``p_alone`` is what the end of a spread looks like. The
+        attribute ``convergence`` is ``passed``, or what failed of the first fit that failed.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def outlying(
     if len(names) < FEWEST:
         rule = f"{len(names)} facilities do not tell an outlier from a spread"
         raise InputError(Problem(rule=rule, cure=f"that takes {FEWEST} or more"))
-    rows = []
+    rows, labels = [], []
     for name in asked:
         others = [other for other in names if other != name]
         rest = fit(
@@ -89,7 +91,9 @@ def outlying(
             engine=engine,
             priors=priors,
             seed=seed,
+            hand_over=hand_over,
         )
+        labels.append(str(rest.attrs["convergence"]))
         rows.append(_against(study, names.index(name), rest, replicates, seed))
     observed, expected, sd, p = np.array(rows).reshape(-1, 4).T
     error = np.sqrt(p * (1.0 - p) / replicates)
@@ -106,7 +110,11 @@ def outlying(
     return xr.Dataset(
         {name: ("facility", values) for name, values in found.items()},
         coords={"facility": asked},
-        attrs={"replicates": replicates, "facilities": size},
+        attrs={
+            "replicates": replicates,
+            "facilities": size,
+            "convergence": next((label for label in labels if label != "passed"), "passed"),
+        },
     )
 
 

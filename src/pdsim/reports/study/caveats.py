@@ -31,19 +31,33 @@ def _escalated(results: Results, tables: dict[str, Table]) -> list[Text]:
 
 
 _REFITS: Final = {
-    "case_correlation": "with a within-case correlation of {value}",
-    "priors_scaled": "with the scales of the priors times {value}",
-    "design_effect": "with a design effect of {value}",
-    "suppressed": "with suppressed counts at their {value} end",
+    "case_correlation": "with a within-case correlation of {values}",
+    "priors_scaled": "with the scales of the priors times {values}",
+    "design_effect": "with a design effect of {values}",
+    "effect_priors": "with the priors of the effect moved ({values})",
+    "suppressed": "with suppressed counts at their {values} end",
 }
 
 
 def _refits(results: Results, tables: dict[str, Table]) -> list[Text]:
-    """Name every refit under other assumptions that is not shown, and why."""
+    """Name the refits under other assumptions that are blank, and why, in one sentence."""
+    refused = results.loads("refused_refits", {})
+    if not refused:
+        return []
+    which = [
+        _REFITS[name].format(values=" and ".join(reasons)) for name, reasons in refused.items()
+    ]
+    why = {
+        text.removeprefix("FAILED: ") for reasons in refused.values() for text in reasons.values()
+    }
+    asked = results.loads("configuration", {}).get("engine") == "nuts"
+    cause = "these fits failed their checks" if asked else "the fast engine cannot vouch for them"
+    cure = "" if asked else "; --engine nuts fits them by NUTS, which may take long"
     return [
-        (Name(f"Not tested: the choice {_REFITS[name].format(value=value)} ({reason})."),)
-        for name, values in results.loads("refused_refits", {}).items()
-        for value, reason in values.items()
+        (
+            Name(f"Not tested: the choice {', '.join(which)}: {cause} ({sorted(why)[0]}"),
+            f"{', and others' if len(why) > 1 else ''}){cure}.",
+        )
     ]
 
 

@@ -26,6 +26,9 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     data = results.varied(group, dim)
     values = data[dim].to_numpy().tolist()
     written = [value if isinstance(value, str) else f"{value:g}" for value in values]
+    refused = results.loads("refused_refits", {}).get(group, {})
+    reasons = [refused.get(str(value)) for value in values]
+    tested = [shown for shown, reason in zip(written, reasons, strict=True) if reason is None]
     names = [name for name in results.order if name in labels(data["facility"])]
     data = data.sel(facility=names)
     chosen = data[f"selected_{side}"].transpose(dim, "facility").to_numpy().astype(bool)
@@ -35,9 +38,13 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
     frame = pd.DataFrame({"facility": kept}, index=kept)
     kinds: dict[str, NumberKind] = {}
     columns = [Column(header="Facility", keys=("facility",), layout="name")]
-    for value, shown in zip(values, written, strict=True):
+    notes: list[Text] = []
+    for value, shown, reason in zip(values, written, reasons, strict=True):
         key = f"p_{shown}"
         row = data.sel({dim: value})
+        if reason is not None:
+            frame[f"not_tested_{shown}"] = reason
+            notes.append((f"{symbol.format(value=shown)}: not tested ({reason}).",))
         frame[key] = row[f"p_{side}"].to_numpy()
         frame[f"{key}_mcse"] = row[f"p_{side}_mcse"].to_numpy()
         frame[f"selected_{shown}"] = row[f"selected_{side}"].to_numpy().astype(bool)
@@ -45,10 +52,10 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
         header = f"P({side} {results.m}), {symbol.format(value=shown)} (MCSE)"
         columns.append(Column(header=header, keys=(key, f"{key}_mcse"), layout="probability"))
     frame["selected"] = [
-        "always"
-        if all(frame.at[name, f"selected_{shown}"] for shown in written)
+        ("always" if tested == written else "wherever tested")
+        if all(frame.at[name, f"selected_{shown}"] for shown in tested)
         else "only at "
-        + ", ".join(shown for shown in written if frame.at[name, f"selected_{shown}"])
+        + ", ".join(shown for shown in tested if frame.at[name, f"selected_{shown}"])
         for name in kept
     ]
     columns.append(Column(header="Selected", keys=("selected",), layout="text"))
@@ -60,6 +67,7 @@ def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: 
         kinds=kinds,
         columns=tuple(columns),
         marked=bool(results.failed),
+        notes=tuple(notes),
     )
 
 

@@ -36,6 +36,10 @@ def rounds_section(results: Results, tables: dict[str, Table]) -> Section:
         blocks.append(_times_table(results, side))
     if results.has("rounds"):
         blocks.append(Paragraph(text=_signals(results)))
+        refused = results.group("rounds").attrs.get("refused")
+        if refused is not None:
+            text = "The rounds are not compared: a fit of one cannot be vouched for ({why})."
+            blocks.append(Paragraph(text=fill(text, {"why": str(refused)})))
         left = json.loads(results.group("rounds").attrs["left_out"])
         if left:
             who = listing([Name(name) for name in left])
