@@ -1,5 +1,6 @@
 """Tables as people have them, from the file to the answer: what an analysis of each must say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 
 import pdsim
 from pdsim.analysis import Analysis
-from pdsim.analysis.exchange import exchanged, identical_facilities
+from pdsim.analysis.exchange import identical_facilities
 from pdsim.scoring import normalise, observed_levels
 from pdsim.study import SamplerSettings, Study, StudyOptions, read_study
 
@@ -145,36 +146,46 @@ def test_names_with_accents_come_back_from_the_tables(tmp_path: Path) -> None:
     assert sorted(name.removeprefix("'") for name in table["facility"]) == names
 
 
+def equal_data(**options: object) -> Study:
+    return read_study(
+        CASES / "equal_data" / "counts.csv",
+        options=StudyOptions(indicators=str(CASES / "equal_data" / "ind.csv"), **options),
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_facilities_with_the_same_data_share_their_places_under_any_seed(seed: int) -> None:
-    study = read_study(
-        CASES / "equal_data" / "counts.csv",
-        options=StudyOptions(indicators=str(CASES / "equal_data" / "ind.csv")),
-    )
+def test_facilities_with_the_same_data_share_their_places_under_any_seed(
+    seed: int, tmp_path: Path
+) -> None:
+    # cells of 0 and of 10 in 10 alone: the fast engine hands over once, and no refit does
+    sampler = SamplerSettings(engine="laplace", draws=200, tune=200, chains=2)
+    study = equal_data(sampler=sampler)
     # one has c0 met, two c4, and seven are alike
     groups = identical_facilities(study)
     assert sorted(map(len, groups)) == [2, 7]
-    # cells of 0 and of 10 in 10 alone: the fast engine would hand over, which takes minutes
-    fit = pdsim.fit(study, engine="laplace", seed=seed, draws=500, hand_over=False)
-    score = pdsim.composite(fit, estimand="level")
-    found = pdsim.top_probability(exchanged(score, groups), m=study.m)["top_probability"]
-    assert float(found.sum()) == pytest.approx(study.m)
-    for group in groups:
-        shared = found.sel(facility=list(group)).to_numpy()
-        np.testing.assert_allclose(shared, shared[0], rtol=1e-9)
-    seven = max(groups, key=len)
-    rest = found.drop_sel(facility=list(seven))
-    # the three with something met are above all others, by far
-    assert float(rest.min()) > 0.6
-    assert float(found.sel(facility=seven[0])) < 0.2
+    result = pdsim.analyse(study, seed=seed, out=tmp_path / "out")
+    assert result.fit is not None
+    assert result.fit.attrs["engine"] == "nuts"
+    found = result.tables["selection"].set_index("facility")
+    for side in ("top", "bottom"):
+        assert found[f"p_{side}"].sum() == pytest.approx(study.m)
+        for group in groups:
+            alike(result, list(group))
+    seven = list(max(groups, key=len))
+    rest = found.drop(index=seven)
+    # the three with something met are above all others, by far; of the seven nobody is named
+    assert rest["p_top"].min() > 0.6
+    assert found.loc[seven, "p_top"].max() < 0.2
+    assert set(rest.index[rest["selected_top"]]) == set(rest.index)
+    assert not found["selected_bottom"].any()
+    refused = json.loads(result.results.attrs["refused_refits"])
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ("Not tested: the choice" in text) == bool(refused)
 
 
 def test_min_max_of_indicators_that_do_not_vary() -> None:
-    study = read_study(
-        CASES / "equal_data" / "counts.csv",
-        options=StudyOptions(indicators=str(CASES / "equal_data" / "ind.csv")),
-    )
+    study = equal_data()
     scaled = normalise(observed_levels(study), "min_max").squeeze()
     total = (scaled * study.data["weight"]).sum("indicator").to_numpy()
     # constant indicators give nothing; three facilities have the one that weighs .1111

@@ -38,7 +38,7 @@ from pdsim.errors import ConvergenceWarning, InputError, Problem
 from pdsim.files import published, read_json, recover, write_atomically, write_json
 from pdsim.model import composite
 from pdsim.model import fit as fit_study
-from pdsim.model.cost import nuts_seconds
+from pdsim.model.cost import longest_nuts_seconds, nuts_seconds
 from pdsim.reports.formats.write import check_formats
 from pdsim.reports.study.view import SIDES
 from pdsim.settings import digest
@@ -190,9 +190,12 @@ def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> 
             progress(AnalysisProgress(stage=first, done=0, total=0))
     progress(AnalysisProgress(stage=stage, done=0, total=0))
 
+    longest = longest_nuts_seconds(study)
+    handing = f"the fast engine hands over to NUTS, which takes {about:.0f} to {longest:.0f} s"
+
     def tell(done: int, total: int) -> None:
         # the fast engine tells nothing: whoever speaks here is NUTS
-        said = f"the fast engine hands over: {sampling}" if fast else sampling
+        said = handing if fast else sampling
         progress(AnalysisProgress(stage=said, done=done, total=total))
 
     draws, tune = sampler.draws, sampler.tune

@@ -13,7 +13,7 @@ from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model.composites import composite
 from pdsim.model.convergence import Gate, describe, gates_to_json, nuts_gates
-from pdsim.model.cost import nuts_seconds
+from pdsim.model.cost import longest_nuts_seconds, nuts_seconds
 from pdsim.model.data import ModelData, model_data, stated_priors
 from pdsim.model.memory import check_memory
 from pdsim.priors import Priors
@@ -143,7 +143,8 @@ def fit(
 def _handed_over(study: Study, seed: int, why: str) -> dict[str, str | float]:
     """Say that NUTS takes over, and how long it will take; return the facts of such a fit."""
     reason = f"the fast engine handed over to NUTS ({why})"
-    _LOG.warning("%s: %s, which takes about %.0f s", study.name, reason, nuts_seconds(study))
+    least, most = nuts_seconds(study), longest_nuts_seconds(study)
+    _LOG.warning("%s: %s, which takes %.0f to %.0f s", study.name, reason, least, most)
     return {"engine": "nuts", "seed": seed, "escalated": reason}
 
 
