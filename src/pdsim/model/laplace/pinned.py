@@ -8,26 +8,20 @@ from typing import Any, Final
 
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AttributeTemplate
-from numba.extending import (
-    infer_getattr,
-    intrinsic,
-    lower_getattr_generic,
-    models,
-    register_model,
-)
+from numba.extending import intrinsic, lower_getattr_generic, models, register_model
 
 _NUMBERS: Final[dict[Any, int]] = {}
 
 
-class Pinned(types.Type):  # type: ignore[misc]
-    """Numba's type of the address of a named tuple."""
+class Pinned(types.NamedTuple):  # type: ignore[misc]
+    """Numba's type of the address of a named tuple, which has the fields of the tuple itself."""
 
     def __init__(self, content: Any) -> None:
+        super().__init__(content.types, content.instance_class)
         self.content = content
         # a short name: it becomes part of that of every kernel
         number = _NUMBERS.setdefault(content, len(_NUMBERS))
-        super().__init__(name=f"{content.instance_class.__name__}{number}")
+        self.name = f"{content.instance_class.__name__}{number}"
 
 
 @register_model(Pinned)
@@ -44,14 +38,6 @@ def pin(typing_context: Any, value: Any) -> Any:
         return builder.bitcast(place, cgutils.voidptr_t)
 
     return Pinned(value)(value), generate
-
-
-@infer_getattr
-class _Fields(AttributeTemplate):  # type: ignore[misc]
-    key = Pinned
-
-    def generic_resolve(self, pinned: Any, name: str) -> Any:
-        return pinned.content.types[pinned.content.fields.index(name)]
 
 
 @lower_getattr_generic(Pinned)
