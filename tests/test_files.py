@@ -97,9 +97,26 @@ def test_a_folder_lost_between_two_renames_comes_back_and_strays_go(tmp_path: Pa
         (stray / name / "a").write_text(name)
     files.recover(folder)
     assert (folder / "a").read_text() == "old"
+    # killed when the new folder was there, and the old one not removed yet
+    late = tmp_path / ".out-def.pdsim"
+    (late / "old").mkdir(parents=True)
     with files.published(folder) as new:
         (new / "a").write_text("2")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_being_replaced_is_not_brought_back(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with files.published(folder) as new:
+        (new / "a").write_text("1")
+    with files.published(folder) as new:
+        (new / "a").write_text("2")
+        # the blink between the two renames, seen by another
+        folder.rename(new.parent / "old")
+        files.recover(folder)
+        assert not folder.exists()
+        (new.parent / "old").rename(folder)
+    assert (folder / "a").read_text() == "2"
 
 
 def test_kept_files_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch) -> None:

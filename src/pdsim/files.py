@@ -167,7 +167,8 @@ def published(folder: Path, *, keep: Callable[[Path], bool] | None = None) -> It
             try:
                 new.rename(folder)
             except OSError:
-                recover(folder)
+                if old.exists() and not folder.exists():
+                    old.rename(folder)
                 raise
             sync_folder(folder.parent)
     finally:
@@ -178,21 +179,26 @@ def recover(folder: Path) -> None:
     """Bring back a folder that was lost between the two renames of `published`."""
     if not folder.exists():
         for old in folder.parent.glob(f".{folder.name}-*{_STAGE}/old"):
-            old.rename(folder)
-            return
+            if _is_left(old.parent):
+                old.rename(folder)
+                return
 
 
 def _remove_strays(folder: Path) -> None:
     """Remove what a killed `published` left behind."""
     for stage in folder.parent.glob(f".{folder.name}-*{_STAGE}"):
-        if not (stage / "new").exists():
-            continue
-        try:
-            with FileLock(stage / _LOCK, timeout=0):
-                pass
-        except Timeout:
-            continue
-        shutil.rmtree(stage, ignore_errors=True)
+        # one with neither may be another's that has just begun, and does not hold its lock yet
+        if ((stage / "new").exists() or (stage / "old").exists()) and _is_left(stage):
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _is_left(stage: Path) -> bool:
+    """Whether nobody publishes from `stage` any more."""
+    try:
+        with FileLock(stage / _LOCK, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _take_along(path: Path, target: Path) -> None:
