@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
 from pdsim.errors import DamagedError
 from pdsim.settings import digest
 
@@ -148,6 +146,8 @@ def published(folder: Path, *, keep: Callable[[Path], bool] | None = None) -> It
         Says of the path of a file in the old folder, relative to it, whether it is taken along;
         default: none is.
     """
+    from filelock import FileLock  # once imported it listens to every file that is opened
+
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_strays(folder)
@@ -186,6 +186,8 @@ def recover(folder: Path) -> None:
 
 def _remove_strays(folder: Path) -> None:
     """Remove what a killed `published` left behind."""
+    from filelock import FileLock, Timeout
+
     for stage in folder.parent.glob(f".{folder.name}-*{_STAGE}"):
         # one with neither may be another's that has just begun, and does not hold its lock yet
         if ((stage / "new").exists() or (stage / "old").exists()) and _is_left(stage):

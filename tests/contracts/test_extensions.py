@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pdsim
-from pdsim.analysis.gather import gather
+from pdsim.analysis.all_tables import gather
 from pdsim.errors import InputError
 from pdsim.reports.study.explorer import explorer_payload, explorer_table
 from pdsim.reports.study.view import Results

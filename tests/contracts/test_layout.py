@@ -22,6 +22,7 @@ FOUNDATION = (
     "provenance",
     "priors",
     "jit",
+    "lazily",
     "unforeseen",
 )
 ORDER = (
@@ -143,6 +144,29 @@ def test_no_package_bears_the_name_of_a_public_function():
 def test_import_is_lazy():
     heavy = ("numpy", "xarray", "pandas", "pymc", "scipy", "numba", "matplotlib", "pydantic")
     code = f"import sys, pdsim; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+LAZY = [p.parent for p in MODULES if p.name == "__init__.py" and "on_first_use(" in p.read_text()]
+
+
+@pytest.mark.parametrize("folder", LAZY, ids=lambda p: p.name)
+def test_names_imported_on_first_use(folder):
+    package = importlib.import_module(module_of(folder / "__init__.py"))
+    for name in package.__all__:
+        value = getattr(package, name)
+        # a module imported since would have taken the place of a name that it bears too
+        assert inspect.ismodule(value) == (folder / f"{name}.py").exists()
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        package.nonsense  # noqa: B018 - looked up, and not there
+
+
+def test_reading_a_study_and_its_results_imports_no_figures_and_no_compiler():
+    code = (
+        "import sys, pdsim.study.read, pdsim.analysis.fits, pdsim.reports.study.sections\n"
+        "print([m for m in ('matplotlib', 'numba', 'scipy') if m in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import pdsim
-from pdsim.analysis.gather import gather
+from pdsim.analysis.all_tables import gather
 from pdsim.interviews import (
     Combination,
     ContrastSettings,

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, ndtr
 
 import pdsim
-from pdsim.analysis.gather import _hyper
+from pdsim.analysis.all_tables import _hyper
 from pdsim.errors import InputError
 from pdsim.model import beyond_unseen_control, programme_effect
 from pdsim.model.composites import expected_endline

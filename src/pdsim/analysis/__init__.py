@@ -1,18 +1,26 @@
-"""One study from table to a folder of results."""
+"""One study from table to a folder of results.
 
-from pdsim.analysis.fits import load_fit, save_fit
-from pdsim.analysis.gather import gather
-from pdsim.analysis.refits import (
-    case_correlation_sensitivity,
-    compare_selections,
-    design_effect_sensitivity,
-    prior_sensitivity,
-)
-from pdsim.analysis.report import report, write_plan, write_report
-from pdsim.analysis.result import Analysis
-from pdsim.analysis.run import analyse
-from pdsim.analysis.stages import AnalysisProgress
-from pdsim.analysis.weight_tables import WeightSettings, weight_tables
+Everything public is imported from here, on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from pdsim.lazily import on_first_use
+
+if TYPE_CHECKING:
+    from pdsim.analysis.all_tables import gather
+    from pdsim.analysis.fits import load_fit, save_fit
+    from pdsim.analysis.refits import (
+        case_correlation_sensitivity,
+        compare_selections,
+        design_effect_sensitivity,
+        prior_sensitivity,
+    )
+    from pdsim.analysis.report_files import report, write_plan, write_report
+    from pdsim.analysis.result import Analysis
+    from pdsim.analysis.run import analyse
+    from pdsim.analysis.stages import AnalysisProgress
+    from pdsim.analysis.weight_tables import WeightSettings, weight_tables
 
 __all__ = [
     "Analysis",
@@ -31,3 +39,24 @@ __all__ = [
     "write_plan",
     "write_report",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "Analysis": "result",
+        "AnalysisProgress": "stages",
+        "WeightSettings": "weight_tables",
+        "analyse": "run",
+        "case_correlation_sensitivity": "refits",
+        "compare_selections": "refits",
+        "design_effect_sensitivity": "refits",
+        "gather": "all_tables",
+        "load_fit": "fits",
+        "prior_sensitivity": "refits",
+        "report": "report_files",
+        "save_fit": "fits",
+        "weight_tables": "weight_tables",
+        "write_plan": "report_files",
+        "write_report": "report_files",
+    },
+)

@@ -1,6 +1,6 @@
 """Fits on disk: one netCDF file each, no pickle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,8 +70,8 @@ def load_fit(path: str | Path) -> xr.DataTree:
         raise InputError(
             Problem(file=str(path), rule="does not exist", cure="check the path")
         ) from None
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        return tree.load()
+    with h5py.File(path, "r") as file:
+        return xr.DataTree.from_dict(dict(_read_groups(file)))
 
 
 RESULTS_LAYOUT: Final = 2
@@ -148,3 +148,43 @@ def _write_group(group: h5py.Group, dataset: xr.Dataset) -> None:
 def _write_attributes(place: h5py.Group | h5py.Dataset, attributes: Mapping[Any, Any]) -> None:
     for name, value in attributes.items():
         place.attrs[str(name)] = value
+
+
+_OF_SCALES: Final = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"})
+"""Attributes by which HDF5 knows which dimensions a variable has."""
+
+
+def _read_groups(group: h5py.Group) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield path and content of a group and all below; the counterpart of `_netcdf`."""
+    variables, inner = {}, []
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            inner.append(item)
+        elif not (item.is_scale and _lies_bare(item)):
+            variables[name] = _read_variable(item, name)
+    yield group.name, xr.decode_cf(xr.Dataset(variables, attrs=_read_attributes(group)))
+    for below in inner:
+        yield from _read_groups(below)
+
+
+def _lies_bare(scale: h5py.Dataset) -> bool:
+    """Tell whether a dimension has no labels."""
+    name: bytes = scale.attrs["NAME"]
+    return name.startswith(b"This is a netCDF dimension but not a netCDF variable")
+
+
+def _read_variable(stored: h5py.Dataset, name: str) -> xr.Variable:
+    dims = (
+        [name] if stored.is_scale else [place[0].name.rpartition("/")[2] for place in stored.dims]
+    )
+    is_text = h5py.check_string_dtype(stored.dtype) is not None
+    values = np.asarray(stored.asstr()[()], dtype=str) if is_text else stored[()]
+    return xr.Variable(dims, values, _read_attributes(stored))
+
+
+def _read_attributes(place: h5py.Group | h5py.Dataset) -> dict[str, Any]:
+    read = {name: value for name, value in place.attrs.items() if name not in _OF_SCALES}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) and value.dtype == object else value
+        for name, value in read.items()
+    }

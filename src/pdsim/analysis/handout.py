@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from pdsim.analysis.fits import load_results
-from pdsim.analysis.report import RESULTS_FILE
+from pdsim.analysis.report_files import RESULTS_FILE
 from pdsim.errors import InputError, Problem
 from pdsim.files import write_atomically
 from pdsim.reports.formats.csv import table_to_csv

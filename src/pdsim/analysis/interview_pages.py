@@ -8,7 +8,7 @@ from typing import Final
 import xarray as xr
 
 from pdsim.analysis.fits import load_fit, save_fit
-from pdsim.analysis.report import RESULTS_FILE
+from pdsim.analysis.report_files import RESULTS_FILE
 from pdsim.errors import InputError, Problem
 from pdsim.files import published, write_atomically
 from pdsim.interviews import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from pdsim.analysis.report import write_report
+from pdsim.analysis.report_files import write_report
 from pdsim.errors import InputError, Problem
 from pdsim.reports.formats.document import Table
 from pdsim.reports.formats.html import part_html

@@ -16,10 +16,10 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from pdsim.analysis.all_tables import gather, gather_steps
 from pdsim.analysis.effect_priors import effect_prior_sensitivity, prior_variants
 from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.fits import save_fit
-from pdsim.analysis.gather import gather, gather_steps
 from pdsim.analysis.lock import LOCK_FILE, lock_of
 from pdsim.analysis.refits import (
     case_correlation_sensitivity,
@@ -29,7 +29,7 @@ from pdsim.analysis.refits import (
     suppressed_sensitivity,
     suppressed_sentences,
 )
-from pdsim.analysis.report import RUN_FILE, write_report
+from pdsim.analysis.report_files import RUN_FILE, write_report
 from pdsim.analysis.result import Analysis
 from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent, steps
 from pdsim.analysis.what_if import changes_group

@@ -18,7 +18,7 @@ from pdsim.terms.estimands import ESTIMANDS, estimands_of, main_estimand
 from pdsim.terms.places import membership, places
 from pdsim.terms.scales import AGGREGATIONS, SCALES
 from pdsim.weights import weight_space
-from pdsim.weights.acceptability import acceptability, confidence_factor
+from pdsim.weights.acceptances import acceptability, confidence_factor
 from pdsim.weights.choices import by_factor, multiverses, only_choices
 from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival

@@ -1,20 +1,28 @@
-"""The smallest study that reaches a target, and where the next cases are best observed."""
+"""The smallest study that reaches a target, and where the next cases are best observed.
 
-from pdsim.planning.allocation import next_cases
-from pdsim.planning.allocation_check import check_allocation
-from pdsim.planning.answers import root_dataset
-from pdsim.planning.closed import best_cases_per_visit, pcs_lead, pcs_means, required_lead
-from pdsim.planning.control_design import ControlDesign, control_design
-from pdsim.planning.designs import design_table, frontier
-from pdsim.planning.first_look import FirstLook
-from pdsim.planning.pilot import from_pilot, scenario_of_pilot
-from pdsim.planning.plan import look_at_plan, plan, plan_file, run_plan
-from pdsim.planning.plan_presets import PRESETS
-from pdsim.planning.plan_settings import PlanSettings, read_plan
-from pdsim.planning.root_search import Estimate, Root, Search, refine, solve
-from pdsim.planning.sizes import Costs
-from pdsim.planning.target import Target, parse_target
-from pdsim.planning.uncertain import from_priors, from_ranges
+Everything public is imported from here, on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from pdsim.lazily import on_first_use
+
+if TYPE_CHECKING:
+    from pdsim.planning.allocation import next_cases
+    from pdsim.planning.allocation_check import check_allocation
+    from pdsim.planning.answers import root_dataset
+    from pdsim.planning.closed import best_cases_per_visit, pcs_lead, pcs_means, required_lead
+    from pdsim.planning.control_design import ControlDesign, control_design
+    from pdsim.planning.designs import design_table, frontier
+    from pdsim.planning.first_look import FirstLook
+    from pdsim.planning.pilot import from_pilot, scenario_of_pilot
+    from pdsim.planning.plan_presets import PRESETS
+    from pdsim.planning.plan_settings import PlanSettings, read_plan
+    from pdsim.planning.planner import look_at_plan, plan, plan_file, run_plan
+    from pdsim.planning.root_search import Estimate, Root, Search, refine, solve
+    from pdsim.planning.sizes import Costs
+    from pdsim.planning.target import Target, parse_target
+    from pdsim.planning.uncertain import from_priors, from_ranges
 
 __all__ = [
     "PRESETS",
@@ -49,3 +57,40 @@ __all__ = [
     "scenario_of_pilot",
     "solve",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "PRESETS": "plan_presets",
+        "ControlDesign": "control_design",
+        "Costs": "sizes",
+        "Estimate": "root_search",
+        "FirstLook": "first_look",
+        "PlanSettings": "plan_settings",
+        "Root": "root_search",
+        "Search": "root_search",
+        "Target": "target",
+        "best_cases_per_visit": "closed",
+        "check_allocation": "allocation_check",
+        "control_design": "control_design",
+        "design_table": "designs",
+        "from_pilot": "pilot",
+        "from_priors": "uncertain",
+        "from_ranges": "uncertain",
+        "frontier": "designs",
+        "look_at_plan": "planner",
+        "next_cases": "allocation",
+        "parse_target": "target",
+        "pcs_lead": "closed",
+        "pcs_means": "closed",
+        "plan": "planner",
+        "plan_file": "planner",
+        "read_plan": "plan_settings",
+        "refine": "root_search",
+        "required_lead": "closed",
+        "root_dataset": "answers",
+        "run_plan": "planner",
+        "scenario_of_pilot": "pilot",
+        "solve": "root_search",
+    },
+)

@@ -4,8 +4,9 @@ Everything public is imported from here, on first use. A study is read once, che
 never changed: later stages ask it for `data`, `effective_data` and `assumptions`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pdsim.lazily import on_first_use
 
 if TYPE_CHECKING:
     from pdsim.study.bundled import EXAMPLES, example_files, load_example
@@ -17,24 +18,6 @@ if TYPE_CHECKING:
     from pdsim.study.recognised import Recognised
     from pdsim.study.recognising import recognise
     from pdsim.study.starting import Start, start_study
-
-_HOME = {
-    "EXAMPLES": "bundled",
-    "Columns": "options",
-    "ErrorCorrelation": "errorcorrelation",
-    "SamplerSettings": "options",
-    "Study": "core",
-    "StudyOptions": "options",
-    "example_files": "bundled",
-    "load_example": "bundled",
-    "Recognised": "recognised",
-    "Start": "starting",
-    "read_study": "read",
-    "recognise": "recognising",
-    "start_study": "starting",
-    "study_from_dataset": "netcdf",
-    "study_to_dataset": "netcdf",
-}
 
 __all__ = [
     "EXAMPLES",
@@ -54,9 +37,23 @@ __all__ = [
     "study_to_dataset",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'pdsim.study' has no attribute {name!r}")
-    return getattr(import_module(f"pdsim.study.{_HOME[name]}"), name)
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "EXAMPLES": "bundled",
+        "Columns": "options",
+        "ErrorCorrelation": "errorcorrelation",
+        "Recognised": "recognised",
+        "SamplerSettings": "options",
+        "Start": "starting",
+        "Study": "core",
+        "StudyOptions": "options",
+        "example_files": "bundled",
+        "load_example": "bundled",
+        "read_study": "read",
+        "recognise": "recognising",
+        "start_study": "starting",
+        "study_from_dataset": "netcdf",
+        "study_to_dataset": "netcdf",
+    },
+)

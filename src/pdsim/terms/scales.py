@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import logit
 
 from pdsim.arraytypes import Floats
 from pdsim.terms.kinds import Kind
@@ -127,6 +126,8 @@ def mid_ranks(values: Floats, pool: Floats) -> Floats:
 
 
 def _logit(values: Floats, pool: Floats) -> Floats:
+    from scipy.special import logit  # a quarter of a second that no report needs
+
     return np.asarray(logit(values))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pdsim.arraytypes import Floats
 from pdsim.jit import compiled
 from pdsim.ranking.draws import effective_size
-from pdsim.weights.constraints import Polytope, inner_point
+from pdsim.weights.polytopes import Polytope, inner_point
 
 _CHAINS: Final = 4
 _PILOT: Final = 400

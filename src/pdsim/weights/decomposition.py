@@ -21,10 +21,9 @@ from pdsim.weights.multiverse import (
     subsets,
     sum_grid,
 )
+from pdsim.weights.outcomes import MEMBERS, SET
 
 JOIN: Final = " × "
-SET: Final = "set"
-MEMBERS: Final = "members"
 
 _NOTHING: Final = 1e-12
 _UNLISTED: Final = 0.01

@@ -11,8 +11,8 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side, mean_and_error, never_seen
-from pdsim.weights.constraints import Polytope, as_polytope, nearest
 from pdsim.weights.flip_kernels import NORMS, nearest_flips
+from pdsim.weights.polytopes import Polytope, as_polytope, nearest
 from pdsim.weights.samples import Values, as_nominal, as_values, blocks, in_threads
 
 type Norm = Literal["l1", "l2", "linf"]

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.ranking.draws import check_side
-from pdsim.weights.acceptability import sample_blocks
+from pdsim.weights.acceptances import sample_blocks
 from pdsim.weights.grid_kernels import add_cells
+from pdsim.weights.outcomes import POSTERIOR, WEIGHTS
 from pdsim.weights.samples import Values, as_weights, blocks, in_threads, resolve_m
 from pdsim.weights.schemes import LINEAR, Scheme, schemes
 from pdsim.weights.set_kernels import facility_keys, sample_keys
 
-POSTERIOR: Final = "posterior"
-WEIGHTS: Final = "weights"
 NONE_LEFT_OUT: Final = ""
 
 _GROUPS: Final = (5, 10)

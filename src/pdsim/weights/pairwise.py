@@ -9,7 +9,7 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.jit import compiled
 from pdsim.ranking.draws import mean_and_error
-from pdsim.weights.acceptability import two_way
+from pdsim.weights.acceptances import two_way
 from pdsim.weights.samples import Values, as_values, as_weights, in_threads
 from pdsim.weights.score_kernels import BLOCK, linear_scores
 

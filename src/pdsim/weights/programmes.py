@@ -14,8 +14,8 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import DEFAULT_M, Side
 from pdsim.errors import InputError, Problem
 from pdsim.ranking.draws import check_m, check_side
-from pdsim.weights.constraints import Polytope, as_polytope, nearest
 from pdsim.weights.flips import Norm
+from pdsim.weights.polytopes import Polytope, as_polytope, nearest
 from pdsim.weights.samples import Values, as_nominal, as_values
 
 _TIE: Final = 1e-6

@@ -13,7 +13,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.ranking.draws import check_side, mean_and_error, never_seen
 from pdsim.terms.places import membership, places
-from pdsim.weights.acceptability import two_way
+from pdsim.weights.acceptances import two_way
 from pdsim.weights.samples import Values, as_values, as_weights, blocks, in_threads, resolve_m
 from pdsim.weights.score_kernels import linear_scores
 from pdsim.weights.set_kernels import count_sets, facility_keys, sample_keys

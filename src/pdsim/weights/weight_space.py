@@ -13,7 +13,7 @@ import xarray as xr
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, Problem
 from pdsim.weights.billiard import sample_polytope
-from pdsim.weights.constraints import as_polytope, constraints
+from pdsim.weights.polytopes import as_polytope, constraints
 from pdsim.weights.samples import check_simplex, scaled_to_one
 
 __all__ = ["bounded", "box", "dirichlet", "flat", "ordered", "polytope", "tree"]

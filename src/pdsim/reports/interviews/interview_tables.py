@@ -5,9 +5,9 @@ from typing import Any, Final
 import pandas as pd
 import xarray as xr
 
+from pdsim.reports import plots
 from pdsim.reports.formats.document import Column, Name, Picture, Table, Text, fill, listing
 from pdsim.reports.formats.numbers import NumberKind
-from pdsim.reports.plots.interview_figures import roles_forest
 
 ENDS: Final = ("top", "bottom", "between")
 
@@ -64,7 +64,7 @@ def role_picture(tree: xr.DataTree) -> Picture:
     data = tree["roles"].to_dataset()
     units = str(data.attrs.get("units", ""))
     label = f"Score ({units})" if units else "Score"
-    figure, drawn = roles_forest(data, label=label, failed=failed_gate(tree))
+    figure, drawn = plots.roles_forest(data, label=label, failed=failed_gate(tree))
     caption = ("Scores with 95 % intervals; colour and mark show the part in the interviews.",)
     return Picture(key="roles", caption=caption, alt=caption, figure=figure, data=drawn)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.reports.plots.annotate import name_points
-from pdsim.reports.plots.forest import ends, rank_table
+from pdsim.reports.plots.forests import ends, rank_table
 from pdsim.reports.plots.style import (
     BOTTOM,
     HEAT,

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pdsim.reports.plots.forest import ends
+from pdsim.reports.plots.forests import ends
 from pdsim.reports.plots.style import (
     LIGHT,
     MARKERS,

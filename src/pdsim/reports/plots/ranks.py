@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pdsim.conventions import CERTAIN
-from pdsim.reports.plots.forest import ends, rank_table
+from pdsim.reports.plots.forests import ends, rank_table
 from pdsim.reports.plots.style import (
     BOTTOM,
     HEAT,

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Name, Piece, Table, Text, fill, listing
 from pdsim.reports.formats.numbers import in_words
 from pdsim.reports.study.view import SIDES, Results, labels, members, words
+from pdsim.terms.rules import RULES
 
 _SAID: Final = 2
 """Swaps that page one tells of; the table has all."""

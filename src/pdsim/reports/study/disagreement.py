@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pdsim.conventions import Side
-from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Table
 from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import Results, labels
+from pdsim.terms.rules import RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

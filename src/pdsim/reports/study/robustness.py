@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from pdsim.conventions import CERTAIN, Side
-from pdsim.ranking import RULES
 from pdsim.reports.formats.document import Column, Table, Text, fill
 from pdsim.reports.formats.numbers import NumberKind
 from pdsim.reports.study.tables import LONGEST
 from pdsim.reports.study.view import SIDES, Results, labels
+from pdsim.terms.rules import RULES
 
 
 def varied_table(results: Results, group: str, dim: str, side: Side, *, symbol: str) -> Table:

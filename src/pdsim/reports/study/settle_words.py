@@ -3,8 +3,7 @@
 import xarray as xr
 
 from pdsim.weights import settle
-from pdsim.weights.decomposition import MEMBERS, SET
-from pdsim.weights.multiverse import POSTERIOR, WEIGHTS
+from pdsim.weights.outcomes import MEMBERS, POSTERIOR, SET, WEIGHTS
 
 
 def settle_words(parts: xr.Dataset, outcome: str | None = None) -> str:

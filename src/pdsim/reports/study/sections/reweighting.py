@@ -1,8 +1,9 @@
 """Sections on the tables of `pdsim.analysis.weight_tables`, where the results hold them."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from pdsim.conventions import Side
 from pdsim.reports import plots
@@ -18,7 +19,10 @@ from pdsim.reports.formats.document import (
 from pdsim.reports.formats.numbers import NumberKind, in_words
 from pdsim.reports.study.view import SIDES, Results, labels
 from pdsim.weights import Settled, settle
-from pdsim.weights.decomposition import SET
+from pdsim.weights.outcomes import SET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def reweighting(results: Results) -> tuple[list[Element], list[Table]]:
@@ -223,5 +227,5 @@ def _decomposition(results: Results, side: Side, known: str) -> tuple[list[Eleme
     return [Paragraph(text=sentence)], [table]
 
 
-def _picture(key: str, caption: Text, figure: Figure, data: pd.DataFrame) -> Picture:
+def _picture(key: str, caption: Text, figure: "Figure", data: pd.DataFrame) -> Picture:
     return Picture(key=key, caption=caption, alt=caption, figure=figure, data=data)

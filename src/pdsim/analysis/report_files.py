@@ -11,10 +11,8 @@ from pdsim.errors import InputError, Problem
 from pdsim.files import check_seal, published, read_json, recover, write_json
 from pdsim.reports.formats.csv import table_to_csv
 from pdsim.reports.formats.write import check_formats, rendered, write_document, write_files
-from pdsim.reports.plan.plan_document import plan_document
 from pdsim.reports.study.sections import base_tables, build_document
 from pdsim.reports.study.view import read_results
-from pdsim.reports.sweep import sweep_document
 
 RESULTS_FILE: Final = "results.nc"
 PLAN_FILE: Final = "plan.nc"
@@ -92,6 +90,8 @@ def write_plan(
     -------
     list of Path
     """
+    from pdsim.reports.plan.plan_document import plan_document  # of no use to a study
+
     return write_document(plan_document(plan), folder, formats=formats, stem="planning")
 
 
@@ -133,6 +133,8 @@ def report(
     path = Path(folder)
     recover(path)
     if path.is_file():
+        from pdsim.reports.sweep import sweep_document
+
         check_seal(path)
         with xr.open_dataset(path, engine="h5netcdf") as data:
             document = sweep_document(data.load())

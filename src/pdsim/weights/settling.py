@@ -8,8 +8,7 @@ import xarray as xr
 
 from pdsim.conventions import CERTAIN
 from pdsim.errors import InputError
-from pdsim.weights.decomposition import MEMBERS, SET
-from pdsim.weights.multiverse import POSTERIOR
+from pdsim.weights.outcomes import MEMBERS, POSTERIOR, SET
 
 _MOST: Final = 0.5
 
