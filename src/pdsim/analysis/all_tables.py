@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -59,11 +60,56 @@ def _weighted(study: Study) -> bool:
 
 def gather_steps(study: Study) -> int:
     """Return how often `gather` tells of a step."""
-    return 3 + (WEIGHT_STEPS if _weighted(study) else 0)
+    return 2 + (WEIGHT_STEPS if _weighted(study) else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What is ranked, and the ranking: what all other tables rest on.
+
+    Attributes
+    ----------
+    level : DataArray (chain, draw, facility, indicator, period)
+    scores : dict of str to DataArray (chain, draw, facility)
+        By estimand, the main one first.
+    ranking : Dataset (facility)
+    """
+
+    level: xr.DataArray
+    scores: dict[str, xr.DataArray]
+    ranking: xr.Dataset
+
+    @property
+    def main(self) -> xr.DataArray:
+        """The score of the main estimand."""
+        return next(iter(self.scores.values()))
+
+    @property
+    def tied(self) -> bool:
+        """Whether nobody is chosen at either end."""
+        return all(bool(self.ranking[f"tied_{side}"].any()) for side in SIDES)
+
+
+def scored(fit: xr.DataTree, study: Study) -> Scored:
+    """Return the scores of a fit of `study`, and their ranking."""
+    same = identical_facilities(study)
+    scores = {
+        name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
+    }
+    return Scored(
+        level=exchanged(levels(fit), same),
+        scores=scores,
+        ranking=ranking_group(next(iter(scores.values())), m=study.m),
+    )
 
 
 def gather(
-    fit: xr.DataTree, study: Study, *, delta: float = 0.0, tell: Callable[[], None] = nothing
+    fit: xr.DataTree,
+    study: Study,
+    *,
+    delta: float = 0.0,
+    known: Scored | None = None,
+    tell: Callable[[], None] = nothing,
 ) -> xr.DataTree:
     """Return all tables of an analysis.
 
@@ -74,6 +120,8 @@ def gather(
     study : Study
     delta : float
         Improvement above which a probability is stated as well, in the units of the estimand.
+    known : Scored, optional
+        From `scored`, where it has been computed.
     tell : callable
         Called after each step.
 
@@ -90,15 +138,9 @@ def gather(
         `pdsim.analysis.control_tables`, and only the programme elsewhere.
         Every probability has its ``_mcse``. The attributes say how it was made.
     """
+    known = known or scored(fit, study)
+    level, scores, main, ranking = known.level, known.scores, known.main, known.ranking
     whole, study = study, study.programme
-    same = identical_facilities(whole)
-    level = exchanged(levels(fit), same)
-    scores = {
-        name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
-    }
-    main = next(iter(scores.values()))
-    tell()
-    ranking = ranking_group(main, m=study.m)
     tell()
     groups = {
         "study": study_to_dataset(study),

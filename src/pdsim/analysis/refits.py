@@ -46,6 +46,11 @@ type Again = Callable[[Study, Priors | None], xr.DataArray | str]
 """One more fit: its score, or why it cannot be vouched for."""
 
 
+def side_by_side(study: Study) -> bool:
+    """Return whether several fits of a study may be in memory at once."""
+    return prod(study.data.sizes.values()) <= _SIDE_BY_SIDE
+
+
 def compare_selections(scores: Mapping[Any, xr.DataArray], *, dim: str, m: int) -> xr.Dataset:
     """Return who is selected at each end under each of several scores.
 
@@ -180,8 +185,7 @@ def _scores(
 ) -> Iterator[tuple[Any, xr.DataArray | str]]:
     """Yield the score under each variant, fitted side by side where memory is no question."""
     changed = [pair for pair in variants.values() if pair is not None]
-    cells = max((prod(study.data.sizes.values()) for study, _ in changed), default=0)
-    threads = (os.cpu_count() or 1) if cells <= _SIDE_BY_SIDE else 1
+    threads = (os.cpu_count() or 1) if all(side_by_side(study) for study, _ in changed) else 1
     with labelled_not_warned(), ThreadPoolExecutor(threads) as pool:
         fitted = pool.map(lambda pair: again(*pair), changed)
         for label, pair in variants.items():

@@ -9,38 +9,27 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import numpy as np
 import tomli_w
 import xarray as xr
 
-from pdsim.analysis.all_tables import gather, gather_steps
-from pdsim.analysis.effect_priors import effect_prior_sensitivity, prior_variants
-from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.lock import LOCK_FILE, lock_of
-from pdsim.analysis.refits import (
-    case_correlation_sensitivity,
-    clustered,
-    design_effect_sensitivity,
-    prior_sensitivity,
-    suppressed_sensitivity,
-    suppressed_sentences,
-)
+from pdsim.analysis.meanwhile import gather_all
 from pdsim.analysis.report_files import RUN_FILE, write_report
 from pdsim.analysis.result import Analysis
-from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent, steps
-from pdsim.analysis.what_if import changes_group
+from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError, Problem
 from pdsim.files import published, read_json, recover, write_atomically, write_json
-from pdsim.model import composite
 from pdsim.model import fit as fit_study
 from pdsim.model.cost import longest_nuts_seconds, nuts_seconds
 from pdsim.reports.formats.write import check_formats
-from pdsim.reports.study.view import SIDES
 from pdsim.settings import digest
 from pdsim.study import Study
 from pdsim.study.options import Engine, SamplerSettings
@@ -130,11 +119,12 @@ def analyse(
     started = time.perf_counter()
     chosen = _chosen(study, sampler, engine, seed)
     _check_room(out, study, draws=chosen.draws * chosen.chains, kept=keep_draws)
+    if out is not None:
+        # a fit needs the interpreter little: matplotlib is there when the report wants it
+        Thread(target=import_module, args=("pdsim.reports.plots.style",), daemon=True).start()
     fit = _fit(study, chosen, progress)
     fitted = time.perf_counter()
-    tell = steps(progress, "ranking and weights", gather_steps(study))
-    results = gather(fit, study, delta=delta, tell=tell)
-    results = _with_sensitivity(results, fit, study, chosen=chosen, progress=progress)
+    results = gather_all(fit, study, delta=delta, chosen=chosen, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
         from pdsim.analysis.opinions import opinions  # ArviZ takes seconds to import
@@ -293,66 +283,6 @@ def _check_room(out: str | Path | None, study: Study, *, draws: int, kept: bool)
 
 def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-
-
-def _with_sensitivity(
-    results: xr.DataTree,
-    fit: xr.DataTree,
-    study: Study,
-    *,
-    chosen: SamplerSettings,
-    progress: AnalysisCallback,
-) -> xr.DataTree:
-    """Add the same selection under other case correlations and other priors."""
-    plausible = study.options.robustness
-    ranking = results["ranking"].to_dataset()
-    suppressed = "of" in study.data
-    if all(bool(ranking[f"tied_{side}"].any()) for side in SIDES) and not suppressed:
-        # nobody is chosen at either end: there is no choice to test
-        results["changes"] = xr.DataTree(changes_group(results))
-        return results
-    unknown = study.case_correlation is None and study.shares_cases
-    correlations = plausible.case_correlations if unknown else ()
-    factors = sorted({1.0, *plausible.prior_factors}) if plausible.prior_factors else []
-    effects = clustered(study) if study.kind == "counts" else {}
-    armed = prior_variants(study) if study.control is not None and factors else {}
-    total = len(correlations) + len(factors) + len(effects) + 2 * suppressed + len(armed)
-    tell = steps(progress, "testing the choice under other assumptions", total)
-    tables: dict[str, xr.Dataset] = {}
-    own = exchanged(composite(fit), identical_facilities(study))
-    # the fast engine makes refits; what it cannot vouch for is worth minutes only if NUTS was asked
-    hand_over, seed = chosen.engine == "nuts", chosen.seed
-    if correlations:
-        tables["case_correlation"] = case_correlation_sensitivity(
-            study, hand_over=hand_over, seed=seed, tell=tell
-        )
-        results.attrs["case_correlations_shown"] = json.dumps(correlations)
-    if factors:
-        tables["priors_scaled"] = prior_sensitivity(
-            study, hand_over=hand_over, seed=seed, own=own, tell=tell
-        )
-    if effects:
-        tables["design_effect"] = design_effect_sensitivity(
-            study, hand_over=hand_over, seed=seed, own=own, tell=tell
-        )
-    if armed:
-        tables["effect_priors"] = effect_prior_sensitivity(
-            study, hand_over=hand_over, seed=seed, tell=tell
-        )
-    if suppressed:
-        tables["suppressed"] = suppressed_sensitivity(
-            study, hand_over=hand_over, seed=seed, tell=tell
-        )
-        said = suppressed_sentences(tables["suppressed"], ranking)
-        assumed = json.loads(results.attrs["assumptions"])
-        results.attrs["assumptions"] = json.dumps([*assumed, *said])
-    refused = {name: json.loads(table.attrs["refused"]) for name, table in tables.items()}
-    results.attrs["refused_refits"] = json.dumps({k: v for k, v in refused.items() if v})
-    for name, table in tables.items():
-        if table.data_vars:
-            results[name] = xr.DataTree(table)
-    results["changes"] = xr.DataTree(changes_group(results, weight_share=plausible.weight_share))
-    return results
 
 
 def _identity(study: Study) -> str:
