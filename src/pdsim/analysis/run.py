@@ -18,6 +18,7 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from pdsim.analysis.first_tables import compile_tables_aside
 from pdsim.analysis.fits import save_fit
 from pdsim.analysis.lock import LOCK_FILE, lock_of
 from pdsim.analysis.meanwhile import gather_all
@@ -122,8 +123,12 @@ def analyse(
     if out is not None:
         # a fit needs the interpreter little: matplotlib is there when the report wants it
         Thread(target=import_module, args=("pdsim.reports.plots.style",), daemon=True).start()
+    aside = compile_tables_aside()
     fit = _fit(study, chosen, progress)
     fitted = time.perf_counter()
+    if aside is not None:
+        progress(AnalysisProgress(stage="compiling the tables, once", done=0, total=0))
+        aside.wait()
     results = gather_all(fit, study, delta=delta, chosen=chosen, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))

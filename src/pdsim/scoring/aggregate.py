@@ -100,6 +100,8 @@ def aggregate(
         whole = weights.sum("indicator")
         weights = weights / whole.where(whole > 0)
     if not way.geometric:
+        if bool(seen.all()):
+            return xr.dot(normalised, weights, dim="indicator")
         # an unseen cell of no weight is no part of the composite
         unseen = (~seen & (weights > 0)).any("indicator")
         total: xr.DataArray = xr.dot(normalised.fillna(0.0), weights, dim="indicator")
