@@ -5,7 +5,6 @@ from typing import Final
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from pdsim.conventions import CI_PROB, Side
 from pdsim.ranking import (
@@ -73,6 +72,8 @@ def one_end_each(table: xr.Dataset) -> xr.Dataset:
     table = table.assign(either_end=("facility", both))
     if not both.any():
         return table
+    from scipy.optimize import linear_sum_assignment  # takes long to import for a rare case
+
     merit = np.concatenate(
         [np.repeat(table[f"p_{side}"].to_numpy()[:, np.newaxis], chosen[side].sum(), axis=1)
          for side in SIDES],
