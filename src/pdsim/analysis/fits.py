@@ -156,29 +156,34 @@ _OF_SCALES: Final = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIS
 
 def _read_groups(group: h5py.Group) -> Iterator[tuple[str, xr.Dataset]]:
     """Yield path and content of a group and all below; the counterpart of `_netcdf`."""
-    variables, inner = {}, []
-    for name, item in group.items():
-        if isinstance(item, h5py.Group):
-            inner.append(item)
-        elif not (item.is_scale and _lies_bare(item)):
-            variables[name] = _read_variable(item, name)
+    items = dict(group.items())
+    stored = {name: item for name, item in items.items() if isinstance(item, h5py.Dataset)}
+    # HDF5 takes milliseconds to tell the name of what a reference leads to
+    scales = {_address(item): name for name, item in stored.items() if item.is_scale}
+    variables = {
+        name: _read_variable(item, scales) for name, item in stored.items() if not _lies_bare(item)
+    }
     yield group.name, xr.decode_cf(xr.Dataset(variables, attrs=_read_attributes(group)))
-    for below in inner:
-        yield from _read_groups(below)
+    for item in items.values():
+        if isinstance(item, h5py.Group):
+            yield from _read_groups(item)
 
 
-def _lies_bare(scale: h5py.Dataset) -> bool:
-    """Tell whether a dimension has no labels."""
-    name: bytes = scale.attrs["NAME"]
+def _address(item: h5py.Dataset) -> int:
+    return int(h5py.h5o.get_info(item.id).addr)
+
+
+def _lies_bare(item: h5py.Dataset) -> bool:
+    """Tell whether this is a dimension without labels."""
+    name: bytes = item.attrs["NAME"] if item.is_scale else b""
     return name.startswith(b"This is a netCDF dimension but not a netCDF variable")
 
 
-def _read_variable(stored: h5py.Dataset, name: str) -> xr.Variable:
-    dims = (
-        [name] if stored.is_scale else [place[0].name.rpartition("/")[2] for place in stored.dims]
-    )
+def _read_variable(stored: h5py.Dataset, scales: Mapping[int, str]) -> xr.Variable:
+    places = [stored] if stored.is_scale else [dim[0] for dim in stored.dims]
     is_text = h5py.check_string_dtype(stored.dtype) is not None
     values = np.asarray(stored.asstr()[()], dtype=str) if is_text else stored[()]
+    dims = [scales[_address(place)] for place in places]
     return xr.Variable(dims, values, _read_attributes(stored))
 
 
