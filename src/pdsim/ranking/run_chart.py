@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log2
 
 import numpy as np
+from scipy.special import bdtr
 
 from pdsim.arraytypes import Bools, Floats
 
@@ -47,8 +48,6 @@ def run_limits(useful: int) -> RunLimits:
     """
     if useful < 2:
         raise ValueError(f"a run chart needs two values off its median, got {useful}")
-    from scipy.special import bdtr  # a quarter of a second that other rankings need not wait for
-
     fewest = int(np.argmax(bdtr(np.arange(useful), useful - 1, 0.5) >= 0.05))
     return RunLimits(longest=round(log2(useful) + 3), crossings=fewest)
 
