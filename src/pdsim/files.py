@@ -186,8 +186,6 @@ def recover(folder: Path) -> None:
 
 def _remove_strays(folder: Path) -> None:
     """Remove what a killed `published` left behind."""
-    from filelock import FileLock, Timeout
-
     for stage in folder.parent.glob(f".{folder.name}-*{_STAGE}"):
         # one with neither may be another's that has just begun, and does not hold its lock yet
         if ((stage / "new").exists() or (stage / "old").exists()) and _is_left(stage):
@@ -196,6 +194,8 @@ def _remove_strays(folder: Path) -> None:
 
 def _is_left(stage: Path) -> bool:
     """Whether nobody publishes from `stage` any more."""
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(stage / _LOCK, timeout=0):
             return True
