@@ -16,7 +16,7 @@ FEW_DRAWS: Final = 100
 """Fewer say too little of who is where."""
 
 BOOKKEEPING: Final = re.compile(
-    r"\.?(chain|iteration|iter|draw|sample|index|warmup|row|rownames)(__)?|lp__|lprior|log_lik.*"
+    r"\.?(chain|iteration|iter|draw|sample|index|warmup|row|rownames)(__)?|lp__|lprior|log_?lik.*|log_?post.*|deviance"
     r"|.*__|x|unnamed: \d+|\.\.\.\d+",
     re.IGNORECASE,
 )

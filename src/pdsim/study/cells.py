@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -87,8 +87,11 @@ def numbers(
     texts = _without_missing(texts, options, found)
     below = {name: _below(text) for name, text in texts.items()}
     texts = {name: text.mask(~np.isnan(below[name]), "") for name, text in texts.items()}
-    texts = {name: _plain(name, text, options) for name, text in texts.items()}
     decimal = options.decimal
+    if decimal is None and options.thousands is None and _dots_divide(texts):
+        decimal, options = ",", replace(options, thousands=".")
+        found.notes.append("Dots divide thousands and commas are decimal commas: 1.234,5.")
+    texts = {name: _plain(name, text, options) for name, text in texts.items()}
     if decimal is None:
         before = found.count
         decimal = _decimal(table, texts, found)
@@ -110,6 +113,15 @@ def numbers(
     _strangers(table, bad, found)
     wrong = np.any([*bad.values(), np.zeros(len(table), dtype=bool)], axis=0)
     return Numbers(values=values, below=below, wrong=wrong, excused=excused)
+
+
+def _dots_divide(texts: "dict[str, pd.Series[str]]") -> bool:
+    """Tell whether a cell has dots and then a comma, and all that have either can be read so."""
+    text = pd.concat([pd.Series(dtype=str), *texts.values()])
+    signed = text[text.str.contains("[.,]", regex=True)]
+    both = signed.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
+    alone = signed.str.fullmatch(r"[+-]?(\d{1,3}(\.\d{3})+|\d+,\d+)")
+    return bool(both.any() and (both | alone).all())
 
 
 def _is_typed(column: "pd.Series[float]") -> bool:
@@ -306,7 +318,10 @@ def read_values(
     present = [name for name in wanted if name in table]
     if source == "counts" and "percent" in table:
         present.append("percent")
-    return finish(table, numbers(table, present, found, options), options, found)
+    read = numbers(table, present, found, options)
+    if options.shares and "percent" in read.values:
+        read.values["percent"] *= 100.0
+    return finish(table, read, options, found)
 
 
 def _percent_apart(table: pd.DataFrame, found: Findings) -> pd.DataFrame:
@@ -329,7 +344,7 @@ def _counts(
 ) -> CellValues:
     successes, trials = read.values["successes"], read.values["trials"]
     if "percent" in read.values:
-        successes = _filled(table, read, found)
+        successes = _filled(table, read, options, found)
     no_successes, no_trials = np.isnan(successes), np.isnan(trials)
     found.rows(
         table,
@@ -404,7 +419,7 @@ def _expected(table: pd.DataFrame, expected: Floats, trials: Floats, found: Find
     return np.where(seen, expected, np.nan)
 
 
-def _filled(table: pd.DataFrame, read: Numbers, found: Findings) -> Floats:
+def _filled(table: pd.DataFrame, read: Numbers, options: StudyOptions, found: Findings) -> Floats:
     """Return successes, from the percentage where a row gives that instead."""
     successes, percent = read.values["successes"], read.values["percent"]
     found.rows(
@@ -413,11 +428,13 @@ def _filled(table: pd.DataFrame, read: Numbers, found: Findings) -> Floats:
         rule="the row has both 'successes' and 'percent'",
         cure="keep 'successes', and ignore the column of percentages",
     )
-    rebuilt = _recovered(table, percent, read.values["trials"], found)
+    rebuilt = _recovered(table, percent, read.values["trials"], options, found)
     return np.where(np.isnan(successes), rebuilt, successes)
 
 
-def _recovered(table: pd.DataFrame, percent: Floats, trials: Floats, found: Findings) -> Floats:
+def _recovered(
+    table: pd.DataFrame, percent: Floats, trials: Floats, options: StudyOptions, found: Findings
+) -> Floats:
     """Return the counts behind percentages: whole where their rounding allows only that.
 
     A percentage that was printed with d decimals is that of the nearest whole count if it differs
@@ -425,6 +442,7 @@ def _recovered(table: pd.DataFrame, percent: Floats, trials: Floats, found: Find
     """
     text = text_column(table["percent"]).str.removesuffix("%").str.strip()
     decimals = text.str.extract(r"[.,]([0-9]+)$", expand=False).str.len().fillna(0).to_numpy()
+    decimals = decimals - 2.0 if options.shares else decimals
     exact = percent / 100.0 * trials
     nearest = np.round(exact)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -456,10 +474,10 @@ def _percent(
     cases = read.values.get("trials", np.full(len(percent), float(stated or 1)))
     _outside(table, (percent < 0) | (percent > 100), percent, options, found)
     finite = percent[~np.isnan(percent)]
-    if finite.size and finite.max() <= 1 and finite.max() > 0:
+    if finite.size and 0 < finite.max() <= 1 and not options.shares:
         found.add(
             f"no percentage is above {finite.max():.6g}: these look like shares, not percent",
-            "multiply them by 100; for rates that low give successes and trials",
+            "state shares = true; for rates that low give successes and trials",
             file=file,
         )
     blank = np.isnan(percent)
@@ -486,7 +504,7 @@ def _percent(
     cases = np.where(missing, 0.0, cases)
     successes = percent / 100.0 * cases
     if "trials" in read.values:
-        successes = _recovered(table, percent, cases, found)
+        successes = _recovered(table, percent, cases, options, found)
     return {"successes": np.where(missing, 0.0, successes), "trials": cases}
 
 

@@ -48,11 +48,29 @@ def roles_of(table: pd.DataFrame) -> dict[str, str]:
         name = column_for(role, free) or spoken.get(column_for(role, list(spoken)) or "")
         if name is not None:
             roles[role] = name
+    if "period" not in roles:
+        years = [name for name in names if name not in roles.values() and _years(table[name])]
+        roles |= {"period": years[0]} if len(years) == 1 else {}
+    if "percent" in roles and "trials" not in roles:
+        free = [name for name in names if name in numeric and name not in roles.values()]
+        counted = [name for name in free if {"n", "number", "no"} & set(tokens(name))]
+        roles |= {"trials": counted[0]} if len(counted) == 1 else {}
     if "trials" not in roles and "successes" not in roles and {"n", "N"} <= set(names):
         roles |= {"successes": "n", "trials": "N"}
     elif "trials" not in roles and "n" in [folded(name) for name in names]:
         roles["trials" if "mean" not in roles else "n"] = next(n for n in names if folded(n) == "n")
     return roles
+
+
+def _years(column: "pd.Series[Any]") -> bool:
+    """Tell whether a column holds a few years, each of them often."""
+    text = text_column(column)
+    given = text[~text.map(folded).isin(MISSING)]
+    return bool(
+        given.str.fullmatch(r"(19|20)\d\d").all()
+        and 2 <= given.nunique() <= 6
+        and len(given) >= 3 * given.nunique()
+    )
 
 
 def _is_numeric(text: "pd.Series[str]") -> bool:
@@ -184,3 +202,18 @@ def yes_no_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
         if known and share > 0.8 and len(words - known) <= 3:
             found.append(name)
     return found
+
+
+def word_columns(table: pd.DataFrame, roles: dict[str, str]) -> tuple[list[str], list[str]] | None:
+    """Return two or more columns that hold the same few words, and these; None without any."""
+    held: dict[frozenset[str], list[str]] = {}
+    for name in visible(table):
+        if name in roles.values() or BOOKKEEPING.fullmatch(name):
+            continue
+        text = text_column(table[name])
+        words = frozenset(text[~text.map(folded).isin(MISSING)].unique().tolist())
+        if 2 <= len(words) <= 4 and len(text) > 2 * len(words):
+            held.setdefault(words, []).append(name)
+    most = max(held, key=lambda words: len(held[words]), default=frozenset())
+    columns = held.get(most, [])
+    return (columns, sorted(most)) if len(columns) >= 2 else None

@@ -1,4 +1,4 @@
-"""What the columns of a table are usually called, in six languages."""
+"""What the columns of a table are usually called, in many languages."""
 
 import re
 from collections.abc import Sequence
@@ -13,23 +13,29 @@ ROLES: Final = {
     "|structure|formation sanitaire|etablissement|hopital|centre de sante|centro|unidad"
     "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik"
     "|einrichtung|state|district|ward|school|practice|trust|institution|unit|unite|health unit"
-    "|hospitais|service|department|krankenhaus|centro de salud",
+    "|hospitais|service|department|krankenhaus|centro de salud|struttura|ospedale|ziekenhuis"
+    "|zorginstelling|instelling|kliniek|presidio|szpital|hastane",
     "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
     "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator"
     "|kennzahl|question|criterion|critere|standard",
     "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|event name|pe"
     "|year|periode|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date"
     "|date of surgery|ronda|ronde|rodada|runde|passage|vague|ola|awamu|mzunguko|tour|survey round"
-    "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month",
+    "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month"
+    "|annee|ano|anno|jahr|jaar|mwaka|fiscal year|financial year|trimestre|quartal|kwartaal|mois|mes"
+    "|mese|monat|maand|datum|fecha|rilevazione|erhebung|messzeitpunkt|meetmoment|rok|yil",
     "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
     "|numerateur|numerador|zahler|number met|numer|n yes|count yes|achieved|compliant cases"
-    "|nombre conforme|conformes|cumplen|erfullt",
+    "|nombre conforme|conformes|cumplen|erfullt|erfolge|successi|exitos|reussites|sucessos|ja"
+    "|aantal ja|positive|correct|n correct",
     "trials": "trials|denominator|den|denom|total|observed|cases|sample|sample size|patients"
     "|opportunities|denominateur|denominador|nenner|number of patients|number of cases|n total"
     "|effectif|effectifs|nombre de cas|cas|casos|numero de casos|falle|fallzahl|observations|n obs"
-    "|sample n|assessed|reviewed|total cases",
+    "|sample n|assessed|reviewed|total cases|casi|gevallen|patients n|cases n|observations n"
+    "|n patients|n cases|n observed|gesamt|gesamtzahl|totale|totaal|effectif total",
     "percent": "percent|%|pct|percentage|rate|adherence|compliance|pourcentage|porcentaje"
-    "|percentagem|prozent|score percent|taux|taxa|tasa|quote|rate percent|value percent|coverage",
+    "|percentagem|percentuale|prozent|score percent|taux|taxa|tasa|quote|rate percent"
+    "|value percent|coverage",
     "mean": "mean|average|moyenne|promedio|mittelwert|mean score",
     "sd": "sd|std|stdev|std dev|standard deviation|ecart-type|desviacion|standardabweichung",
     "se": "se|sem|stderr|std err|standard error|standardfehler",
@@ -67,7 +73,7 @@ WITHIN: Final = {
     "|etablissement|hopital|krankenhaus|klinik|hospitali|kituo|centro de salud",
     "indicator": "indicator|indicateur|indicador|measure",
     "period": "period|periode|periodo|round|wave|timepoint",
-    "percent": "%|percent|pct|percentage|pourcentage|porcentaje|prozent|taux",
+    "percent": "%|percent|pct|percentage|pourcentage|porcentaje|percentuale|prozent|taux",
     "successes": "numerator|numerateur|numerador|zahler",
     "trials": "denominator|denominateur|denominador|nenner|effectif",
 }
@@ -82,6 +88,19 @@ _YEARED: Final = re.compile(
     re.IGNORECASE,
 )
 """A year, with its quarter, half or month."""
+
+_MONTHS: Final = {
+    start: month + 1
+    for month, starts in enumerate(
+        (
+            "jan|ene|gen", "feb|fev|fév", "mar|mrz|mac|maa", "apr|avr|abr", "may|mai|mei|mag",
+            "jun|juin|giu", "jul|juil|lug", "aug|aou|ago", "sep|set", "oct|okt|out|ott", "nov",
+            "dec|dez|des|dic",
+        )
+    )
+    for start in starts.split("|")
+}  # fmt: skip
+"""How the names of months begin, in eight languages."""
 
 LOWER: Final = re.compile(
     r"\blower\b[\w ]{0,40}\b(is|are) better|\bfewer\b[\w ]{0,20}\b(is|are) better"
@@ -127,6 +146,8 @@ def in_order(labels: Sequence[str]) -> list[str]:
     --------
     >>> in_order(["After", "Before"]), in_order(["2023", "2021"])
     (['Before', 'After'], ['2021', '2023'])
+    >>> in_order(["April 2022", "Januar 2022", "Dec-21"])
+    ['Dec-21', 'Januar 2022', 'April 2022']
     """
     by_word = {folded(label): label for label in labels}
     for first, last in PAIRS:
@@ -138,9 +159,21 @@ def in_order(labels: Sequence[str]) -> list[str]:
     def key(label: str) -> tuple[list[int], str]:
         numbers = [int(part) for part in re.findall(r"\d+", label)]
         years = [number for number in numbers if 1900 <= number <= 2100]
-        return years + [number for number in numbers if number not in years], label
+        rest = [number for number in numbers if number not in years]
+        words = re.findall(r"[^\W\d_]{3,}", folded(label))
+        months = [month for word in words if (month := _month(word))]
+        if months and not years and len(rest) == 1:
+            # the year of Jan-22
+            years, rest = [2000 + rest[0]], []
+        return years + months + rest, label
 
     return sorted(labels, key=key)
+
+
+def _month(word: str) -> int | None:
+    """Return the number of a month by its name; None where it is none."""
+    start = next((word[:size] for size in (4, 3) if word[:size] in _MONTHS), None)
+    return None if start is None else _MONTHS[start]
 
 
 def period_labels(names: Sequence[str]) -> list[str]:
@@ -160,6 +193,12 @@ def period_labels(names: Sequence[str]) -> list[str]:
             for label in pair
         ]
         ways += [written] if all(written) else []
+        # the months that a period lasts stand behind it: Baseline (Jan-Mar 2022)
+        longer = [
+            next((match[0] for name in names if (match := _lasting(label).search(name))), "")
+            for label in pair
+        ]
+        ways += [longer] if all(longer) else []
     return max(ways, key=lambda labels: _in_both(names, labels))
 
 
@@ -176,6 +215,10 @@ def _in_both(names: Sequence[str], labels: Sequence[str]) -> int:
 def _word(label: str) -> "re.Pattern[str]":
     letters = re.escape(label).replace("e", "[eéè]").replace("u", "[uú]").replace("i", "[ií]")
     return re.compile(rf"(?<![^\W_]){letters}(?![^\W_])", re.IGNORECASE)
+
+
+def _lasting(label: str) -> "re.Pattern[str]":
+    return re.compile(_word(label).pattern + r"\s*\([^()]*\)", re.IGNORECASE)
 
 
 def is_in(label: str, name: str) -> bool:

@@ -71,6 +71,13 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
                 "that you assume"
             )
             found.keys["trials"] = None
+        text = text_column(table[roles["percent"]])
+        most = to_numbers(text).max()
+        if 0.1 < most <= 1 and not text.str.contains("%", regex=False).any():
+            found.keys["shares"] = True
+            found.unsure.append(
+                f"No percentage is above {most:g}: they are taken as shares from 0 to 1"
+            )
     take_columns(roles, ("facility", "indicator", "period", *values), found)
     if "indicator" not in roles and values[0] != "percent":
         found.unsure.append(

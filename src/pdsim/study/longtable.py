@@ -1,7 +1,7 @@
 """A long table, one row per facility, indicator and period, becomes a checked Dataset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,7 +29,7 @@ from pdsim.study.indicators import Indicators, indicators_of
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Columns, StudyOptions, whole_from_1
 from pdsim.study.periods import period_positions, stated_periods
-from pdsim.study.problems import LISTED, Findings, listed
+from pdsim.study.problems import Findings, listed
 from pdsim.study.rounds import windowed
 from pdsim.terms.kinds import COUNTS, SCORES
 
@@ -37,6 +37,8 @@ COMPOSITE: Final = "composite"
 """Name of the one indicator of a table of composite percentages."""
 
 _NO_TIER: Final = "-"
+_FEW_AGAIN: Final = 3
+"""Cells given twice that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,10 @@ def observed_from_long(
     if stated is not None or not (options.periods or options.dates):
         labels, position = period_positions(table, stated, found)
     tier = _tier(table, facility, found)
+    if options.dates and source == "counts" and set(values) == set(COUNTS.values):
+        table, facility, indicator, position, values = _summed(
+            table, facility, indicator, position, values, found
+        )
     _repeated(table, facility, indicator, position, labels, found)
     if indicators is not None:
         indicators = named(indicators, columns, ("indicator", *METADATA), found)
@@ -196,6 +202,32 @@ def _tier(table: pd.DataFrame, facility: Coded, found: Findings) -> NDArray[np.s
     return names[first]
 
 
+def _summed(
+    table: pd.DataFrame,
+    facility: Coded,
+    indicator: Coded,
+    position: Ints,
+    values: CellValues,
+    found: Findings,
+) -> tuple[pd.DataFrame, Coded, Coded, Ints, CellValues]:
+    """Add up counts of several days in one period; what cannot be placed stays as it is."""
+    keys = np.stack([facility.codes, indicator.codes, position])
+    own = np.where((keys >= 0).all(axis=0), -1, np.arange(len(table)))
+    groups = pd.DataFrame([*keys, own]).T.groupby([0, 1, 2, 3], sort=False)
+    first = np.sort(groups.head(1).index.to_numpy())
+    if len(first) == len(table):
+        return table, facility, indicator, position, values
+    found.notes.append(
+        f"Counts of several days were added up: {len(table):,} rows are {len(first):,} cells."
+    )
+    values = {
+        name: pd.Series(column).groupby(groups.ngroup().to_numpy(), sort=False).sum().to_numpy()
+        for name, column in values.items()
+    }
+    facility, indicator = (replace(one, codes=one.codes[first]) for one in (facility, indicator))
+    return table.iloc[first].reset_index(drop=True), facility, indicator, position[first], values
+
+
 def _repeated(
     table: pd.DataFrame,
     facility: Coded,
@@ -204,7 +236,7 @@ def _repeated(
     labels: tuple[str, ...],
     found: Findings,
 ) -> None:
-    """Report cells that stand in more than one row."""
+    """Report cells that stand in more than one row: each of a few, many in one line."""
     known = (facility.codes >= 0) & (indicator.codes >= 0) & (position >= 0)
     cell = (facility.codes * len(indicator.names) + indicator.codes) * len(labels) + position
     cell = np.where(known, cell, -1 - np.arange(len(cell)))
@@ -212,19 +244,21 @@ def _repeated(
     if not again.size:
         return
     first = pd.Series(np.arange(len(table))).groupby(cell, sort=False).transform("first").to_numpy()
-    for place in again[:LISTED]:
+    many = again.size > _FEW_AGAIN
+    for place in again[: 1 if many else None]:
         row, earlier = table.iloc[int(place)], table.iloc[int(first[place])]
         elsewhere = f" of {earlier['file']}" if earlier["file"] != row["file"] else ""
+        more = f", and so are {again.size - 1:,} more" if many else ""
+        also = "; if a column names the round, map it: [columns] period" if many else ""
         found.add(
-            f"the cell is given twice (first in row {earlier['row']}{elsewhere})",
-            "keep one row per facility, indicator and period",
+            f"the cell is given twice (first in row {earlier['row']}{elsewhere}){more}",
+            f"keep one row per facility, indicator and period{also}",
             file=row["file"] or None,
             row=int(row["row"]),
             facility=facility.names[facility.codes[place]],
             indicator=indicator.names[indicator.codes[place]],
             period=labels[position[place]],
         )
-    found.count += max(0, again.size - LISTED)
 
 
 def _dataset(

@@ -237,6 +237,8 @@ class StudyOptions:
         Visits behind every cell, where no column ``visit`` tells: their shifts average. Default: 1.
     trials : int or None
         Percentages only: assumed number of cases behind each, where no column states it.
+    shares : bool
+        Percentages only: they are written as shares, from 0 to 1.
     items : int or None
         Composite percentages only: items scored on every case; trials are then cases times
         items.
@@ -320,6 +322,7 @@ class StudyOptions:
     visit_sd: float | None = None
     visits: int | None = None
     trials: int | None = flag(None, "Assumed number of cases behind percentages.")
+    shares: bool = False
     items: int | None = flag(None, "Items scored on every case, for composites.")
     suppress_below: int | None = flag(None, "Do not print counts above 0 and below this number.")
     criteria: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from pdsim.study.columnroles import (
     roles_of,
     take_shares,
     with_fractions_apart,
+    word_columns,
     yes_no_columns,
 )
 from pdsim.study.columnwords import column_for
@@ -174,8 +175,12 @@ def _recognise_table(
         found.unsure.append("These are estimates with errors: rank them by pdsim rank")
     else:
         take_columns(roles, tuple(roles), found)
+        alike = word_columns(table, roles)
         found.unsure.append(
-            "No layout was recognised: name the columns in [columns], or give one row per "
+            f"The columns {listed(alike[0])} hold {listed(alike[1])}: if these are words for met "
+            'and not met, state format = "cases", yes = ["..."] and no = ["..."]'
+            if alike is not None
+            else "No layout was recognised: name the columns in [columns], or give one row per "
             "facility, indicator and period, one column per value and period, or one row per case"
         )
     note_totals(table, roles, found)

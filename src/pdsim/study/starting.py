@@ -21,6 +21,7 @@ _ABOUT: Final = {
     "format": "one row per case",
     "periods": "in the order of time",
     "trials": "cases that you assume behind every percentage",
+    "shares": "percentages are written as shares, from 0 to 1",
     "no": "words for not met, beside the usual ones",
     "missing": "words for a cell without a value, beside the usual ones",
     "ignore": "columns that are no indicators",

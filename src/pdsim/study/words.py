@@ -1,7 +1,8 @@
-"""Words that cells hold instead of numbers: nothing, yes and no, totals; in six languages.
+"""Words that cells hold instead of numbers: nothing, yes and no, totals; in many languages.
 
-English, French, Spanish, Portuguese, Swahili and German. They are compared without case, accents
-and blanks around them. None of them applies to names: a facility may be called ``none``.
+English, French, Spanish, Portuguese, Swahili and German; yes and no in a score more. They are
+compared without case, accents and blanks around them. None of them applies to names: a facility
+may be called ``none``.
 """
 
 import re
@@ -53,6 +54,8 @@ MISSING: Final = _all(
     "não sabe|desconhecido|não disponível|não aplicável|não se aplica|sem dados",
     "haijulikani|hajui|haihusiki",
     "unbekannt|keine angabe|k.a.|k. a.|weiß nicht|entfällt",
+    "ignorado|non applicabile|non noto|sconosciuto|nvt|n.v.t.|niet van toepassing|onbekend",
+    "nie dotyczy|brak danych|нет данных|неизвестно|bilinmiyor|لا ينطبق|غير معروف|不适用|不明",
 )
 """Cells that hold no value; a 0 is a value."""
 
@@ -60,11 +63,16 @@ MISSING: Final = _all(
 YES: Final = _all(
     "1|1.0|1,0|yes|y|true|t|oui|o|vrai|v|sí|s|verdadero|sim|verdadeiro|ndiyo|ndio|kweli|ja|j|wahr",
     "checked|ticked|met|done|pass|passed|compliant|conforme|cumple|cumpre|erfüllt",
+    # Polish, Serbian and Romanian, Russian, Turkish, Indonesian, Vietnamese, Somali, Kinyarwanda,
+    # Haitian, Malagasy, Amharic, Arabic, Urdu, Persian, Hindi, Bengali, Chinese, Japanese, Greek
+    "tak|da|да|evet|ya|có|haa|yego|wi|eny|አዎ|نعم|ہاں|جی ہاں|بله|हाँ|हां|হ্যাঁ|是|有|はい|ναι",
 )
 NO: Final = _all(
     "0|0.0|0,0|no|n|false|f|non|faux|falso|não|hapana|sivyo|nein|falsch",
     "unchecked|not ticked|not met|not done|fail|failed|not compliant|non-compliant|non compliant",
     "non conforme|non-conforme|no cumple|não cumpre|nicht erfüllt",
+    "nee|nie|ne|nu|нет|hayır|tidak|không|maya|oya|non|tsia|አይ|አይደለም|لا|نہیں|جی نہیں|خیر|नहीं|না",
+    "否|没有|いいえ|όχι",
 )
 
 VISIT_WORDS: Final = ("visit", "day", "team", "observer")
@@ -78,6 +86,8 @@ TOTALS: Final = _all(
     "promedio|media|todos|total general|suma|todas",
     "média|soma|total geral|jumla|wastani|jumla kuu",
     "gesamt|summe|insgesamt|durchschnitt|mittelwert|alle|gesamtsumme",
+    "totale|totale generale|totaal|eindtotaal|gemiddelde|razem|suma|итого|всего|toplam|المجموع",
+    "合计",
 )
 """What a row of totals or averages is called where a facility should stand."""
 
@@ -88,6 +98,7 @@ _ALL: Final = re.compile(
     r"|schools|practices|wards|departments|institutions|regions|cases|kliniken|hauser"
     r"|krankenhauser|einrichtungen|etablissements|hopitaux|formations|hospitales|hospitais|centros"
     r"|unidades|establecimientos)"
+    r"|(l')?ensemble (du|de la|des|de l') ?[a-z]+|total (de |des |dos |de los )[a-z]+"
     r"|total( |, | - )?(district|region|country|sample|facilities|hospitals|sites|cases)"
 )
 
