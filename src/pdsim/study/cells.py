@@ -116,12 +116,17 @@ def numbers(
 
 
 def _dots_divide(texts: "dict[str, pd.Series[str]]") -> bool:
-    """Tell whether a cell has dots and then a comma, and all that have either can be read so."""
-    text = pd.concat([pd.Series(dtype=str), *texts.values()])
+    """Tell whether a measure has dots and then a comma, and all with either can be read so."""
+    both = any(
+        text.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+").any()
+        for name, text in texts.items()
+        if name not in _COUNTS
+    )
+    if not both:
+        return False
+    text = pd.concat(list(texts.values()))
     signed = text[text.str.contains("[.,]", regex=True)]
-    both = signed.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
-    alone = signed.str.fullmatch(r"[+-]?(\d{1,3}(\.\d{3})+|\d+,\d+)")
-    return bool(both.any() and (both | alone).all())
+    return bool(signed.str.fullmatch(r"[+-]?(\d{1,3}(\.\d{3})+(,\d+)?|\d+,\d+)").all())
 
 
 def _is_typed(column: "pd.Series[float]") -> bool:
