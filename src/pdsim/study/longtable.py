@@ -220,10 +220,8 @@ def _summed(
     found.notes.append(
         f"Counts of several days were added up: {len(table):,} rows are {len(first):,} cells."
     )
-    values = {
-        name: pd.Series(column).groupby(groups.ngroup().to_numpy(), sort=False).sum().to_numpy()
-        for name, column in values.items()
-    }
+    cell = groups.ngroup().to_numpy()
+    values = {name: np.bincount(cell, weights=column) for name, column in values.items()}
     facility, indicator = (replace(one, codes=one.codes[first]) for one in (facility, indicator))
     return table.iloc[first].reset_index(drop=True), facility, indicator, position[first], values
 
