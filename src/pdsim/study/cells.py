@@ -446,14 +446,13 @@ def _recovered(
     by at most half a unit of its last decimal; otherwise the product itself is the count.
     """
     text = text_column(table["percent"]).str.removesuffix("%").str.strip()
-    decimals = text.str.extract(r"[.,]([0-9]+)$", expand=False).str.len().fillna(0).to_numpy(float)
-    if options.shares:
-        decimals -= 2.0
+    decimals = text.str.extract(r"[.,]([0-9]+)$", expand=False).str.len().fillna(0).to_numpy()
+    unit = 10.0 ** ((2.0 if options.shares else 0.0) - decimals.astype(float))
     exact = percent / 100.0 * trials
     nearest = np.round(exact)
     with np.errstate(invalid="ignore", divide="ignore"):
         off = np.abs(100.0 * nearest / trials - percent)
-    close = off <= 0.5 * 10.0**-decimals + 1e-9
+    close = off <= 0.5 * unit + 1e-9
     if (close & (np.abs(nearest - exact) > 1e-9)).any():
         found.notes.append("Whole counts were recovered from percentages that are rounded.")
     return np.where(close, nearest, exact)
