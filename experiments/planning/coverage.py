@@ -65,11 +65,12 @@ QUESTIONS = {
         by_plan(LEAD, "pcs_top >= 0.95"), BECHHOFER,
     ),
     "like_founding: overlap_top >= 0.8": (by_plan(FOUNDING, "overlap_top >= 0.8"), None),
-    # 198 of 200 may be chance or a band that is too wide: more plans with other seeds tell
+    # 198 or 195 of 200 may be chance or a band that is too wide: more plans with other seeds tell
     "like_founding: overlap_top >= 0.8, other seeds": (
         by_plan(FOUNDING, "overlap_top >= 0.8"), 13.79,
     ),
     "like_founding: regret_top <= 1": (by_plan(FOUNDING, "regret_top <= 1"), None),
+    "like_founding: regret_top <= 1, other seeds": (by_plan(FOUNDING, "regret_top <= 1"), 16.253),
     "normal, SD 0.5 to 1.5 drawn: overlap_top >= 0.8": (
         by_plan(
             DRAWN, "overlap_top >= 0.8", ranges={"sd_change_facility": (0.5, 1.5)},

@@ -11,6 +11,7 @@ from pdsim.planning.runs import (
     Jobs,
     Map,
     ScenarioTask,
+    control_of,
     has_control,
     measure_rows,
     reduce_rows,
@@ -214,9 +215,7 @@ def _jobs(scenario: Scenario, over: str, draw_for: DrawFor | None, cluster: int)
 
 def _cheaply(jobs: Jobs) -> Jobs:
     def cheap(size: int, replicates: range) -> list[ScenarioTask]:
-        return [
-            (replace(scenario, rule=CHEAP_RULE), part) for scenario, part in jobs(size, replicates)
-        ]
+        return [(control_of(scenario), part) for scenario, part in jobs(size, replicates)]
 
     return cheap
 

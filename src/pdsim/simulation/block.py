@@ -119,7 +119,7 @@ def _groups(members: Iterable[int], keys: Iterable[str]) -> list[list[int]]:
 _CELL = 5e-8
 _CASE = 3e-10
 _COPULA_CASE = 8e-9
-_FIT = {"laplace": 1e-3, "nuts": 0.07}
+_FIT = {"laplace": 5e-4, "nuts": 0.07, "known": 3e-6}
 _BOUNDS = 0.1
 
 

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from pdsim.conventions import CI_PROB
 from pdsim.errors import ConvergenceWarning, InputError
 from pdsim.model import composite, fit
 from pdsim.model.data import ModelData, model_data
-from pdsim.model.laplace import fit_many
+from pdsim.model.laplace import composites_at_mode, fit_many
 from pdsim.ranking.kernels import count_ranks
 from pdsim.simulation.meeting import Composite, composites_of, named_by_criteria
 from pdsim.simulation.observed_rules import (
@@ -27,6 +28,7 @@ from pdsim.simulation.observing import Observations, as_analysed
 from pdsim.simulation.philox import Seed, replicate_seed
 from pdsim.simulation.replicate import study_of
 from pdsim.simulation.scenario import Scenario
+from pdsim.simulation.scenario_values import LEVELS
 from pdsim.simulation.targets import analysis_weights
 from pdsim.terms.evidence import Evidence
 from pdsim.terms.places import share_of_first
@@ -44,12 +46,13 @@ def decide_posterior(
     ranked = [(one.estimand, tuple(analysis_weights(one).tolist())) for one in scenarios]
     read = [composites_of(one) for one in scenarios]
     asked = list(dict.fromkeys([*ranked, *(pair for pairs in read for pair in pairs)]))
-    sample = _sample_nuts if first.engine == "nuts" else _sample_laplace
+    sample = _SAMPLERS[first.engine]
+    decide = _decide_known if first.engine == "known" else _decide
     draws, status = sample(first, observed, seeds, asked)
     drawn = {pair: draws[:, column] for column, pair in enumerate(asked)}
     found = []
     for scenario, pair in zip(scenarios, ranked, strict=True):
-        decision = _decide(scenario, drawn[pair], status, seeds)
+        decision = decide(scenario, drawn[pair], status, seeds)
         if scenario.criteria:
             decision = replace(decision, meeting=named_by_criteria(scenario, drawn))
         found.append(decision)
@@ -162,6 +165,51 @@ def _sample_nuts(
         parts.append([s.stack(sample=("chain", "draw")).transpose("sample", ...) for s in scores])
         status.append(OK if tree.attrs["convergence"] == "passed" else NOT_CONVERGED)
     return np.array(parts), np.array(status, dtype=np.uint8)
+
+
+def _sample_known(
+    scenario: Scenario,
+    observed: Observations,
+    seeds: Sequence[int],
+    asked: Sequence[Composite],
+) -> tuple[Floats, Bytes]:
+    """Return the mode (R, composite, 1, F) at the spreads and correlations of the scenario."""
+    template = model_data(study_of(scenario, _complete(observed)), scenario.priors)
+    seen = as_analysed(scenario, observed)
+    names = [f"{kind}_{level}" for level in LEVELS for kind in ("sd_baseline", "sd_change", "corr")]
+    value = composites_at_mode(
+        template,
+        seen.value,
+        size=np.broadcast_to(seen.size, seen.value.shape),
+        known={name: getattr(scenario, name) for name in names},
+        weights=np.array([weights for _, weights in asked]),
+        estimand=[estimand for estimand, _ in asked],
+    )
+    usable = np.isfinite(value).all(axis=(1, 2))
+    return value[:, :, None], np.where(usable, OK, NOT_CONVERGED).astype(np.uint8)
+
+
+_SAMPLERS: Final = {"laplace": _sample_laplace, "nuts": _sample_nuts, "known": _sample_known}
+
+
+def _decide_known(
+    scenario: Scenario, draws: Floats, status: Bytes, seeds: Sequence[int]
+) -> Decision:
+    """Choose by the one value (R, 1, F) of each facility; nothing is stated of its uncertainty."""
+    del scenario, seeds  # every rule orders single values alike
+    value = draws[:, 0]
+    nothing = np.full(value.shape, np.nan)
+    return Decision(
+        top=value,
+        bottom=-value,
+        estimate=value,
+        sd=nothing,
+        lower=nothing,
+        upper=nothing,
+        p_top=nothing,
+        flagged=nothing,
+        status=status,
+    )
 
 
 def _decide(scenario: Scenario, draws: Floats, status: Bytes, seeds: Sequence[int]) -> Decision:

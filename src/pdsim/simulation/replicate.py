@@ -108,7 +108,7 @@ def study_of(
             case_correlation=scenario.analysed_case_correlation if counts else None,
             design_effect=scenario.analysed_design_effect,
             priors=scenario.priors,
-            sampler=SamplerSettings(engine=scenario.engine),
+            sampler=SamplerSettings(engine="nuts" if scenario.engine == "nuts" else "laplace"),
             notes=("The data are simulated.",),
         ),
     )

@@ -12,7 +12,7 @@ from pdsim.terms.rules import RULES
 _CHOICES = {
     "kind": ("counts", "normal"),
     "trials_unit": ("facility", "cell"),
-    "engine": ("laplace", "nuts"),
+    "engine": ("laplace", "nuts", "known"),
     "target": ("change", "programme"),
     "weighting": ("equal", "domain", "given"),
 }  # fmt: skip

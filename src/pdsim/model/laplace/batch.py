@@ -129,7 +129,7 @@ def _summary(
     fit = draw_posterior(
         setup._replace(problem=problem), data, draws=draws, rng=np.random.default_rng(seed)
     )
-    score = composite_draws(data, fit, weights, estimand)  # weighting, draw, facility
+    score = composite_draws(data, fit.drawn, weights, estimand)  # weighting, draw, facility
     found = {
         "mean": score.mean(axis=1),
         "sd": score.std(axis=1, ddof=1),

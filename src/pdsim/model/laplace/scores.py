@@ -11,7 +11,6 @@ from pdsim.model.laplace.blocks import Draws
 from pdsim.model.laplace.elementary import gauss_hermite, probabilities
 from pdsim.model.laplace.hyper import control_slope, expected_variance
 from pdsim.model.laplace.problem import fixed_effects
-from pdsim.model.laplace.sample import Fit
 from pdsim.terms.estimands import ESTIMANDS
 from pdsim.terms.kinds import kind_named
 
@@ -19,7 +18,7 @@ _NODES, _WEIGHTS = gauss_hermite(21)
 
 
 def composite_draws(
-    data: ModelData, fit: Fit, weights: Floats, estimand: str | Sequence[str]
+    data: ModelData, drawn: Draws, weights: Floats, estimand: str | Sequence[str]
 ) -> Floats:
     """Return the composite (weighting, draw, F), with controls that of the others alone.
 
@@ -27,14 +26,14 @@ def composite_draws(
     """
     names = [estimand] * len(weights) if isinstance(estimand, str) else list(estimand)
     if data.kind == "scores":
-        level = data.center[:, None] + data.scale[:, None] * fit.drawn.eta
+        level = data.center[:, None] + data.scale[:, None] * drawn.eta
     else:
-        level = probabilities(fit.drawn.eta)
+        level = probabilities(drawn.eta)
     control = data.arm_codes == 0
 
     @cache
     def expected(as_control: bool) -> Floats:
-        return _expected(data, fit.drawn, as_control=as_control)
+        return _expected(data, drawn, as_control=as_control)
 
     def one(name: str, weight: Floats) -> Floats:
         term = ESTIMANDS[name]
