@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from pdsim import Scenario, plan
 from pdsim.planning import Costs, best_cases_per_visit, look_at_plan, parse_target
 from pdsim.planning.budget import price_dataset
 from pdsim.planning.dropout import dropout_dataset
 from pdsim.planning.question import Question
+from pdsim.planning.stand_in import compare_rules
 from pdsim.planning.start import signal_of
 from pdsim.reports.formats.document import Paragraph
 from pdsim.reports.formats.plainwords import words_of
@@ -187,3 +189,29 @@ def test_a_rule_that_stands_in_is_compared():
     assert list(rules["measure"].to_numpy()) == ["overlap_top", "pcs_top"]
     gap = rules["analysed"] - rules["planned"]
     assert np.allclose(gap, rules["difference"])
+
+
+def test_rules_that_no_study_tells_apart_may_still_differ():
+    tree = plan(
+        Scenario(facilities=6, m=2, trials=20), target="overlap_top >= 0.7", precision=0.5,
+        stand_in=10, seed=1,
+    )  # fmt: skip
+    rules = tree["rules"].to_dataset()
+    rules["difference"][:] = 0.0
+    rules["difference_mcse"][:] = np.nan
+    # 0 of 10: 1 - 0.025^(1/10)
+    rules["differ_high"][:] = 0.3085
+    tree["rules"] = xr.DataTree(rules)
+    document = plan_document(tree)
+    blocks = document.sections[0].blocks
+    texts = [words_of(block.text) for block in blocks if isinstance(block, Paragraph)]
+    assert any(
+        "so they differ in a share of at most 0.31 of such studies" in text for text in texts
+    )
+    same = Question(
+        scenario=Scenario(facilities=6, m=2, trials=20), target=parse_target("pcs_top >= 0.5"),
+        over="trials", low=2, high=100,
+    )  # fmt: skip
+    found = compare_rules(same, n=20, rule="observed_change", replicates=10)
+    assert np.isnan(found["difference_mcse"]).all()
+    assert found["differ_high"].to_numpy() == pytest.approx(0.3085, abs=1e-4)

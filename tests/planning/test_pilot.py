@@ -48,6 +48,7 @@ def test_new_facilities_change_as_those_of_the_programme():
     spread = apart["posterior"]["sd_change_facility"].sel(arm="programme")
     assert found["sd_change_facility"] == pytest.approx(spread.median().item(), abs=1e-4)
     assert found["priors"]["change_spread"] == "shared"
+    assert (found["facilities"], found["controls"]) == (12, 12)
     base = Scenario(**stated(found))
     values = [from_pilot(base, apart, seed=1)(n)["sd_change_facility"] for n in range(100)]
     assert np.isin(np.round(values, 10), np.round(spread.to_numpy(), 10)).all()

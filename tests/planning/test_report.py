@@ -75,6 +75,9 @@ def test_the_whole_report(costed, tmp_path):
     assumed = document.tables["assumptions"]
     assert assumed.value("sd_change_facility", "range") == "0.8 to 1.2"
     assert assumed.value("costs.per_facility", "value") == "50"
+    assert assumed.value("costs.per_facility", "source") == "you"
+    assert assumed.value("costs.per_visit", "source") == "default"
+    assert assumed.value("trials", "source") == ""
     assert "indicators" not in assumed.positions
     # what is planned is not assumed
     assert assumed.value("trials", "value") == assumed.value("facilities", "value") == "planned"

@@ -12,6 +12,7 @@ from pdsim.planning import Search, check_allocation, next_cases, solve
 from pdsim.planning.next_case import cases_of
 from pdsim.planning.runs import (
     CHEAP_RULE,
+    control_of,
     measure_rows,
     reduce_rows,
     reduce_with_control,
@@ -151,3 +152,12 @@ def test_the_allocation_of_a_fit(fit):
 def test_impossible_allocations_are_refused(fit, wrong):
     with pytest.raises(InputError):
         next_cases(fit, **wrong)
+
+
+def test_the_control_of_a_posterior_is_the_same_analysis_with_known_spreads():
+    scenario = Scenario(facilities=8, indicators=4, m=2, trials=20, rule="p_top")
+    assert control_of(scenario) == replace(scenario, engine="known")
+    net = replace(scenario, controls=4, estimand="effect")
+    assert control_of(net) == replace(net, rule=CHEAP_RULE)
+    rows = measure_rows(of(scenario), "overlap_top", seed=1, control=True)(20, range(40))
+    assert np.corrcoef(rows.T)[0, 1] > 0.8

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pdsim
+from pdsim.errors import InputError
 from pdsim.simulation import COLUMNS, Scenario, describe, posterior, run_block, simulate, summarise
 from pdsim.simulation.philox import replicate_seed
 
@@ -187,3 +188,47 @@ def test_nuts_agrees_with_the_fast_engine():
     for name in ("error", "curse_top"):
         assert fast[COLUMN[name]] == pytest.approx(slow[COLUMN[name]], abs=0.3 * spread)
     assert fast[COLUMN["brier_top"]] == pytest.approx(slow[COLUMN["brier_top"]], abs=0.08)
+
+
+WIDE = Scenario(
+    facilities=8, indicators=6, domains=2, m=2, trials=40, case_correlation=0.1,
+    rule="posterior_mean", draws=400,
+)  # fmt: skip
+
+
+def test_known_spreads_choose_nearly_as_the_whole_posterior_does():
+    known = replace(WIDE, engine="known")
+    block = run_block([WIDE, known], range(20), seed=1)
+    assert (block.status[1] == 1).all()
+    whole, single = block.measures
+    # levels are known to 3 pp or so: estimates differ by how they are shrunk
+    assert np.corrcoef(whole[:, COLUMN["regret_top"]], single[:, COLUMN["regret_top"]])[0, 1] > 0.7
+    assert np.abs(whole[:, COLUMN["error"]] - single[:, COLUMN["error"]]).max() < 1.5
+    # nothing is stated of what a single value does not have
+    for name in ("variance", "brier_top", "coverage"):
+        assert np.isnan(single[:, COLUMN[name]]).all()
+    # whatever else is in the block, and whatever the rule
+    alone = run_block([replace(known, rule="p_top")], range(7, 9), seed=1)
+    assert same(alone.measures[0], single[7:9])
+
+
+def test_what_known_spreads_cannot_say_is_refused():
+    for wrong in (
+        {"criteria": ("endline >= 60",)}, {"controls": 4, "estimand": "effect"},
+        {"kind": "normal", "indicators": 1, "domains": 1, "case_correlation": 0.0},
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="engine 'known' does not go with"):
+            replace(WIDE, engine="known", **wrong)
+
+
+def test_known_spreads_shrink_what_does_not_vary():
+    # the second of two indicators varies by chance alone, which only the spreads tell
+    flat = replace(
+        WIDE, indicators=2, domains=1, trials=10, case_correlation=0.0, sd_baseline_facility=0.0,
+        sd_change_facility=0.0, sd_baseline_indicator=(0.5, 0.0), sd_change_indicator=(1.0, 0.0),
+        corr_indicator=(0.3, 0.0), engine="known",
+    )  # fmt: skip
+    block = run_block([flat, replace(flat, rule="observed_change")], range(300), seed=1)
+    known, seen = block.measures[:, :, COLUMN["overlap_top"]]
+    gain = known - seen
+    assert gain.mean() > 4 * gain.std(ddof=1) / np.sqrt(gain.size)

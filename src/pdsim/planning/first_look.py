@@ -8,7 +8,7 @@ import numpy as np
 
 from pdsim.planning.budget import affordable_size, cost_of
 from pdsim.planning.question import Question, guess
-from pdsim.planning.runs import CHEAP_RULE, has_control
+from pdsim.planning.runs import CHEAP_RULE, CONTROL_RATIO, control_of, has_control
 from pdsim.planning.sizes import Costs, resize
 from pdsim.simulation import Scenario, run_block
 from pdsim.simulation.block import estimate_cost
@@ -17,8 +17,8 @@ from pdsim.terms.rules import RULES
 _TYPICAL: Final = 4_000
 _START: Final = 3.0
 _TIMED: Final = 40
-_CONTROLS: Final = 30
-"""Cheap replicates beside each of a rule with a posterior, which then needs a third of them."""
+_SHARE: Final = 8
+"""A control leaves one in so many replicates of a rule with a posterior."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,8 @@ def _search_seconds(scenario: Scenario, measure: str, replicates: float) -> floa
         return replicates * one
     dear = estimate_cost(scenario)
     if has_control(scenario, measure):
-        return replicates / 3 * (dear + _CONTROLS * one)
+        control = max(one, estimate_cost(control_of(scenario)))
+        return replicates / _SHARE * (dear + CONTROL_RATIO * control)
     return replicates * dear
 
 

@@ -27,8 +27,9 @@ _NOTABLE_CV: Final = 0.05
 def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     """Return the settings of a scenario with new facilities like those of a pilot study.
 
-    Facilities, indicators, domains, m, weights, numbers of cases and missing cells are those of
-    the pilot; levels, spreads and correlations are the medians of its posterior, rounded to four
+    Facilities, controls, indicators, domains, m, weights, numbers of cases and missing cells are
+    those of the pilot; the change of an average facility is that of the programme, its trend
+    included; levels, spreads and correlations are the medians of its posterior, rounded to four
     decimals as a report prints them.
 
     Parameters
@@ -55,7 +56,8 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     (10, 33, 3)
     """
     flat = _posterior(fit)
-    study = study_from_dataset(fit["constant_data"].to_dataset()).programme
+    whole = study_from_dataset(fit["constant_data"].to_dataset())
+    study = whole.programme
     if study.options.items is not None:
         raise InputError(
             Problem(
@@ -68,6 +70,7 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
     end = np.round(expit(alpha + beta), _DIGITS).clip(1e-4, 1 - 1e-4)
     found: dict[str, Any] = {
         "facilities": study.data.sizes["facility"],
+        "controls": whole.data.sizes["facility"] - study.data.sizes["facility"],
         "indicators": study.data.sizes["indicator"],
         "domains": len(np.unique(study.data["domain"].to_numpy().astype(str))),
         "baseline_level": tuple(base.tolist()),
@@ -75,7 +78,7 @@ def scenario_of_pilot(fit: xr.DataTree) -> dict[str, Any]:
         "m": study.m,
         **_weights(study),
         **_cases(study),
-        # a scenario has one spread of change, and controls only where it states them
+        # a scenario has one spread of change
         "priors": json.loads(fit.attrs["priors"]) | {"change_spread": "shared"},
         **_criteria(study),
     }
@@ -131,7 +134,13 @@ def from_pilot(scenario: Scenario, fit: xr.DataTree, *, seed: int) -> DrawSettin
 def _posterior(fit: xr.DataTree) -> xr.Dataset:
     """Return alpha, beta, spreads and correlations over ``sample`` first."""
     if "posterior" not in fit.children or fit.attrs.get("kind") != "counts":
-        raise InputError(Problem(rule="a pilot must be a fit of counts", cure="see pdsim.fit"))
+        raise InputError(
+            Problem(
+                rule="a pilot must be a fit of counts",
+                cure='plan for scores with kind = "normal" and a unit_sd that holds the '
+                "correlation of their errors",
+            )
+        )
     posterior = fit["posterior"].to_dataset()
     if "beta" not in posterior:
         raise InputError(Problem(rule="a pilot needs two periods, this one has one"))

@@ -80,8 +80,9 @@ def answers_of(
         averaged, parts["assurance"] = _assurance(planned, root, costs, draw_for, n=n)
         if settings.assurance in ("pilot", "priors"):
             headline = averaged
-    if np.isfinite(n):
-        parts |= _at_answer(settings, planned, n=n)
+    quoted = float(headline.n) if headline.n is not None else n
+    if np.isfinite(quoted):
+        parts |= _at_answer(settings, planned, n=quoted)
     if ranges and settings.sensitivity and np.isfinite(root.crossing.n):
         parts["sensitivity"] = tornado(planned, ranges, found=root.crossing)
     if costs is not None and settings.budget is not None:
@@ -96,7 +97,7 @@ def answers_of(
 
 
 def _at_answer(settings: PlanSettings, question: Question, *, n: float) -> dict[str, xr.Dataset]:
-    """Return what is said of a study of the planned size."""
+    """Return what is said of a study of the size that is quoted."""
     parts: dict[str, xr.Dataset] = {}
     costs, scenario = settings.costs, question.scenario
     if costs is not None:

@@ -219,7 +219,7 @@ def run_plan(
         seed=settings.seed,
         replicates=spent,
     )
-    parts["assumptions"] = _assumptions(stated)
+    parts["assumptions"] = _assumptions(stated, settings)
     return xr.DataTree.from_dict({"/": root, **parts})
 
 
@@ -237,12 +237,18 @@ def _question(settings: PlanSettings, scenario: Scenario) -> Question:
     )
 
 
-def _assumptions(stated: Stated) -> xr.Dataset:
-    """Return where every number of the scenario comes from."""
-    names = list(stated.source)
+def _assumptions(stated: Stated, settings: PlanSettings) -> xr.Dataset:
+    """Return where every number of the scenario, the costs and the design priors comes from."""
+    source = dict(stated.source)
+    for part in ("costs", "design_priors"):
+        given = getattr(settings, part)
+        for field in () if given is None else fields(given):
+            same = getattr(given, field.name) == field.default
+            source[f"{part}.{field.name}"] = "default" if same else "you"
+    names = list(source)
     return xr.Dataset(
         {
-            "source": ("setting", [stated.source[name] for name in names]),
+            "source": ("setting", [source[name] for name in names]),
             "instead": ("setting", [str(stated.instead.get(name, "")) for name in names]),
         },
         coords={"setting": names},

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import xarray as xr
+from scipy.special import betaincinv
 
 from pdsim.arraytypes import Floats
 from pdsim.planning.question import Question
@@ -35,7 +36,10 @@ def compare_rules(question: Question, *, n: float, rule: str, replicates: int) -
     -------
     Dataset
         Over ``measure`` (that of the target, where it is a mean over studies, and ``pcs_top``):
-        ``planned``, ``analysed``, ``difference`` (analysed less planned), each with ``_mcse``.
+        ``planned``, ``analysed``, ``difference`` (analysed less planned), each with ``_mcse``;
+        ``differ_high``, the upper end of a 95 % interval for the share of studies in which the two
+        differ (Clopper and Pearson 1934, doi 10.1093/biomet/26.4.404). Where they differ in none,
+        ``difference_mcse`` is NaN: nothing tells it.
         Attributes ``planned_rule``, ``analysed_rule``, ``replicates``.
     """
     sized = resize(question.scenario, question.over, int(n))
@@ -55,12 +59,16 @@ def compare_rules(question: Question, *, n: float, rule: str, replicates: int) -
         "planned": rows[:, 0], "analysed": rows[:, 1], "difference": rows[:, 1] - rows[:, 0],
     }  # fmt: skip
     root = np.sqrt(len(rows))
+    differ = (columns["difference"] != 0).sum(axis=0)
+    high = np.where(
+        differ < len(rows), betaincinv(differ + 1.0, np.maximum(len(rows) - differ, 1), 0.975), 1.0
+    )
+    errors = {name: values.std(axis=0, ddof=1) / root for name, values in columns.items()}
+    errors["difference"] = np.where(differ > 0, errors["difference"], np.nan)
     return xr.Dataset(
         {name: ("measure", values.mean(axis=0)) for name, values in columns.items()}
-        | {
-            f"{name}_mcse": ("measure", values.std(axis=0, ddof=1) / root)
-            for name, values in columns.items()
-        },
+        | {f"{name}_mcse": ("measure", values) for name, values in errors.items()}
+        | {"differ_high": ("measure", high)},
         coords={"measure": names},
         attrs={"planned_rule": sized.rule, "analysed_rule": rule, "replicates": len(rows)},
     )

@@ -642,16 +642,25 @@ def _decision(scenario: Scenario) -> Iterator[Problem]:
     if scenario.estimand not in allowed:
         rule = f"estimand {scenario.estimand!r} is none that {scenario.kind} data can have"
         yield Problem(rule=rule, cure=f"use one of: {', '.join(allowed)}")
-    if scenario.engine == "known" and (scenario.kind != "counts" or scenario.criteria):
-        yield Problem(
-            rule="engine 'known' has one value for each facility: it needs counts, and says "
-            "nothing of criteria",
-            cure="use laplace or nuts",
-        )
+    if scenario.engine == "known":
+        yield from _known(scenario)
     if scenario.criteria:
         yield from _criteria(scenario)
     if scenario.kind == "normal" and RULES[scenario.rule].needs == "change":
         yield Problem(rule=f"rule {scenario.rule!r} needs counts", cure="use observed_change")
+
+
+def _known(scenario: Scenario) -> Iterator[Problem]:
+    """Return what one value for each facility cannot say."""
+    reasons = {
+        "normal data": scenario.kind == "normal",
+        "criteria": bool(scenario.criteria),
+        f"the estimand {scenario.estimand!r}": scenario.estimand in ESTIMANDS
+        and ESTIMANDS[scenario.estimand].net,
+    }
+    if lost := [name for name, given in reasons.items() if given]:
+        rule = f"engine 'known' does not go with {' or '.join(lost)}"
+        yield Problem(rule=rule, cure="use laplace or nuts")
 
 
 def _criteria(scenario: Scenario) -> Iterator[Problem]:

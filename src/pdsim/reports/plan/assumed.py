@@ -20,6 +20,11 @@ _PRIORS: Final = "design_priors."
 _PRIOR: Final = "prior that the assurance draws from"
 _DRAWN: Final = ("drawn_low", "drawn_median", "drawn_high")
 _LONGEST: Final = 60
+_INDEPENDENT: Final = (
+    "Errors of facilities are taken as independent. Where a value is a change or a composite of "
+    "scores with correlated errors, as two rounds of one register have, unit_sd must hold that: "
+    "the variance of a change is the sum of both variances less twice their covariance."
+)
 _NORMAL_ONLY: Final = ("means", "unit_sd", "known_se")
 
 
@@ -45,11 +50,13 @@ def assumption_section(plan: xr.DataTree) -> Section:
         for name, value in (settings.get(part) or {}).items():
             if value is not None:
                 shown[f"{part}.{name}"] = _plain(value)
-    words = [SETTING_WORDS.get(name, _PRIOR if name.startswith(_PRIORS) else "") for name in shown]
+    meanings = [
+        SETTING_WORDS.get(name, _PRIOR if name.startswith(_PRIORS) else "") for name in shown
+    ]
     frame = pd.DataFrame(
         {
             "name": list(shown),
-            "meaning": words,
+            "meaning": meanings,
             "value": list(shown.values()),
             "range": [_plain(ranges.get(name), " to ") for name in shown],
         },
@@ -60,7 +67,7 @@ def assumption_section(plan: xr.DataTree) -> Section:
         Column(header="Meaning", keys=("meaning",), layout="text"),
         Column(header="Value", keys=("value",), layout="text"),
     ]
-    frame["source"] = [_source(plan, name) for name in shown]
+    frame["source"] = ["" if name in planned else _source(plan, name) for name in shown]
     columns.append(Column(header="Source", keys=("source",), layout="text"))
     if ranges:
         columns.append(Column(header="Range", keys=("range",), layout="text"))
@@ -76,16 +83,16 @@ def assumption_section(plan: xr.DataTree) -> Section:
         columns=tuple(columns),
         notes=(searched,),
     )
-    source = (Paragraph(text=(str(plan.attrs["source"]),)),) if plan.attrs["source"] else ()
+    words = [str(plan.attrs["source"])] if plan.attrs["source"] else []
+    if settings["scenario"]["kind"] == "normal":
+        words.append(_INDEPENDENT)
+    source = tuple(Paragraph(text=(text,)) for text in words)
     return Section(key="assumptions-section", title="Assumptions", blocks=(*source, table))
 
 
 def _source(plan: xr.DataTree, name: str) -> str:
     """Return where a value comes from, and what it overrides."""
-    found = plan["assumptions"].to_dataset()
-    if name not in found["setting"]:
-        return "you"
-    one = found.sel(setting=name)
+    one = plan["assumptions"].to_dataset().sel(setting=name)
     instead = str(one["instead"].item())
     source = str(one["source"].item())
     return f"{source}, instead of {_short(instead)}" if instead else source
@@ -111,7 +118,7 @@ def drawn_table(plan: xr.DataTree) -> Table:
         {
             "name": names,
             "meaning": [SETTING_WORDS[name] for name in names],
-            "stated": [_plain(np.mean(v).item() if isinstance(v, list) else v) for v in stated],
+            "stated": [_plain(_middle(value)) for value in stated],
             **{key: found[key].to_numpy() for key in _DRAWN},
         },
         index=pd.Index(names),
@@ -132,11 +139,21 @@ def drawn_table(plan: xr.DataTree) -> Table:
     )
 
 
+def _middle(value: Any) -> Any:
+    """Return the mean of values by indicator, with the digits of the draws beside it."""
+    return round(float(np.mean(value)), 2) if isinstance(value, list) else value
+
+
 def _applies(name: str, scenario: dict[str, Any]) -> bool:
     """Whether a setting matters for this kind of data and this rule."""
     if name in _POSTERIOR_ONLY and not RULES[scenario["rule"]].needs_posterior:
         return False
     if name == "imbalance" and not scenario["controls"]:
+        return False
+    level = name.rpartition("_")[2]
+    if level == "domain" and scenario["domains"] in (1, scenario["indicators"]):
+        return False
+    if level == "indicator" and scenario["indicators"] == 1:
         return False
     if scenario["kind"] == "normal":
         return name in (*_EVERY_KIND, *_NORMAL_ONLY, *_POSTERIOR_ONLY)

@@ -141,8 +141,9 @@ def _price_table(plan: xr.DataTree) -> Table:
         ),
         notes=(
             (
-                "To be as reliable as the planned study, by normal theory; not simulated. A dash "
-                "under the cases: their number stays; under the cost: no number makes up for it.",
+                "To be as reliable as the study of the answer, by normal theory; not simulated. "
+                "One visit more goes beyond that: it brings its cases. A dash under the cases: "
+                "their number stays; under the cost: no number makes up for it.",
             ),
         ),
     )

@@ -27,6 +27,7 @@ _BUDGET: Final[dict[str, NumberKind]] = {
 }  # fmt: skip
 _RULES: Final[dict[str, NumberKind]] = {
     "planned": "d2", "analysed": "d2", "difference": "d3", "difference_mcse": "mcse",
+    "differ_high": "d2",
     "replicates": "whole",
 }  # fmt: skip
 
@@ -75,6 +76,9 @@ def answer_sentence(plan: xr.DataTree, table: Table, row: str) -> Text:
         "level": f"{level_of(plan):g}{_unit(plan)}",
         "best": _best(plan, MEASURES[answer.attrs["measure"]].words),
         "visit": "visit" if float(answer["visits"]) == 1 else "visits",
+        "whole": ""
+        if over == "rounds" or scenario_of(plan).get("cases_per_visit")
+        else " (one holds all cases of a period)",
         "who": _who(plan, rising=rising),
         "reach": "up to" if rising else "as few as",
         "held": "averaged over what is uncertain below"
@@ -83,7 +87,9 @@ def answer_sentence(plan: xr.DataTree, table: Table, row: str) -> Text:
     }
     costed = math.isfinite(float(answer["cost"]))
     parts["cost"] = (
-        fill(", {visits} {visit}, at a cost of {cost}" + currency_of(plan), parts) if costed else ()
+        fill(", {visits} {visit}{whole}, at a cost of {cost}" + currency_of(plan), parts)
+        if costed
+        else ()
     )
     certain = math.isfinite(float(answer["n_certain"])) and answer.attrs["status"] == "found"
     parts["sure"] = (
@@ -230,6 +236,7 @@ def rules_table(plan: xr.DataTree) -> Table:
             Column(header="Difference", keys=("difference",)),
             Column(header="MCSE", keys=("difference_mcse",)),
             Column(header="Studies", keys=("replicates",)),
+            Column(header="Share in which they differ, at most", keys=("differ_high",)),
         ),
     )
 
@@ -244,12 +251,19 @@ def rules_sentence(plan: xr.DataTree, table: Table) -> Text:
         "rule": found.attrs["analysed_rule"],
         "other": found.attrs["planned_rule"],
     }
-    return fill(
+    text = (
         "The plan names facilities by {other}, which stands in for the rule of pdsim analyse, "
         "{rule}. On {replicates} simulated studies of this size the {label} is {analysed} by "
-        "{rule} and {planned} by {other}: a difference of {difference} (MCSE {difference_mcse}).",
-        parts,
+        "{rule} and {planned} by {other}: "
     )
+    if np.isnan(parts["difference_mcse"].value):
+        text += (
+            "no study tells them apart, so they differ in a share of at most {differ_high} of "
+            "such studies (95 % interval)."
+        )
+    else:
+        text += "a difference of {difference} (MCSE {difference_mcse})."
+    return fill(text, parts)
 
 
 def _unit(plan: xr.DataTree) -> str:
