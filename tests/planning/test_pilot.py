@@ -98,7 +98,8 @@ def test_the_size_is_that_of_its_values_typed_in(fit, tmp_path):
     assumed = document.tables["assumptions"]
     assert assumed.value("sd_change_facility", "source") == "pilot"
     assert assumed.value("sensitivity", "source") == "default"
-    assert set(assumed.frame["source"]) <= {"pilot", "default"}
+    assert assumed.value("trials", "source") == ""  # planned
+    assert set(assumed.frame["source"]) <= {"pilot", "default", ""}
 
 
 def test_a_design_effect_becomes_visits():

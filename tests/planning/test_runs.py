@@ -160,4 +160,5 @@ def test_the_control_of_a_posterior_is_the_same_analysis_with_known_spreads():
     net = replace(scenario, controls=4, estimand="effect")
     assert control_of(net) == replace(net, rule=CHEAP_RULE)
     rows = measure_rows(of(scenario), "overlap_top", seed=1, control=True)(20, range(40))
-    assert np.corrcoef(rows.T)[0, 1] > 0.8
+    # about 0.8, with a standard error of (1 - 0.8^2) / sqrt(40) = 0.06; at 0.5 little is gained
+    assert np.corrcoef(rows.T)[0, 1] > 0.5
