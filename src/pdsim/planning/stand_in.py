@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.special import betaincinv
 
 from pdsim.arraytypes import Floats
+from pdsim.conventions import CI_PROB
 from pdsim.planning.question import Question
 from pdsim.planning.runs import USABLE
 from pdsim.planning.sizes import resize
@@ -61,7 +62,9 @@ def compare_rules(question: Question, *, n: float, rule: str, replicates: int) -
     root = np.sqrt(len(rows))
     differ = (columns["difference"] != 0).sum(axis=0)
     high = np.where(
-        differ < len(rows), betaincinv(differ + 1.0, np.maximum(len(rows) - differ, 1), 0.975), 1.0
+        differ < len(rows),
+        betaincinv(differ + 1.0, np.maximum(len(rows) - differ, 1), 0.5 + CI_PROB / 2),
+        1.0,
     )
     errors = {name: values.std(axis=0, ddof=1) / root for name, values in columns.items()}
     errors["difference"] = np.where(differ > 0, errors["difference"], np.nan)
