@@ -156,7 +156,7 @@ class Scenario:
     engine, draws, priors : str, int, Priors
         How a posterior is computed, for rules that need one. ``known`` takes the spreads and
         correlations of a scenario of counts for known and the levels at their mode: every rule
-        then names by that value, with no uncertainty, two hundred times as fast as by a fit.
+        then names by that value, with no uncertainty, a hundred times as fast as by a fit.
     assumed_case_correlation : float, optional
         What the analysis takes it to be; by default the true one, with the part of the visits.
     assumed_design_effect : float, optional
