@@ -379,6 +379,19 @@ def test_no_traceback_reaches_a_user(run, tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
+def test_a_sweep_on_a_full_disk_is_exit_1_and_one_line(run, tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pdsim.sweeps.writer.append", full)
+    config = tmp_path / "sweep.toml"
+    config.write_text("replicates = 3\nseed = 1\n[factors]\ntrials = [10]\n")
+    code, _, err = run("sweep", config, "--store", tmp_path / "store", "--executor", "serial")
+    assert code == 1
+    [line] = [line for line in err.splitlines() if "No space left on device" in line]
+    assert line.startswith(f"{tmp_path / 'store'} cannot be written")
+
+
 def _raise(error: BaseException) -> None:
     raise error
 

@@ -75,7 +75,7 @@ def main() -> None:
             app(prog_name="pdsim")
     except PdsimError as error:
         complain(str(error))
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, OSError) else 2)
     except BrokenPipeError:
         # whoever read the output has seen enough
         sys.stdout = None

@@ -50,7 +50,11 @@ AGAIN = "run the same sweep again: what is damaged is computed anew"
 
 
 class StoreError(PdsimError):
-    """A store cannot be used: in use, full, of another sweep, or no store at all."""
+    """A store cannot be used: in use, of another sweep, or no store at all."""
+
+
+class UnwritableError(StoreError, OSError):
+    """A store cannot be written: the disk is full, for example."""
 
 
 class StoreWarning(PdsimWarning):

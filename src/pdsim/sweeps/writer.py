@@ -19,7 +19,7 @@ from pdsim.sweeps.contract import is_retried
 from pdsim.sweeps.crossing import Cell
 from pdsim.sweeps.ledger import BlockLine, CellLine, append, append_lines
 from pdsim.sweeps.packing import BLOCKS, frame_of
-from pdsim.sweeps.store import Contents, StoreError
+from pdsim.sweeps.store import Contents, UnwritableError
 from pdsim.sweeps.tasks import Done, Task
 
 COMMIT_SECONDS = 2.0
@@ -95,7 +95,7 @@ class Writer:
 
         Raises
         ------
-        StoreError
+        UnwritableError
             If an earlier commit could not be written.
         """
         task = done.task
@@ -123,7 +123,7 @@ class Writer:
 
         Raises
         ------
-        StoreError
+        UnwritableError
             If it cannot be written, for example because the disk is full.
         """
         self._begin_commit()
@@ -154,8 +154,8 @@ class Writer:
         append(self._folder / BLOCKS, b"".join(frames))
         append_lines(self._folder, lines)
 
-    def _trouble(self, error: OSError) -> StoreError:
-        return StoreError(
+    def _trouble(self, error: OSError) -> UnwritableError:
+        return UnwritableError(
             f"{self._folder} cannot be written ({error.strerror or error}). All that its ledger "
             "names is safe: make room, or mend what is wrong, and run the same sweep again; it "
             "goes on where it stopped."
