@@ -23,13 +23,7 @@ def test_kept_code_carries_the_hash():
     assert list(Path(expit.stats.cache_path).glob(f"*expit.{stamp[:16]}*"))
 
 
-PUBLIC = {
-    "numba",
-    "numba.extending",
-    "numba.core.cgutils",
-    # without which `numba.extending.infer_getattr` cannot be used
-    "numba.core.typing.templates.AttributeTemplate",
-}
+PUBLIC = {"numba", "numba.extending", "numba.core.cgutils"}
 """What the pages of numba on extending it use."""
 
 
