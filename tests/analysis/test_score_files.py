@@ -109,6 +109,16 @@ def test_bookkeeping_columns_are_never_facilities(tmp_path: Path) -> None:
     assert score["facility"].to_numpy().tolist() == list("ABCD")
 
 
+def test_columns_of_jags_and_log_posteriors_are_never_facilities(tmp_path: Path) -> None:
+    table = pd.DataFrame(draws(), columns=list("ABCD"))
+    table["CHAIN"], table["ITER"] = np.repeat([1, 2], 100), np.tile(np.arange(1, 101), 2)
+    table["deviance"], table["log_posterior"], table["loglik"] = 300.0, -150.0, -140.0
+    table.to_csv(tmp_path / "jags.csv", index=False)
+    score = read_scores(tmp_path / "jags.csv")
+    assert isinstance(score, xr.DataArray)
+    assert score["facility"].to_numpy().tolist() == list("ABCD")
+
+
 def test_varying_effects_of_brms_and_comments_of_cmdstan(tmp_path: Path) -> None:
     names = [f"r_hospital[{name},Intercept]" for name in "ABCD"]
     table = pd.DataFrame(draws(), columns=names)

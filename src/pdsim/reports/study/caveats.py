@@ -44,9 +44,7 @@ def _refits(results: Results, tables: dict[str, Table]) -> list[Text]:
     refused = results.loads("refused_refits", {})
     if not refused:
         return []
-    which = [
-        _REFITS[name].format(values=" and ".join(reasons)) for name, reasons in refused.items()
-    ]
+    which = [_REFITS[name].format(values=" or ".join(reasons)) for name, reasons in refused.items()]
     why = {
         text.removeprefix("FAILED: ") for reasons in refused.values() for text in reasons.values()
     }

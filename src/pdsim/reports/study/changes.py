@@ -190,8 +190,10 @@ def change_sentence(results: Results, table: Table | None) -> Text:
 
 
 def calm_causes(results: Results, table: Table) -> list[str]:
-    """Return the kinds of departure that were tried and change nothing plausible."""
-    tried = set(labels(results.group("changes")["cause"]))
+    """Return the kinds of departure that were tried, each whole, and change nothing plausible."""
+    tried = set(labels(results.group("changes")["cause"])) - set(
+        results.loads("refused_refits", {})
+    )
     moved = set(table.frame.loc[table.frame["plausible"].to_numpy(bool), "cause"])
     return [cause for cause in CAUSES if cause in tried - moved and cause != "weights"]
 
