@@ -184,21 +184,23 @@ def coverage(draws: Floats, truth: Floats) -> list[float]:
     return result
 
 
-def nuts_engine(data: ModelData, seed: int) -> tuple[dict[str, Floats], str]:
+def nuts_engine(data: ModelData, seed: int) -> tuple[dict[str, Floats], dict[str, object]]:
     """Draw with two chains of NUTS; return the draws and a diagnosis."""
     from pdsim.model.nuts import sample_nuts
 
     posterior, stats = sample_nuts(data, draws=750, tune=750, chains=2, seed=seed, cores=1)
     flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
-    return {str(n): flat[n].to_numpy() for n in flat.data_vars}, str(int(stats["diverging"].sum()))
+    draws = {str(n): flat[n].to_numpy() for n in flat.data_vars}
+    return draws, {"diagnosis": str(int(stats["diverging"].sum()))}
 
 
-def laplace_engine(data: ModelData, seed: int) -> tuple[dict[str, Floats], str]:
-    """Draw with the fast engine."""
+def laplace_engine(data: ModelData, seed: int) -> tuple[dict[str, Floats], dict[str, object]]:
+    """Draw with the fast engine; say if its gates passed."""
     from pdsim.model.laplace import sample_laplace
 
     result = sample_laplace(data, draws=1500, seed=seed)
-    return result.draws(), f"k={result.joint_k:.2f} ess={result.ess:.0f}"
+    diagnosis = f"k={result.joint_k:.2f} ess={result.ess:.0f}"
+    return result.draws(), {"diagnosis": diagnosis, "passed": bool(result.reliable)}
 
 
 ENGINES: dict[str, Callable] = {"nuts": nuts_engine, "laplace": laplace_engine}
@@ -229,7 +231,7 @@ def main() -> None:
             truth = make_set(args.mode, blank(args.trials, 0.0, args.spread), r, rng)
             data = replace(fitted, observed=truth["successes"])
             draws, diagnosis = ENGINES[args.engine](data, j)
-            result = judge(draws, truth, rng) | {"diagnosis": diagnosis}
+            result = judge(draws, truth, rng) | diagnosis
             file.write(json.dumps(result) + "\n")
             file.flush()
             os.fsync(file.fileno())

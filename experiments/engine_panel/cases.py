@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, ndtri
 
 import pdsim
-from pdsim.arraytypes import Floats
+from pdsim.arraytypes import Floats, Ints
 from pdsim.model.data import ModelData, model_data
 from pdsim.priors import Priors
 
-PRIORS = Priors(indicator_spread="shared")
-"""Of most reference runs; the cells of the other model differ in their covariance alone."""
+SHARED = Priors(indicator_spread="shared")
 
 SD_BASELINE, SD_CHANGE = (0.35, 0.3, 0.3), (0.7, 0.3, 0.3)
 
@@ -26,7 +26,7 @@ def simulate(
     missing: float = 0.0,
     unequal: bool = False,
     correlation: float = 0.0,
-    own: bool = False,
+    shared: bool = False,
 ) -> ModelData:
     """Return one data set near the founding study: 12 % adherence before, 61 % after."""
     rng = np.random.default_rng([20260731, seed])
@@ -53,7 +53,7 @@ def simulate(
         weight=np.full(indicators, 1 / indicators),
         center=np.zeros(indicators),
         scale=np.ones(indicators),
-        priors=Priors() if own else PRIORS,
+        priors=SHARED if shared else Priors(),
     )
 
 
@@ -77,37 +77,66 @@ def change(data: ModelData, eta: Floats) -> Floats:
     return (p[..., 1] - p[..., 0]) @ data.weight
 
 
+def places(value: Floats) -> Ints:
+    """Return every facility's place, 0 the largest; value (draw, F)."""
+    return np.argsort(np.argsort(-value, axis=1), axis=1)
+
+
 def summary(value: Floats) -> dict[str, list[float]]:
     """Return mean, sd and P(top 3) of draws (draw, F), by facility."""
-    places = np.argsort(np.argsort(-value, axis=1), axis=1)
     found = {
         "mean": value.mean(axis=0),
         "sd": value.std(axis=0, ddof=1),
-        "top3": (places < 3).mean(axis=0),
+        "top3": (places(value) < 3).mean(axis=0),
     }
     return {name: np.round(part, 8).tolist() for name, part in found.items()}
 
 
-CASES: dict[str, tuple[dict[str, float | bool], int]] = {
+KINDS: dict[str, tuple[dict[str, float | bool], int]] = {
     "n10": ({"trials": 10}, 8),
     "n40": ({"trials": 40}, 8),
     "n150": ({"trials": 150}, 8),
-    "own_n40": ({"trials": 40, "own": True}, 2),
     "unequal_missing": ({"trials": 40, "unequal": True, "missing": 0.2}, 8),
     "one_domain": ({"domains": 1}, 4),
     "three_domains": ({"domains": 3, "indicators": 15}, 4),
     "correlated": ({"trials": 20, "correlation": 0.3}, 8),
     "facilities30": ({"facilities": 30}, 2),
     "facilities100": ({"facilities": 100}, 1),
+    "cms_ten": ({}, 1),
+    "cms_groups": ({}, 10),
 }
-"""Settings and number of data sets; ``cms_ten`` is real data and comes by itself."""
+"""Settings and number of data sets; the hospitals are real data."""
+
+CASES = KINDS | {
+    f"shared_{name}": (kind | {"shared": True}, n) for name, (kind, n) in KINDS.items()
+}
 
 
-def cms_ten(folder: Path) -> ModelData:
-    """Return the ten hospitals of `folder`."""
-    import pandas as pd
-
-    table = pd.read_csv(folder / "cms_ten.csv", dtype={"facility": str})
-    table["period"] = table["period"].map({2021: "baseline", 2023: "endline"})
+def made(case: str, number: int, folder: Path) -> ModelData:
+    """Return data set `number` of a case; tables of hospitals are in `folder`."""
+    settings = CASES[case][0]
+    if "cms" not in case:
+        return simulate(seed=number, **settings)
     indicators = pd.read_csv(folder / "cms_indicators.csv")
-    return model_data(pdsim.Study.from_long(table, indicators=indicators), PRIORS)
+    if case.endswith("ten"):
+        table = pd.read_csv(folder / "cms_ten.csv", dtype={"facility": str})
+        periods = {2021: "baseline", 2023: "endline"}
+    else:
+        table = pd.read_csv(folder / "cms_2022_2023.csv.gz", dtype={"facility": str})
+        periods = {2022: "baseline", 2023: "endline"}
+        table = table[table["facility"].isin(group(table, number))]
+        indicators = indicators[indicators["indicator"].isin(table["indicator"].unique())]
+    table = table.assign(period=table["period"].map(periods))
+    study = pdsim.Study.from_long(table, indicators=indicators)
+    return model_data(study, SHARED if settings else Priors())
+
+
+def group(table: pd.DataFrame, number: int) -> list[str]:
+    """Return ten hospitals, none of them in another group, with every indicator known of some."""
+    order = np.random.default_rng(20260731).permutation(np.sort(table["facility"].unique()))
+    tens = order[: len(order) // 10 * 10].reshape(-1, 10)
+    known = [set(table["indicator"][table["facility"].isin(ten)]) for ten in tens]
+    whole = [
+        ten for ten, some in zip(tens, known, strict=True) if len(some) == max(map(len, known))
+    ]
+    return whole[number].tolist()

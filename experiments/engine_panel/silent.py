@@ -5,13 +5,14 @@
 Data sets come from the default priors, with 3, 10 or 40 trials, a fifth of the cells missing in
 every other set and a case correlation of 0.3 in every fifth. Each is fitted once. Of those
 without a flag, 200 taken at random and the 200 with the smallest effective sample are fitted again
-with 8 times the points and 4 times the draws; a difference of a facility's mean change above 0.2
+with 10 times the steps and 4 times the draws; a difference of a facility's mean change above 0.2
 posterior sd counts as a silent bad fit. Where the second fit fails its gates NUTS takes its place.
-Writes results/engine_panel/silent.json. About 40 minutes of CPU.
+Writes results/engine_panel/silent.json. About an hour of CPU.
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -27,14 +28,14 @@ from pdsim.model.laplace import LaplaceResult, sample_laplace
 from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
 from pdsim.priors import Priors
 
-LIMIT, CHECKED = 0.2, 200
-SHAPE = (10, 14, 2)
+LIMIT = 0.2
+SHAPE, TRIALS = (10, 14, 2), (3, 10, 40)
 
 
 def made(number: int) -> ModelData:
     """Return data set `number`, drawn from the priors."""
     rng = np.random.default_rng([20260815, number])
-    size = np.full(SHAPE, float((3, 10, 40)[number % 3]))
+    size = np.full(SHAPE, float(TRIALS[number % 3]))
     if number % 2:
         size[rng.random(SHAPE) < 0.2] = 0.0
     blank = ModelData(
@@ -62,42 +63,53 @@ def by_nuts(data: ModelData) -> Floats:
     return change(data, eta.reshape(-1, *eta.shape[2:]))
 
 
-def difference(number: int, first: LaplaceResult) -> tuple[float, bool]:
-    """Return the largest difference from a larger fit, in posterior sds, and if that was NUTS."""
+def difference(number: int) -> tuple[int, float, bool]:
+    """Return a data set's number, how far apart two fits are, and if the second is by NUTS.
+
+    The largest difference of a facility's mean change, in posterior sds.
+    """
     data = made(number)
+    one = change(data, fitted(number).eta)
     again = sample_laplace(data, draws=8000, seed=number + 1, steps=500)
-    one = change(data, first.eta)
     other = change(data, again.eta) if again.reliable else by_nuts(data)
     apart = np.abs((one.mean(axis=0) - other.mean(axis=0)) / other.std(axis=0))
-    return float(apart.max()), not again.reliable
+    return number, float(apart.max()), not again.reliable
 
 
 def fitted(number: int) -> LaplaceResult:
     return sample_laplace(made(number), draws=2000, seed=number)
 
 
-def refitted(number: int) -> tuple[float, bool]:
-    """Return the difference of a data set's fit from its refit, and if that was by NUTS."""
-    return difference(number, fitted(number))
-
-
-def line(number: int) -> str:
-    """Return one data set's fit as a line of JSON."""
+def line(number: int) -> tuple[int, bool, float]:
+    """Return a data set's number, whether its fit passes its gates, and its effective sample."""
     result = fitted(number)
-    return json.dumps([number, result.reliable, result.ess])
+    return number, result.reliable, result.ess
 
 
-def judged(numbers: list[int], pool: Executor) -> dict[str, float]:
-    """Refit the data sets and count differences above the limit."""
-    found = list(pool.map(refitted, numbers, chunksize=5))
-    apart: Floats = np.array([off for off, _ in found])
+def worked(
+    work: Callable[[int], tuple], numbers: list[int], kept: Path, pool: Executor
+) -> dict[int, list]:
+    """Return what `work` says of data sets, by number; what `kept` holds is not done again."""
+    found = {row[0]: row for row in map(json.loads, kept.open())} if kept.exists() else {}
+    missing = [number for number in numbers if number not in found]
+    with kept.open("a") as file:
+        for row in pool.map(work, missing, chunksize=5):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            found[row[0]] = list(row)
+    return {number: found[number] for number in numbers}
+
+
+def judged(rows: list[list]) -> dict[str, float]:
+    """Count differences above the limit."""
+    apart: Floats = np.array([off for _, off, _ in rows])
     bad = int((apart > LIMIT).sum())
     upper = 1.0 if bad == len(apart) else float(stats.beta.ppf(0.95, bad + 1, len(apart) - bad))
     return {
         "sets": len(apart),
         "bad": bad,
         "upper_95": upper,
-        "by NUTS": sum(nuts for _, nuts in found),
+        "by NUTS": sum(nuts for *_, nuts in rows),
         "largest": float(apart.max()),
         "median": float(np.median(apart)),
     }
@@ -106,33 +118,29 @@ def judged(numbers: list[int], pool: Executor) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=10_000)
+    parser.add_argument("--checked", type=int, default=200, help="at random, and of the worst")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("results/engine_panel/silent.json"))
     args = parser.parse_args()
     kept = args.out.with_suffix(".jsonl.tmp")
-    lines = kept.read_text().splitlines() if kept.exists() else []
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
-        with kept.open("a") as file:
-            for one in pool.map(line, range(len(lines), args.sets), chunksize=50):
-                file.write(one + "\n")
-                lines.append(one)
-                if len(lines) % 500 == 0:
-                    file.flush()
-                    print(len(lines), flush=True)
-        fits = [json.loads(one) for one in lines]
-        silent = [(ess, number) for number, reliable, ess in fits if reliable]
+        fits = worked(line, list(range(args.sets)), kept, pool)
+        silent = sorted((ess, number) for number, reliable, ess in fits.values() if reliable)
         rng = np.random.default_rng(1)
-        chance = rng.choice([number for _, number in silent], CHECKED, replace=False)
+        chance = rng.choice([number for _, number in sorted(silent)], args.checked, replace=False)
+        worst = [number for _, number in silent[: args.checked]]
+        kept = args.out.with_suffix(".refits.jsonl.tmp")
+        again = worked(difference, [*map(int, chance), *worst], kept, pool)
+        flagged = [number for number, reliable, _ in fits.values() if not reliable]
         found = {
             "sets": len(fits),
-            "flagged": len(fits) - len(silent),
-            "flagged_with_case_correlation": sum(
-                not reliable and number % 5 == 4 for number, reliable, _ in fits
-            ),
-            "least_ess": min(silent)[0],
+            "flagged": len(flagged),
+            "flagged_with_case_correlation": sum(number % 5 == 4 for number in flagged),
+            "flagged_by_trials": {n: sum(TRIALS[i % 3] == n for i in flagged) for n in TRIALS},
+            "least_ess": silent[0][0],
             "median_ess": float(np.median([ess for ess, _ in silent])),
-            "at random": judged(chance.tolist(), pool),
-            "worst": judged([number for _, number in sorted(silent)[:CHECKED]], pool),
+            "at random": judged([again[int(number)] for number in chance]),
+            "worst": judged([again[number] for number in worst]),
         }
     args.out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))

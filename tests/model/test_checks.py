@@ -1,10 +1,12 @@
 """Checks of the model: silent on data of its own, loud where one indicator is unlike the rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import pdsim
-from pdsim.model.adequacy import _adjusted, _statistics, model_checks
+from pdsim.model.adequacy import _adjusted, _moved_with, _statistics, model_checks
 
 
 def test_statistics_written_out(make_data):
@@ -19,6 +21,33 @@ def test_statistics_written_out(make_data):
     assert found["zeros"].tolist() == [5.0, 4.0]
     # the second indicator does not vary, and is not known in the last facility
     assert found["facility"][3] == pytest.approx(0.6 / np.std([0.1, 0.2, 0.3, 1.0]))
+    # whole studies of replicates at once are the same
+    both = _statistics(np.stack([share, share[::-1]]), data)
+    for name, value in found.items():
+        np.testing.assert_allclose(both[name][0], value)
+
+
+def test_statistics_of_the_whole_study(make_data):
+    data = replace(make_data(domains=(0, 0)), size=np.full((4, 2, 2), 20.0))
+    met = np.full((4, 2, 2), 10.0)
+    met[:, 0, 1] = [4.0, 8.0, 12.0, 16.0]
+    found = _statistics(met / 20, data)
+    logits = np.log((met[:, 0, 1] + 0.5) / (20.5 - met[:, 0, 1]))
+    # one indicator does not vary: half the mean is as far away
+    assert found["unequal spreads"] == pytest.approx(100.0)
+    z = (logits - logits.mean()) / logits.std()
+    assert found["tails"] == pytest.approx(np.mean(z**4) / 2)
+    assert found["facility mean"] == pytest.approx(np.abs([-3, -1, 1, 3]) / np.sqrt(5))
+
+
+def test_what_a_domain_has_in_common_is_no_companion(make_data):
+    data = make_data(facilities=4, domains=(0, 0, 0, 0, 1, 1))
+    a, b = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    standard = np.stack([a, -a, b, -b, a, -a], axis=-1)
+    # the three largest correlations of a with -a, b, -b, a, -a are 1, 0, 0
+    np.testing.assert_allclose(_moved_with(standard, data)[[0, 2]], [1 / 3, 0.0], atol=1e-12)
+    shifted = standard + np.where(data.domain == 1, 5.0 * b[:, None], -2.0 * a[:, None])
+    np.testing.assert_allclose(_moved_with(shifted, data), _moved_with(standard, data), atol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +74,38 @@ def test_one_spread_for_unequal_indicators_is_seen(unequal):
         table = model_checks(fit, replicates=400)
         rows = table.where(table["flagged"] & (table["statistic"] == "spread"), drop=True)
         flagged[spread] = rows["of"].to_numpy().tolist()
+        apart = table["flagged"].to_numpy()[table["statistic"].to_numpy() == "unequal spreads"]
+        assert apart.tolist() == [spread == "shared"]
     assert "k5" in flagged["shared"]
     assert flagged["own"] == []
+
+
+@pytest.mark.parametrize("few", [[0, 1, 4, 5], []], ids=["related", "not"])
+def test_indicators_of_two_domains_that_move_together_are_named(few):
+    rng = np.random.default_rng(4)
+    effect = rng.normal(0.0, 0.4, (40, 8))
+    effect[:, few] += rng.normal(0.0, 1.2, (40, 1))
+    if not few:
+        effect[7] += 4.0
+    rows = [
+        (f"f{i}", f"k{k}", period, int(rng.binomial(60, 1 / (1 + np.exp(-eta)))), 60)
+        for i in range(40)
+        for k in range(8)
+        for period, eta in (("baseline", -1.5), ("endline", -1.5 + effect[i, k]))
+    ]
+    names = ("facility", "indicator", "period", "successes", "trials")
+    indicators = {"indicator": [f"k{k}" for k in range(8)], "domain": ["a"] * 4 + ["b"] * 4}
+    table = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    study = pdsim.Study.from_long(table, indicators=indicators)
+    fit = pdsim.fit(study, engine="laplace", draws=250, seed=1, hand_over=False)
+    checks = model_checks(fit, replicates=400)
+    rows = checks.where(checks["flagged"], drop=True)
+    named = rows["of"].to_numpy()[rows["statistic"].to_numpy() == "correlation"].tolist()
+    assert named == [f"k{k}" for k in few]
+    if not few:
+        alone = rows["statistic"].to_numpy() == "facility mean"
+        assert rows["of"].to_numpy()[alone].tolist() == ["f7"]
+        assert "facility_df" in rows["advice"].to_numpy()[alone][0]
 
 
 def test_p_values_allow_for_looking_at_all():

@@ -7,6 +7,7 @@ what the model says effects are.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -25,15 +26,22 @@ _MOST_CELLS: Final = 30_000_000
 """Of all replicates: of thousands of facilities fewer are drawn."""
 _FEWEST: Final = 300
 
+_TOGETHER: Final = 250_000
+"""Cells of replicates in one call."""
+
+_COMPANIONS: Final = 3
+"""Indicators that one is held against, those that it moves with most."""
+
 _TO_BOTH_SIDES: Final = ("spread", "baseline spread")
 
 ADVICE: Final = {
     "zeros": "check the cells in which all or none of the cases were met",
     "extreme": "check the data of the facility with the largest change",
+    "tails": "check the data of the facilities with the largest changes",
     "facility": "check its data, since one that is unlike the others moves the estimates of all",
     "correlation": "put indicators that measure one thing into one domain",
 }
-"""Where the check of a spread fails, what to do depends on the study and on the side."""
+"""Where other checks fail, what to do depends on the study, and on the side."""
 
 
 def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 1) -> xr.Dataset:
@@ -50,11 +58,15 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     -------
     xarray.Dataset (check)
         ``statistic``: ``spread`` (SD over facilities of an indicator's observed change),
-        ``baseline spread``, ``zeros`` (cells where all or none of the cases were met),
-        ``extreme`` (largest deviation of a change from the indicator's mean), ``facility`` (mean
-        absolute standardised change of its indicators), ``correlation`` (share, in percent, of the
-        largest eigenvalue of the correlations of the indicators' changes). ``of``: the indicator
-        or facility. ``observed``, ``expected`` (median of the replicates), ``p_value``, ``flagged``
+        ``baseline spread``, ``unequal spreads`` (coefficient of variation, in percent, of the
+        indicators' SDs of the change in empirical logits), ``zeros`` (cells where all or none of
+        the cases were met), ``extreme`` (largest deviation of a change from the indicator's mean),
+        ``tails`` (kurtosis of the changes in empirical logits, standardised by indicator),
+        ``facility`` (mean absolute standardised change of its indicators), ``facility mean`` (how
+        far the mean of its standardised changes lies from that of all, in SDs), ``correlation``
+        (mean of an indicator's three largest correlations with others, in percent, beyond what
+        the domain has in common). ``of``: the indicator or facility, empty where it is the study.
+        ``observed``, ``expected`` (median of the replicates), ``p_value``, ``flagged``
         and ``advice``. Changes are in pp, or standardised scores. Empty where there is one period
         or there are fewer than three facilities.
 
@@ -76,8 +88,9 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     --------
     >>> import pdsim
     >>> fit = pdsim.fit(pdsim.load_example("safe_surgery_like"), engine="laplace", draws=250)
-    >>> sorted(set(model_checks(fit, replicates=100)["statistic"].to_numpy().tolist()))
-    ['baseline spread', 'correlation', 'extreme', 'facility', 'spread', 'zeros']
+    >>> checks = model_checks(fit, replicates=100)
+    >>> checks["of"].to_numpy()[checks["statistic"].to_numpy() == "unequal spreads"].tolist()
+    ['']
     """
     study = study_from_dataset(fit["constant_data"].to_dataset())
     data = fitted_data(fit)
@@ -88,16 +101,24 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     seen = np.where(data.size > 0, data.observed, np.nan)
     if data.kind == "counts":
         seen = seen / np.where(data.size > 0, data.size, 1.0)
-    found = [_statistics(seen, data)]
-    for one in drawn_parameters(fit, data, number, rng):
-        found.append(_statistics(draw_proportion(draw_eta(one, data, rng)[0], data, rng), data))
+    found = [_statistics(seen[None], data)]
+    parameters = drawn_parameters(fit, data, number, rng)
+    while some := list(islice(parameters, max(1, _TOGETHER // data.observed.size))):
+        shares = [draw_proportion(draw_eta(one, data, rng)[0], data, rng) for one in some]
+        found.append(_statistics(np.array(shares), data))
     facilities = study.data["facility"].to_numpy().astype(str)
-    labels = {"facility": facilities, "correlation": np.array([""])}
+    whole = np.array([""])
+    labels = {
+        "facility": facilities,
+        "facility mean": facilities,
+        "tails": whole,
+        "unequal spreads": whole,
+    }
     indicators = study.data["indicator"].to_numpy().astype(str)
     rows = []
     limit = FALSE_ALARMS / len(found[0])
     for name in found[0]:
-        values = np.array([one[name] for one in found])  # the observed ones first
+        values = np.concatenate([some[name] for some in found])  # the observed ones first
         known = np.flatnonzero(np.isfinite(values).all(axis=0))
         if not known.size:
             continue
@@ -123,6 +144,9 @@ def _advice(name: str, data: ModelData, *, more: bool) -> str:
     """Say what to do where a check fails; `more` where there is more than the model expects."""
     if name in ADVICE:
         return ADVICE[name]
+    if name == "facility mean":
+        cure = "fit it with facility_df = 4, by which it moves the others less"
+        return "check its data" if data.facility_df is not None else f"check its data, or {cure}"
     if "indicator" in data.levels and not data.own_spread:
         return "fit it with indicator_spread = 'own'"
     if more:
@@ -172,28 +196,61 @@ def drawn_parameters(
 
 
 def _statistics(share: Floats, data: ModelData) -> dict[str, Floats]:
-    """Return the statistics of observed proportions, or standardised means (F, K, T)."""
-    factor = 100.0 if data.kind == "counts" else 1.0
+    """Return the statistics of proportions, or standardised means (..., F, K, T): (..., part)."""
+    factor, evidence = 1.0, share
+    if data.kind == "counts":
+        factor, met = 100.0, share * data.size
+        # half a case more of both kinds: logits do not end where proportions do
+        evidence = np.log((met + 0.5) / (data.size - met + 0.5))
     change = factor * (share[..., 1] - share[..., 0])
-    centered = change - _mean(change, axis=0)
-    spread = np.sqrt(_mean(centered**2, axis=0))
-    standard = centered / np.where(spread > 0, spread, np.where(np.isnan(spread), np.nan, np.inf))
-    baseline = factor * share[..., 0]
-    largest = np.where(np.isnan(centered), -1.0, np.abs(centered)).max(axis=0)
+    centered, spread, standard = _standardised(change)
+    _, spread_of_evidence, standard_evidence = _standardised(evidence[..., 1] - evidence[..., 0])
+    overall = _mean(standard, axis=-1)
+    largest = np.where(np.isnan(centered), -1.0, np.abs(centered)).max(axis=-2)
     found = {
         "spread": spread,
-        "baseline spread": np.sqrt(_mean((baseline - _mean(baseline, axis=0)) ** 2, axis=0)),
+        "baseline spread": _standardised(factor * share[..., 0])[1],
         "extreme": np.where(largest < 0.0, np.nan, largest),
-        "facility": _mean(np.abs(standard), axis=1),
+        "tails": _mean(_mean(standard_evidence**4, axis=-1), axis=-1)[..., None],
+        "facility": _mean(np.abs(standard), axis=-1),
+        "facility mean": np.abs(_standardised(overall[..., None])[2][..., 0]),
     }
     if data.kind == "counts":
         ends = (share == 0.0) | (share == 1.0)
-        found["zeros"] = ends.sum(axis=(0, 2)).astype(float)
-    if share.shape[1] > 1:
-        filled = np.nan_to_num(standard)
-        eigenvalues = np.linalg.eigvalsh(filled.T @ filled)
-        found["correlation"] = 100.0 * eigenvalues[-1:] / max(float(eigenvalues.sum()), 1e-12)
+        found["zeros"] = ends.sum(axis=(-3, -1)).astype(float)
+    if share.shape[-2] > 1:
+        middle = _mean(spread_of_evidence, axis=-1)[..., None]
+        apart = np.sqrt(_mean((spread_of_evidence - middle) ** 2, axis=-1)[..., None])
+        found["unequal spreads"] = 100.0 * apart / np.maximum(middle, 1e-12)
+        found["correlation"] = 100.0 * _moved_with(standard, data)
     return found
+
+
+def _standardised(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return values (..., F, K) less their mean over facilities, the SD, and their ratio."""
+    centered = values - _mean(values, axis=-2)[..., None, :]
+    spread = np.sqrt(_mean(centered**2, axis=-2))
+    varies = np.where(spread > 0, spread, np.where(np.isnan(spread), np.nan, np.inf))
+    return centered, spread, centered / varies[..., None, :]
+
+
+def _moved_with(standard: Floats, data: ModelData) -> Floats:
+    """Return how far each indicator moves with those that it moves with most (..., K).
+
+    The mean of its ``_COMPANIONS`` largest correlations, after what all indicators of the domain,
+    or all where the model has no domains, have in common in a facility is taken away.
+    """
+    domain = data.domain if "domain" in data.levels else np.zeros(data.shape[1], dtype=np.int64)
+    rest = np.array(standard)
+    for n in np.unique(domain):
+        part = standard[..., domain == n]
+        rest[..., domain == n] = part - _mean(part, axis=-1)[..., None]
+    rest = np.nan_to_num(rest)
+    norm = np.sqrt(np.maximum((rest**2).sum(axis=-2), 1e-12))
+    correlation = np.swapaxes(rest, -1, -2) @ rest / (norm[..., None] * norm[..., None, :])
+    correlation[..., np.arange(norm.shape[-1]), np.arange(norm.shape[-1])] = -1.0
+    others = min(_COMPANIONS, norm.shape[-1] - 1)
+    return np.sort(correlation, axis=-1)[..., -others:].mean(axis=-1)
 
 
 def _mean(values: Floats, axis: int) -> Floats:

@@ -147,7 +147,7 @@ def draw_eta(
         index = columns[level]
         z = rng.standard_normal((2, facilities, index.max() + 1))
         rho, sd_change = parameters.corr[level], parameters.sd_change[level]
-        if level == "facility" and sd_change.size == 2:
+        if level == "facility" and np.size(sd_change) == 2:
             sd_change = sd_change[data.arm_codes][:, None]
         if level == "facility" and data.facility_df is not None:
             df = data.facility_df

@@ -14,18 +14,25 @@ _SAID: Final = 1
 _ASKED: Final = {
     "spread": "SD of the change",
     "baseline spread": "SD at baseline",
+    "unequal spreads": "variation of the SDs of the change (%)",
     "zeros": "cells with all or none met",
     "extreme": "largest deviation of a change",
+    "tails": "kurtosis of the changes",
     "facility": "mean size of its changes, in SDs",
-    "correlation": "share of what moves the indicators together (%)",
+    "facility mean": "distance of its mean change, in SDs",
+    "correlation": "correlation with the three it moves with most (%)",
 }
 _SAYS: Final = {
     "spread": "how much {of} varies in its change (SD {a}, expected {b})",
     "baseline spread": "how much {of} varies at baseline (SD {a}, expected {b})",
     "zeros": "how often all or none of the cases of {of} were met ({a} cells, expected {b})",
     "extreme": "how far the most extreme change of {of} lies from the mean ({a}, expected {b})",
+    "unequal spreads": "how unequally the indicators vary in their change (their SDs differ by "
+    "{a} %, expected {b} %)",
+    "tails": "how far the largest changes lie from the others (kurtosis {a}, expected {b})",
     "facility": "how large the changes of {of} are ({a} SDs on average, expected {b})",
-    "correlation": "how far the indicators move together ({a} % of what moves them is one thing, "
+    "facility mean": "how far the mean change of {of} lies from the others ({a} SDs, expected {b})",
+    "correlation": "how far {of} moves with other indicators (correlation of {a} % with three, "
     "expected {b} %)",
 }
 
