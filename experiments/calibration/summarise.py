@@ -3,8 +3,10 @@
     python experiments/calibration/summarise.py
 
 Every row is one figure of one run: its value, its standard error clustered by data set, its
-target, and how many standard errors lie between. All data sets count, whatever their diagnosis.
-Runs whose data sets are not at hand keep the rows they have.
+target, and how many standard errors lie between. All data sets count, whatever their diagnosis;
+``..., gates passed`` are figures of those whose gates passed, which are calibrated too where
+posteriors are right, since gates look at the data alone. ``..., own - shared`` are differences on
+the same data sets. Runs whose data sets are not at hand keep the rows they have.
 """
 
 import argparse
@@ -77,16 +79,41 @@ def figures(run: str, sets: list[dict]) -> list[tuple]:
     return rows
 
 
+def paired(run: str, own: list[dict], shared: list[dict]) -> list[tuple]:
+    """Return the differences of two models on the same data sets."""
+    parts = {
+        "Brier, top 3": lambda s: float(np.mean(np.subtract(s["top"]["in"], s["top"]["p"]) ** 2)),
+        "width of 95 % interval, pp": lambda s: s["width"],
+        "coverage of 95% interval, change": lambda s: s["covered"]["change"][2],
+    }
+    rows = []
+    for figure, part in parts.items():
+        gaps = [part(one) - part(other) for one, other in zip(own, shared, strict=False)]
+        value, error = mean_and_error(gaps)
+        rows.append((run, len(gaps), figure, value, error, 0.0, value / error))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("results/large/calibration"))
     parser.add_argument("--out", type=Path, default=Path("results/calibration"))
     args = parser.parse_args()
+    runs = {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted(args.runs.glob("*.jsonl"))
+    }
     rows = []
-    for path in sorted(args.runs.glob("*.jsonl")):
-        sets = [json.loads(line) for line in path.read_text().splitlines()]
-        if len(sets) > 1:
-            rows += figures(path.stem, sets)
+    for run, sets in runs.items():
+        if len(sets) < 2:
+            continue
+        rows += figures(run, sets)
+        passed = [one for one in sets if one.get("passed", True)]
+        if len(passed) < len(sets):
+            rows += figures(f"{run}, gates passed", passed)
+        other = runs.get(run.removesuffix("own") + "shared", [])
+        if run.endswith("_own") and len(other) > 1:
+            rows += paired(f"{run} - shared", sets, other)
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "calibration.csv"
     lines = [[run, n, figure, *(f"{x:.4f}" for x in numbers)] for run, n, figure, *numbers in rows]
@@ -99,7 +126,7 @@ def main() -> None:
         writer.writerow(HEADER)
         writer.writerows(sorted(lines, key=lambda line: line[0]))
     for run, n, figure, value, error, target, deviation in rows:
-        label = f"{run:28s} {n:4d}  {figure:36s}"
+        label = f"{run:40s} {n:4d}  {figure:36s}"
         print(f"{label} {value:8.4f} ± {error:.4f}  target {target:.2f}  {deviation:+.1f}")
 
 
