@@ -2,6 +2,7 @@
 
     python experiments/real_halves/run.py cms_2022_2023 --data ../shared/data --groups 110
     python experiments/real_halves/run.py cms_2021_2023 --data ../shared/data --groups 60
+    python experiments/real_halves/run.py cms_2022_2023 --data ../shared/data --groups 50 --tried
 
 Hospitals are put into groups of ten at random, every one once a round. The cases of every cell are
 split at random into halves; one is fitted, and the composite changes of the other are predicted,
@@ -22,10 +23,40 @@ from scipy.special import expit
 
 import pdsim
 from pdsim.arraytypes import Floats
+from pdsim.priors import CorrelationPrior, PooledScalePrior
 
 M = 3
 GROUP = 10
 MODELS = {"own": pdsim.Priors(), "shared": pdsim.Priors(indicator_spread="shared")}
+NARROW = pdsim.ScalePrior(family="half_cauchy", scale=0.1)
+CHANGE = dict.fromkeys(("sd_change_facility", "sd_change_domain"), NARROW)
+BASELINE = dict.fromkeys(("sd_baseline_facility", "sd_baseline_domain"), NARROW)
+
+
+def pooled(**settings: float) -> pdsim.Priors:
+    """Return the default but for how the indicators' spreads are drawn towards each other."""
+    prior = PooledScalePrior(**settings)
+    return pdsim.Priors(sd_baseline_indicator=prior, sd_change_indicator=prior)
+
+
+TRIED = {
+    "own": pdsim.Priors(),
+    "outer_cauchy": pdsim.Priors(**CHANGE, **BASELINE),
+    "outer_change_cauchy": pdsim.Priors(**CHANGE),
+    "domain_cauchy": pdsim.Priors(sd_change_domain=NARROW, sd_baseline_domain=NARROW),
+    "median.15": pooled(median=0.15),
+    "spread1": pooled(spread=1.0),
+    "spread.3": pooled(spread=0.3),
+    "df20": pooled(df=20.0, spread=0.8),
+    "corr10": pdsim.Priors(
+        **dict.fromkeys(
+            ("corr_facility", "corr_domain", "corr_indicator"), CorrelationPrior(eta=10.0)
+        )
+    ),
+    "common.3": pooled(common=0.3),
+}
+"""Other priors beside the default, to see if any comes nearer to slopes of 1."""
+
 PERIODS = {
     "cms_2022_2023": {"2022": "baseline", "2023": "endline"},
     "cms_2021_2023": {"2021": "baseline", "2023": "endline"},
@@ -90,7 +121,11 @@ def predicted(value: dict[str, Floats], truth: dict[str, Floats]) -> dict[str, o
 
 
 def one_group(
-    table: pd.DataFrame, indicators: pd.DataFrame, seed: int, draws: int
+    table: pd.DataFrame,
+    indicators: pd.DataFrame,
+    seed: int,
+    draws: int,
+    models: dict[str, pdsim.Priors],
 ) -> dict[str, object]:
     """Split, fit and predict one group."""
     rng = np.random.default_rng(seed)
@@ -108,7 +143,7 @@ def one_group(
         p = (seen + 0.5) / (n_seen + 1.0)
         variance = p * (1 - p) * (1 / n_seen + 1 / trials)
     row: dict[str, object] = {"seed": seed}
-    for name, priors in MODELS.items():
+    for name, priors in models.items():
         fit = pdsim.fit(
             first, engine="laplace", priors=priors, seed=seed, draws=draws // 4, hand_over=False
         )
@@ -135,6 +170,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=110)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tried", action="store_true", help="other priors in place of shared")
     parser.add_argument("--out", type=Path, default=Path("results/large/real_halves"))
     args = parser.parse_args()
     table = pd.read_csv(args.data / f"{args.table}.csv.gz", dtype={"facility": str, "period": str})
@@ -143,14 +179,15 @@ def main() -> None:
     indicators = indicators[indicators["indicator"].isin(table["indicator"].unique())]
     names = sorted(table["facility"].unique())
     args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / f"{args.table}.jsonl"
+    path = args.out / f"{args.table}{'_tried' if args.tried else ''}.jsonl"
     done = len(path.read_text().splitlines()) if path.exists() else 0
     chosen = groups(names, args.groups, np.random.default_rng(args.seed))
     for n, members in enumerate(chosen):
         if n < done:
             continue
         rows = table[table["facility"].isin(members)]
-        row = one_group(rows, indicators, args.seed * 100_000 + n, args.draws)
+        models = TRIED if args.tried else MODELS
+        row = one_group(rows, indicators, args.seed * 100_000 + n, args.draws, models)
         with path.open("a") as file:
             file.write(json.dumps({"group": n} | row) + "\n")
 

@@ -1,4 +1,4 @@
-"""Put what `run.py` found into results/real_halves: calibration.csv and reliability.csv.
+"""Put what `run.py` found into results/real_halves: calibration.csv, reliability.csv, tried.csv.
 
     python experiments/real_halves/summarise.py
 
@@ -83,6 +83,28 @@ def reliability(rows: list[dict], estimand: str) -> list[tuple]:
     return found
 
 
+def tried(rows: list[dict]) -> list[tuple]:
+    """Return (prior, figure, value, standard error) of the change, paired with the default."""
+    top = np.array([row["top"]["change"] for row in rows])
+    own = np.array([row["own"]["change"]["p"] for row in rows])
+    found = []
+    for way in rows[0]:
+        if way in ("group", "seed", "top", "flat", "naive"):
+            continue
+        p = np.array([row[way]["change"]["p"] for row in rows])
+        covered = np.array([np.mean(row[way]["change"]["covered"]) for row in rows])
+        gain = with_error(lambda a, b, t: slope(a, t) - slope(b, t), p, own, top)
+        found += [(way, "slope", *with_error(slope, p, top)), (way, "slope - own", *gain)]
+        for name, value in (
+            ("sum (I - P) P", ((top - p) * p).sum(axis=1)),
+            ("Brier - own", ((top - p) ** 2 - (top - own) ** 2).mean(axis=1)),
+            ("cover of 95 % intervals", covered),
+        ):
+            error = value.std(ddof=1) / np.sqrt(value.size)
+            found.append((way, name, float(value.mean()), float(error)))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("results/large/real_halves"))
@@ -93,9 +115,14 @@ def main() -> None:
             ("data", "groups", "unreliable", "estimand", "way", "figure", "value", "standard_error")
         ],
         "reliability": [("data", "estimand", "way", "p", "facilities", "mean_p", "in_top_3")],
+        "tried": [("data", "groups", "prior", "figure", "value", "standard_error")],
     }
     for path in sorted(args.runs.glob("*.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
+        if path.stem.endswith("_tried"):
+            head = (path.stem.removesuffix("_tried"), len(rows))
+            tables["tried"] += [(*head, *row) for row in tried(rows)]
+            continue
         bad = sum(not row["own"]["reliable"] for row in rows)
         for estimand in ("change", "endline"):
             head = (path.stem, len(rows), bad, estimand)
@@ -105,6 +132,8 @@ def main() -> None:
             ]
     args.out.mkdir(parents=True, exist_ok=True)
     for name, lines in tables.items():
+        if len(lines) == 1:
+            continue
         with (args.out / f"{name}.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             for line in lines:

@@ -63,9 +63,10 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
         the cases were met), ``extreme`` (largest deviation of a change from the indicator's mean),
         ``tails`` (kurtosis of the changes in empirical logits, standardised by indicator),
         ``facility`` (mean absolute standardised change of its indicators), ``facility mean`` (how
-        far the mean of its standardised changes lies from that of all, in SDs), ``correlation``
-        (mean of an indicator's three largest correlations with others, in percent, beyond what
-        the domain has in common). ``of``: the indicator or facility, empty where it is the study.
+        far the mean of its standardised changes in empirical logits lies from that of all, in
+        SDs), ``correlation`` (mean of an indicator's three largest correlations with others, in
+        percent, beyond what the domain has in common). ``of``: the indicator or facility, empty
+        where it is the study.
         ``observed``, ``expected`` (median of the replicates), ``p_value``, ``flagged``
         and ``advice``. Changes are in pp, or standardised scores. Empty where there is one period
         or there are fewer than three facilities.
@@ -205,7 +206,7 @@ def _statistics(share: Floats, data: ModelData) -> dict[str, Floats]:
     change = factor * (share[..., 1] - share[..., 0])
     centered, spread, standard = _standardised(change)
     _, spread_of_evidence, standard_evidence = _standardised(evidence[..., 1] - evidence[..., 0])
-    overall = _mean(standard, axis=-1)
+    overall = _mean(standard_evidence, axis=-1)
     largest = np.where(np.isnan(centered), -1.0, np.abs(centered)).max(axis=-2)
     found = {
         "spread": spread,
