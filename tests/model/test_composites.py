@@ -196,3 +196,26 @@ def test_observed_change_turns_directions_and_names_a_missing_policy():
     assert np.isnan(change.sel(facility="B"))
     spread = observed_change(study, missing="renormalise")
     assert float(spread.sel(facility="B")) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("estimand", ["change", "change_logit", "gap_closed", "ratio", "endline"])
+def test_levels_that_round_to_one_or_nothing_have_a_number(estimand):
+    # counts that all succeed reach logits at which a share is 1 to the last digit
+    logits = np.array([[[40.0, 72.0], [-800.0, -900.0], [0.0, 40.0]]])
+    level = xr.DataArray(
+        expit(logits)[None, ..., None, :],
+        dims=("chain", "draw", "facility", "indicator", "period"),
+        coords={
+            "facility": ["full", "none", "risen"],
+            "indicator": ["one"],
+            "weight": ("indicator", [1.0]),
+        },
+    )
+    found = composite(level, estimand=estimand).squeeze(("chain", "draw"))
+    assert np.isfinite(found).all()
+    stood = {"change": 0.0, "change_logit": 0.0, "gap_closed": 0.0, "ratio": 1.0}
+    if estimand in stood:
+        np.testing.assert_allclose(
+            found.sel(facility=["full", "none"]), stood[estimand], atol=1e-12
+        )
+        assert float(found.sel(facility="risen")) > stood[estimand]

@@ -165,7 +165,7 @@ def composite(
                 cure="pass the fit instead of its levels",
             )
         )
-    value = xr.apply_ufunc(term.value, first, last, kwargs={"factor": kind.factor})
+    value = xr.apply_ufunc(term.of_true, first, last, kwargs={"factor": kind.factor})
     units = term.units or kind.units
     kept = {name: item for name, item in level.attrs.items() if name != "kind"}
     return value.rename("score").assign_attrs(kept, estimand=estimand, units=units)

@@ -74,4 +74,4 @@ def true_composite(scenario: Scenario, truth: Truth, estimand: str, weights: Flo
             base = np.einsum("k,rfk->rf", weights, expected)
         else:
             base = base + (end - base)[:, mine:].mean(axis=1, keepdims=True)
-    return term.value(base[:, :mine], end[:, :mine], factor=COUNTS.factor)
+    return term.of_true(base[:, :mine], end[:, :mine], factor=COUNTS.factor)

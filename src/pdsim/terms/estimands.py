@@ -105,6 +105,15 @@ class Estimand:
             found = self.formula(first, last)
         return found if self.units else factor * found
 
+    def of_true(self, first: Floats, last: Floats, *, factor: float) -> Floats:
+        """Return the estimand of true levels, which as shares lie between 0 and 1.
+
+        At logits beyond 37 a share is rounded to 1, and the formula would have no number.
+        """
+        if self.proportion:
+            first, last = (np.clip(share, *_INSIDE) for share in (first, last))
+        return self.value(first, last, factor=factor)
+
     def slopes(self, first: Floats, last: Floats, *, factor: float) -> tuple[Floats, Floats]:
         """Return the derivatives by shares at baseline and at endline, by central differences."""
         a, b = (np.maximum(_STEP * np.minimum(x, 1.0 - x), 1e-10) for x in (first, last))
@@ -118,6 +127,8 @@ class Estimand:
 
 
 _STEP: Final = 1e-5  # of the distance to 0 or 1
+_INSIDE: Final = (float(np.finfo(float).tiny), 1.0 - float(np.finfo(float).epsneg))
+"""The numbers next to 0 and next to 1."""
 
 
 def _improved(noun: str, column: str, measured: str, suffix: str = "", true: str = "") -> Wording:

@@ -43,7 +43,7 @@ def composite_draws(
             first = first + (last - first)[..., control].mean(axis=-1, keepdims=True)
         if term.net:
             first = np.tensordot(weight, expected(term.controls), axes=(0, 2))
-        return term.value(first, last, factor=kind_named(data.kind).factor)
+        return term.of_true(first, last, factor=kind_named(data.kind).factor)
 
     # one weighting at a time: the digits of one do not depend on which others are asked for
     value = np.stack([one(name, weight) for name, weight in zip(names, weights, strict=True)])
