@@ -33,7 +33,7 @@ def by_plan(scenario, target, **settings):
     def ask(seed, precision):
         tree = plan(
             scenario, target=target, seed=seed, precision=precision, most=10**8,
-            sensitivity=False, **settings,
+            sensitivity=False, stand_in=0, **settings,
         )  # fmt: skip
         found = tree["assurance" if "assurance" in settings else "answer"]
         return float(found.crossing), float(found.n_low), float(found.n_high), int(found.replicates)
