@@ -8,7 +8,7 @@ import pytest
 from pdsim import Scenario, plan
 from pdsim.errors import InputError
 from pdsim.planning import Costs, parse_target
-from pdsim.planning.control_design import control_dataset, control_design
+from pdsim.planning.control_arms import control_dataset, control_design
 from pdsim.planning.question import Question
 from pdsim.reports.formats.document import Paragraph
 from pdsim.reports.formats.plainwords import words_of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pdsim.analysis.result import Analysis
     from pdsim.analysis.run import analyse
     from pdsim.analysis.stages import AnalysisProgress
-    from pdsim.analysis.weight_tables import WeightSettings, weight_tables
+    from pdsim.analysis.weighting_tables import WeightSettings, weight_tables
 
 __all__ = [
     "Analysis",
@@ -45,7 +45,7 @@ __getattr__ = on_first_use(
     {
         "Analysis": "result",
         "AnalysisProgress": "stages",
-        "WeightSettings": "weight_tables",
+        "WeightSettings": "weighting_tables",
         "analyse": "run",
         "case_correlation_sensitivity": "refits",
         "compare_selections": "refits",
@@ -55,7 +55,7 @@ __getattr__ = on_first_use(
         "prior_sensitivity": "refits",
         "report": "report_files",
         "save_fit": "fits",
-        "weight_tables": "weight_tables",
+        "weight_tables": "weighting_tables",
         "write_plan": "report_files",
         "write_report": "report_files",
     },

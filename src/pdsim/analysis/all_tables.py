@@ -24,7 +24,7 @@ from pdsim.analysis.round_fits import round_tables
 from pdsim.analysis.stages import nothing
 from pdsim.analysis.summaries import SAMPLE, interval, mean_and_interval
 from pdsim.analysis.t_effects import t_effects
-from pdsim.analysis.weight_tables import WEIGHT_STEPS, weight_tables
+from pdsim.analysis.weighting_tables import WEIGHT_STEPS, weight_tables
 from pdsim.conventions import CI_KIND, CI_PROB, SCHEMA_VERSION
 from pdsim.model import (
     composite,

@@ -15,7 +15,7 @@ from pdsim.analysis.rank_groups import (
     sets_group,
     superset_group,
 )
-from pdsim.analysis.weight_tables import WeightSettings, weight_tables
+from pdsim.analysis.weighting_tables import WeightSettings, weight_tables
 from pdsim.conventions import Side
 from pdsim.jit import on_disk
 from pdsim.ranking import observed_of

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pdsim.planning.allocation_check import check_allocation
     from pdsim.planning.answers import root_dataset
     from pdsim.planning.closed import best_cases_per_visit, pcs_lead, pcs_means, required_lead
-    from pdsim.planning.control_design import ControlDesign, control_design
+    from pdsim.planning.control_arms import ControlDesign, control_design
     from pdsim.planning.designs import design_table, frontier
     from pdsim.planning.first_look import FirstLook
     from pdsim.planning.pilot import from_pilot, scenario_of_pilot
@@ -62,7 +62,7 @@ __getattr__ = on_first_use(
     __name__,
     {
         "PRESETS": "plan_presets",
-        "ControlDesign": "control_design",
+        "ControlDesign": "control_arms",
         "Costs": "sizes",
         "Estimate": "root_search",
         "FirstLook": "first_look",
@@ -72,7 +72,7 @@ __getattr__ = on_first_use(
         "Target": "target",
         "best_cases_per_visit": "closed",
         "check_allocation": "allocation_check",
-        "control_design": "control_design",
+        "control_design": "control_arms",
         "design_table": "designs",
         "from_pilot": "pilot",
         "from_priors": "uncertain",

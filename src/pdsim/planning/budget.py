@@ -13,7 +13,7 @@ from pdsim.conventions import CI_PROB
 from pdsim.errors import InputError
 from pdsim.planning.answers import value_at
 from pdsim.planning.closed import best_cases_per_visit
-from pdsim.planning.control_design import unstated_controls
+from pdsim.planning.control_arms import unstated_controls
 from pdsim.planning.curve import crossing
 from pdsim.planning.question import DrawFor, Question, estimates_at
 from pdsim.planning.root_search import Root

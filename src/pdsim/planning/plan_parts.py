@@ -17,7 +17,7 @@ from pdsim.planning.budget import (
     visit_dataset,
     worth_dataset,
 )
-from pdsim.planning.control_design import control_dataset
+from pdsim.planning.control_arms import control_dataset
 from pdsim.planning.designs import design_table, frontier, grid_of, race
 from pdsim.planning.dropout import dropout_dataset
 from pdsim.planning.plan_settings import ANALYSED_RULE, PlanSettings, stands_in

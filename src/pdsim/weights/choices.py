@@ -23,7 +23,7 @@ from pdsim.scoring import (
 from pdsim.terms.kinds import kind_named
 from pdsim.terms.places import membership, places
 from pdsim.terms.scales import SCALES, scales_for
-from pdsim.weights.multiverse import NONE_LEFT_OUT
+from pdsim.weights.choice_grid import NONE_LEFT_OUT
 from pdsim.weights.samples import scaled_to_one
 
 FACTORS: Final = (

@@ -12,7 +12,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
 from pdsim.terms.kinds import COUNTS
 from pdsim.terms.scales import scales_for
-from pdsim.weights.multiverse import (
+from pdsim.weights.choice_grid import (
     ChoiceGrid,
     GridSums,
     build_grid,

@@ -9,8 +9,8 @@ from pdsim.conventions import CI_PROB, Side
 from pdsim.errors import InputError, Problem
 from pdsim.terms.kinds import COUNTS
 from pdsim.terms.scales import scales_for
+from pdsim.weights.choice_grid import build_grid
 from pdsim.weights.grid_kernels import membership_at
-from pdsim.weights.multiverse import build_grid
 
 
 def sobol_indices(

@@ -19,10 +19,10 @@ from pdsim.terms.places import membership, places
 from pdsim.terms.scales import AGGREGATIONS, SCALES
 from pdsim.weights import weight_space
 from pdsim.weights.acceptances import acceptability, confidence_factor
+from pdsim.weights.choice_grid import NONE_LEFT_OUT
 from pdsim.weights.choices import by_factor, multiverses, only_choices
 from pdsim.weights.decomposition import decompose
 from pdsim.weights.flips import flip_distance, flip_survival
-from pdsim.weights.multiverse import NONE_LEFT_OUT
 from pdsim.weights.pairwise import pairwise_acceptability
 from pdsim.weights.programmes import facility_flip_distance, membership_bounds
 from pdsim.weights.reversal import rank_reversals
