@@ -8,12 +8,12 @@ import xarray as xr
 
 from pdsim import Scenario, plan
 from pdsim.planning import Costs, best_cases_per_visit, look_at_plan, parse_target
-from pdsim.planning.budget import price_dataset
+from pdsim.planning.budget import affordable_size, least_size, price_dataset
 from pdsim.planning.dropout import dropout_dataset
 from pdsim.planning.question import Question
 from pdsim.planning.stand_in import compare_rules
 from pdsim.planning.start import signal_of
-from pdsim.reports.formats.document import Paragraph
+from pdsim.reports.formats.document import Paragraph, Picture
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.reports.plan.plan_document import plan_document
 from pdsim.simulation import run_block, summarise
@@ -41,6 +41,28 @@ def test_a_budget_that_is_too_small_is_said_first():
     assert text.startswith("The budget of 250 EUR is not enough: the target takes")
     assert f"{float(found.factor):.1f} times as much" in text
     assert "It buys 15 cases" in text
+
+
+def test_a_budget_that_pays_for_nothing_says_what_the_smallest_study_takes():
+    tree = plan(
+        DRAWN, target="overlap_top >= 0.8", precision=0.3, costs=COSTS, budget=105.0, seed=2
+    )
+    # 100 for the facilities, and one case in each of ten
+    assert "does not pay for the smallest study, which takes 110 EUR." in first(tree)
+    blocks = plan_document(tree).sections[0].blocks
+    assert [block.key for block in blocks if isinstance(block, Picture)] == ["curve"]
+
+
+def test_the_smallest_study_of_facilities_has_more_than_one():
+    asked = Question(
+        scenario=Scenario(), target=parse_target("pcs_top >= 0.8"), over="facilities", low=10,
+        high=1000,
+    )  # fmt: skip
+    costs = Costs(per_facility=100.0, per_case=0.001)
+    least = least_size(asked, costs)
+    assert least > 1
+    assert affordable_size(asked, costs, 100.0 * least - 1) == 0
+    assert affordable_size(asked, costs, 2090.0) == 20
 
 
 def test_a_budget_that_is_enough():

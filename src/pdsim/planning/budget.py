@@ -64,13 +64,20 @@ def affordable_size(question: Question, costs: Costs, budget: float) -> int:
     def cost(size: int) -> float:
         return cost_of(question, costs, size)
 
-    low, high = 0, 1
+    least = least_size(question, costs)
+    low, high = 0, least
     while cost(high) <= budget and high < 10_000_000:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if cost(middle) <= budget else (low, middle)
     return low
+
+
+def least_size(question: Question, costs: Costs) -> int:
+    """Return the smallest size at which there is a study: of facilities it is not 1."""
+    sizes = range(1, question.low + 1)
+    return next((n for n in sizes if np.isfinite(cost_of(question, costs, n))), question.low)
 
 
 def cost_of(question: Question, costs: Costs, size: int) -> float:
@@ -110,9 +117,9 @@ def budget_dataset(
     Dataset
         Scalars ``budget``, ``cost`` (of n), ``factor`` (cost over budget; NaN where no n reaches
         the target), ``over`` (1 where n costs more), ``size`` (the largest that the budget pays
-        for, 0 if none), ``size_cost``, ``visits`` (per facility and period at that size), and
-        the measure there: ``value``, ``value_low``, ``value_high``, ``replicates`` (0 where the
-        curve of the search tells it).
+        for, 0 if none), ``size_cost``, ``least_cost`` (of the smallest study), ``visits`` (per
+        facility and period at that size), and the measure there: ``value``, ``value_low``,
+        ``value_high``, ``replicates`` (0 where the curve of the search tells it).
     """
     cost = cost_of(question, costs, int(n)) if np.isfinite(n) else np.nan
     size = affordable_size(question, costs, budget)
@@ -129,6 +136,7 @@ def budget_dataset(
             "over": float(not cost <= budget),
             "size": float(size),
             "size_cost": cost_of(question, costs, size) if size else np.nan,
+            "least_cost": cost_of(question, costs, least_size(question, costs)),
             "visits": float(visits if size else 0),
             "value": value[0],
             "value_low": value[1],

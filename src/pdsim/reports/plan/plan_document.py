@@ -98,7 +98,7 @@ def _front(plan: xr.DataTree, table: Table, label: str) -> tuple[Element, ...]:
     )
     alt = (f"{label} against {size}",)
     blocks.append(Picture(key="curve", caption=caption, alt=alt, figure=figure, data=data))
-    if "frontier" in plan.children:
+    if "frontier" in plan.children and bool(plan["frontier"]["value"].notnull().any()):
         blocks.append(frontier_picture(plan, label))
     if "rules" in plan.children:
         blocks.append(Paragraph(text=rules_sentence(plan, rules_table(plan))))

@@ -23,7 +23,8 @@ AVERAGED: Final = "averaged"
 _MINUTES: Final = 120
 _BUDGET: Final[dict[str, NumberKind]] = {
     "budget": "whole", "cost": "whole", "factor": "d1", "share": "d0", "size": "whole",
-    "size_cost": "whole", "value": "d2", "value_low": "d2", "value_high": "d2",
+    "size_cost": "whole", "least_cost": "whole",
+    "value": "d2", "value_low": "d2", "value_high": "d2",
 }  # fmt: skip
 _RULES: Final[dict[str, NumberKind]] = {
     "planned": "d2", "analysed": "d2", "difference": "d3", "difference_mcse": "mcse",
@@ -208,7 +209,7 @@ def budget_sentence(plan: xr.DataTree, table: Table) -> Text:
             "of it."
         )
     if float(found["size"]) == 0:
-        text += " It does not pay for the smallest study."
+        text += " It does not pay for the smallest study, which takes {least_cost}{money}."
     else:
         text += (
             " It buys {size} {sized}{visited}, with which the {label} is about {value} "
