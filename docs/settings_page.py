@@ -58,6 +58,21 @@ EXAMPLES = (
         "counts, 2 facilities x 2 indicators x 2 periods, m = 1",
     ),
     Example(
+        "Counts by month, whose quarters are compared",
+        {
+            "counts.csv": "facility,indicator,quarter,month,successes,trials\n"
+            + "".join(
+                f"{name},x,{quarter},{month},{month},9\n"
+                for name in ("North", "South")
+                for quarter in ("2023 Q1", "2023 Q2")
+                for month in (1, 2, 3)
+            ),
+            "study.toml": 'data = "counts.csv"\nperiods = ["2023 Q1", "2023 Q2"]\n'
+            'repeated = "sum"\n\n[columns]\nperiod = "quarter"\n',
+        },
+        "counts, 2 facilities x 1 indicator x 2 periods, m = 1",
+    ),
+    Example(
         "Two spellings, a facility to leave out, weights as points",
         {
             "counts.csv": "facility,indicator,period,successes,trials\n"

@@ -142,7 +142,9 @@ def _decoded(content: bytes, file: str, encoding: str | None, notes: list[str]) 
 
 def _header_like(text: str) -> str:
     """Return the first line that is not blank, or a wider one where titles stand above it."""
-    lines = re.findall(r"[^\r\n]*[^\s][^\r\n]*", text[:100_000])[:_TITLES]
+    # a cell in quotes may be broken over several lines
+    whole = re.findall(r'(?:"[^"]*"|[^\r\n])+', text[:100_000])
+    lines = [line for line in whole if line.strip()][:_TITLES]
     if not lines:
         return text.strip()
 

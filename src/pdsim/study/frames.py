@@ -14,7 +14,7 @@ import pandas as pd
 
 from pdsim.arraytypes import Ints
 from pdsim.errors import InputError, Problem, suggestion
-from pdsim.study.names import MAX_NAME, broken_name, sight_key
+from pdsim.study.names import MAX_NAME, broken_name, sight_key, unguarded
 from pdsim.study.options import Columns
 from pdsim.study.problems import Findings, listed, quote
 
@@ -104,6 +104,7 @@ def tabulated(
     found = Findings()
     _long_cells(cells, file, first_row, found)
     found.refuse()
+    cells = cells.apply(_on_one_line)
     top, last = _header_lines(rows, first_row, len(cells), header, file)
     names = _joined_names(cells.iloc[top : last + 1])
     rows = rows[rows > last]
@@ -139,6 +140,13 @@ def tabulated(
     kept = [k for k in range(width) if names[k]]
     body = body.iloc[:, kept].set_axis([names[k] for k in kept], axis=1)
     return numbered(body.reset_index(drop=True), file=file, rows=lines, exact=last > top)
+
+
+def _on_one_line(text: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return cells without line breaks, and without the mark of a text that is no formula."""
+    if text.str.contains("\n", regex=False).any():
+        text = text.str.replace(r"\s*\n\s*", " ", regex=True)
+    return text.map(unguarded) if text.str.startswith("'").any() else text
 
 
 def _row_names(cells: "pd.Series[Any]") -> str:
@@ -346,7 +354,7 @@ def coded(table: pd.DataFrame, column: str, found: Findings) -> Coded:
     for code, name in enumerate(names):
         rule = broken_name(name)
         twin = alike.setdefault(sight_key(name), code)
-        cure = f"give a plain name of at most {MAX_NAME} characters"
+        cure = f"give a plain name of at most {MAX_NAME} characters, or write another: [rename]"
         if rule is not None:
             rule = f"the {noun} {quote(name)} {rule}"
         elif twin != code:

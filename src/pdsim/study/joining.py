@@ -14,6 +14,7 @@ from pdsim.study.options import Join, StudyOptions
 from pdsim.study.problems import LISTED, Findings, listed, quote
 
 _VALUE: tuple[str, ...] = ("facility", "indicator", "period", "tier", "value")
+_NUMBER = "number of the row of a cell"
 
 
 def with_parent(
@@ -166,12 +167,18 @@ def with_ratios(
     if unused:
         found.notes.append(f"Not used in any ratio: {listed(unused)}.")
     cells = keyed.assign(indicator=text, **{key: text_column(keyed[key]) for key in keys})
-    again = cells.duplicated([*keys, "indicator"]).to_numpy() & text.isin(wanted).to_numpy()
+    # parts of a cell, such as its months, are paired in turn
+    number = cells.groupby([*keys, "indicator"]).cumcount()
+    again = (number > 0).to_numpy() & text.isin(wanted).to_numpy() & (options.repeated is None)
     found.rows(
-        cells, again, rule="the value is given twice", cure="keep one row, or exclude the others"
+        cells,
+        again,
+        rule="the value is given twice",
+        cure='keep one row; or have them added up: repeated = "sum" (or take the "first")',
     )
     if again.any():
         return None
+    cells, keys = cells.assign(**{_NUMBER: number}), [*keys, _NUMBER]
     parts = []
     for name, (above, below) in options.ratios.items():
         columns = {}
@@ -184,7 +191,7 @@ def with_ratios(
     result = pd.concat(parts, ignore_index=True)
     place = result["row"].ffill().bfill().fillna(1)
     file = result["file"].ffill().bfill()
-    return result.assign(row=place.astype(np.int64), file=file)
+    return result.drop(columns=_NUMBER).assign(row=place.astype(np.int64), file=file)
 
 
 def _melted(

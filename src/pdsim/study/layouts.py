@@ -15,7 +15,7 @@ from pdsim.study.problems import listed
 from pdsim.study.quality import likeness
 from pdsim.study.recognised import Recognised
 from pdsim.study.widetable import wide_columns
-from pdsim.study.words import folded
+from pdsim.study.words import folded, is_total
 
 _WHOLE: Final = (
     {"successes", "trials"}, {"percent", "trials"}, {"mean", "se"}, {"mean", "sd", "n"}
@@ -86,6 +86,8 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
         )
     if "period" in roles:
         take_periods(table[roles["period"]], found)
+    if "mean" not in roles:
+        take_repeated(table, roles, found)
     if "indicator" in roles:
         out = found.keys.get("exclude", {}).get(roles["indicator"], [])
         given = dict.fromkeys(text_column(table[roles["indicator"]]))
@@ -97,6 +99,28 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
             labels = dict(zip(text_column(table[roles["indicator"]]), text_column(table[label]),
                               strict=True))  # fmt: skip
         describe(names, labels, found)
+
+
+def take_repeated(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Add up rows of one cell where a column, such as the month, tells them apart."""
+    named = {"facility", "indicator", "period"}
+    keys = [name for role, name in roles.items() if role in named | {"part"}]
+    texts = pd.DataFrame({name: text_column(table[name]) for name in visible(table)})
+    if "dates" in found.keys or not texts.duplicated(keys).any():
+        return
+    found.keys["repeated"] = None
+    for name in visible(table):
+        words = texts[name].unique().tolist()
+        apart = not texts.duplicated([*keys, name]).any() and 2 * len(words) <= len(texts)
+        if (
+            named <= set(roles)
+            and name not in roles.values()
+            and apart
+            and not any(map(is_total, words))
+        ):
+            found.keys["repeated"] = "sum"
+            found.unsure.append(f"Rows of one cell differ in {name!r}: their counts are added up")
+            return
 
 
 def take_ratios(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
@@ -113,6 +137,7 @@ def take_ratios(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
     )
     if "period" in roles:
         take_periods(table[roles["period"]], found)
+    take_repeated(table, roles, found)
 
 
 def to_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
@@ -159,24 +184,21 @@ def take_parts(table: pd.DataFrame, roles: dict[str, str], part: str, found: Rec
     cells = pd.DataFrame({role: text_column(table[roles[role]]) for role in (*keys, "value")})
     cells["part"] = [part_of(word) for word in text_column(table[part])]
     known = cells[cells["part"].notna()]
-    again = known.duplicated([*keys, "part"])
-    wide = known[~again].pivot(index=keys, columns="part", values="value")
-    order = known[keys].drop_duplicates()
+    # parts of a cell, such as its months, are paired in turn
+    known = known.assign(number=known.groupby([*keys, "part"]).cumcount())
+    wide = known.pivot(index=[*keys, "number"], columns="part", values="value")
+    order = known[[*keys, "number"]].drop_duplicates()
+    wide = wide.loc[pd.MultiIndex.from_frame(order)].fillna("").reset_index()
     found.layout = "long"
-    found.converted = wide.loc[pd.MultiIndex.from_frame(order)].fillna("").reset_index()
+    found.converted = wide.drop(columns="number")
     found.taken.append(
         f"Rows of numerators and of denominators, told apart by {part!r}, were put side by side."
     )
-    found.receipt["dropped"] = [
-        {"why": why, "rows": rows}
-        for why, rows in (
-            ("neither numerator nor denominator", len(cells) - len(known)),
-            ("given a second time", int(again.sum())),
-        )
-        if rows
-    ]
-    if again.any():
-        found.unsure.append(f"{again.sum():,} values are given a second time; the first was kept")
+    left = len(cells) - len(known)
+    found.receipt["dropped"] = (
+        [{"why": "neither numerator nor denominator", "rows": left}] if left else []
+    )
+    take_repeated(table, roles | {"part": part}, found)
     if "period" in roles:
         take_periods(cells["period"], found)
         found.keys.get("columns", {}).pop("period", None)

@@ -126,11 +126,11 @@ def observed_from_long(
     if stated is not None or not (options.periods or options.dates):
         labels, position = period_positions(table, stated, found)
     tier = _tier(table, facility, found)
-    if options.dates and source == "counts" and set(values) == set(COUNTS.values):
-        table, facility, indicator, position, values = _summed(
-            table, facility, indicator, position, values, found
+    if options.repeated or (options.dates and source == "counts"):
+        table, facility, indicator, position, values = _merged(
+            table, facility, indicator, position, values, options, found
         )
-    _repeated(table, facility, indicator, position, labels, found)
+    _repeated(table, facility, indicator, position, values, labels, found)
     if indicators is not None:
         indicators = named(indicators, columns, ("indicator", *METADATA), found)
     meta = indicators_of(indicators, indicator.names, options, found)
@@ -202,28 +202,57 @@ def _tier(table: pd.DataFrame, facility: Coded, found: Findings) -> NDArray[np.s
     return names[first]
 
 
-def _summed(
+def _merged(
     table: pd.DataFrame,
     facility: Coded,
     indicator: Coded,
     position: Ints,
     values: CellValues,
+    options: StudyOptions,
     found: Findings,
 ) -> tuple[pd.DataFrame, Coded, Coded, Ints, CellValues]:
-    """Add up counts of several days in one period; what cannot be placed stays as it is."""
+    """Add up counts of a cell in several rows, or keep its first; what has no cell stays as it is.
+
+    Of suppressed counts both ends are added up, with the counts of the other rows.
+    """
     keys = np.stack([facility.codes, indicator.codes, position])
     own = np.where((keys >= 0).all(axis=0), -1, np.arange(len(table)))
     groups = pd.DataFrame([*keys, own]).T.groupby([0, 1, 2, 3], sort=False)
     first = np.sort(groups.head(1).index.to_numpy())
     if len(first) == len(table):
         return table, facility, indicator, position, values
-    found.notes.append(
-        f"Counts of several days were added up: {len(table):,} rows are {len(first):,} cells."
-    )
-    cell = groups.ngroup().to_numpy()
-    values = {name: np.bincount(cell, weights=column) for name, column in values.items()}
+    if options.repeated == "first":
+        how = "Of a cell in several rows the first was taken"
+        values = {name: column[first] for name, column in values.items()}
+    elif "successes" in values:
+        how = "Counts of a cell in several rows were added up"
+        values = _added_up(values, groups.ngroup().to_numpy().astype(np.int64))
+    else:
+        found.add(
+            "scores of a cell in several rows cannot be added up",
+            'give one mean for each cell, or keep the first: repeated = "first"',
+            file=file_of(table),
+        )
+        return table, facility, indicator, position, values
+    found.notes.append(f"{how}: {len(table):,} rows are {len(first):,} cells.")
     facility, indicator = (replace(one, codes=one.codes[first]) for one in (facility, indicator))
     return table.iloc[first].reset_index(drop=True), facility, indicator, position[first], values
+
+
+def _added_up(values: CellValues, cell: Ints) -> CellValues:
+    """Return the sums of counts by cell; NaN where no row of a cell has a number."""
+    counted = dict(values)
+    for name, seen in (("low", "successes"), ("high", "successes"), ("of", "trials")):
+        if name in values:
+            counted[name] = np.where(np.isnan(values[name]), values[seen], values[name])
+    return {
+        name: np.where(
+            np.bincount(cell, weights=~np.isnan(values[name])) > 0,
+            np.bincount(cell, weights=np.nan_to_num(counted[name])),
+            np.nan,
+        )
+        for name in values
+    }
 
 
 def _repeated(
@@ -231,6 +260,7 @@ def _repeated(
     facility: Coded,
     indicator: Coded,
     position: Ints,
+    values: CellValues,
     labels: tuple[str, ...],
     found: Findings,
 ) -> None:
@@ -243,14 +273,22 @@ def _repeated(
         return
     first = pd.Series(np.arange(len(table))).groupby(cell, sort=False).transform("first").to_numpy()
     many = again.size > _FEW_AGAIN
+    same = all(
+        np.array_equal(column[again], column[first[again]], equal_nan=True)
+        for column in values.values()
+    )
+    cure = 'say so: repeated = "first"' if same else "keep one row"
+    if not same and "successes" in values:
+        cure += ', or, where rows are parts of a cell, have them added up: repeated = "sum"'
     for place in again[: 1 if many else None]:
         row, earlier = table.iloc[int(place)], table.iloc[int(first[place])]
         elsewhere = f" of {earlier['file']}" if earlier["file"] != row["file"] else ""
         more = f", and so are {again.size - 1:,} more" if many else ""
-        also = "; if a column names the round, map it: [columns] period" if many else ""
+        equal = ", with the same values" if same else ""
+        also = "; if a column names the indicator or the round, map it in [columns]" if many else ""
         found.add(
-            f"the cell is given twice (first in row {earlier['row']}{elsewhere}){more}",
-            f"keep one row per facility, indicator and period{also}",
+            f"the cell is given twice (first in row {earlier['row']}{elsewhere}){more}{equal}",
+            f"{cure}{also}",
             file=row["file"] or None,
             row=int(row["row"]),
             facility=facility.names[facility.codes[place]],

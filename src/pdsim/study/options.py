@@ -16,6 +16,7 @@ from pdsim.study.plausible import Robustness
 type Engine = Literal["nuts", "laplace"]
 type Decimal = Literal[".", ","]
 type Format = Literal["auto", "long", "wide", "cases"]
+type Repeated = Literal["sum", "first"]
 
 MAX_CASE_CORRELATION: Final = 0.9
 """Above it the model's share of shared variance leaves nothing to the indicators."""
@@ -196,6 +197,10 @@ class StudyOptions:
     ratios : dict of indicator to tuple of str
         Where numerators and denominators are rows, or columns, of their own: the two names of
         each indicator, such as ``"ANC 4" = ["ANC visits 4", "ANC visits 1"]``.
+    repeated : {"sum", "first"} or None
+        What a cell in several rows is: ``sum``, parts of it, such as its months, whose counts are
+        added up; ``first``, one row written several times. Default: it is refused; days of one of
+        the `dates` are added up.
     join : Join or None
         ``[join]``: a second sheet with what belongs to several rows of the table.
     dates : dict of period to tuple of str
@@ -305,6 +310,7 @@ class StudyOptions:
     no: tuple[str | int, ...] = ()
     met: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     ratios: dict[str, tuple[str, str]] = field(default_factory=dict)
+    repeated: Repeated | None = None
     join: Join | None = None
     dates: dict[str, tuple[str, str]] = field(default_factory=dict)
     periods: tuple[str | int, ...] | None = None

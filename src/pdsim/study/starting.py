@@ -1,6 +1,7 @@
 """`init`: what was recognised in a file is written down as a folder that `check` reads."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ import pandas as pd
 from pdsim.errors import InputError, Problem
 from pdsim.files import published, write_atomically
 from pdsim.provenance import versions
+from pdsim.study.names import guarded
 from pdsim.study.read import bytes_of, read_study
 from pdsim.study.recognised import Recognised
 from pdsim.study.recognising import recognise
@@ -27,7 +29,9 @@ _ABOUT: Final = {
     "ignore": "columns that are no indicators",
     "exclude": "rows to leave out",
     "met": "codes that count as met",
+    "repeated": "rows of one cell: parts of it that are added up, or the first",
 }
+_EXAMPLES: Final = {"trials": "20", "repeated": '"sum"'}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +128,23 @@ def _files(found: Recognised, source: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     receipt = found.receipt | {"layout": found.layout, "versions": versions()}
     if found.converted is not None:
-        files["data.csv"] = found.converted.to_csv(index=False).encode()
+        files["data.csv"] = _csv(found.converted)
     if found.indicators:
-        files["indicators.csv"] = pd.DataFrame(found.indicators).to_csv(index=False).encode()
+        files["indicators.csv"] = _csv(pd.DataFrame(found.indicators))
     files["receipt.json"] = (json.dumps(receipt, indent=2, ensure_ascii=False) + "\n").encode()
     data = "data.csv" if found.converted is not None else source.name
     files["study.toml"] = study_toml(found, data=data).encode()
     return files
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    """Return a table in which no spreadsheet sees a formula; read, every text is as it was."""
+
+    def kept(cell: Any) -> Any:
+        number = not isinstance(cell, str) or re.fullmatch(r"[+-]?[\d.,%\s]*", cell)
+        return cell if number else guarded(cell)
+
+    return table.rename(columns=kept).map(kept).to_csv(index=False).encode()
 
 
 def study_toml(found: Recognised, *, data: str) -> str:
@@ -147,7 +161,7 @@ def study_toml(found: Recognised, *, data: str) -> str:
     for key, value in found.keys.items():
         comment = f"  # {_ABOUT[key]}" if key in _ABOUT else ""
         if value is None:
-            lines.append(f"# {key} = 20{comment}: state it")
+            lines.append(f"# {key} = {_EXAMPLES[key]}{comment}: state it")
         elif isinstance(value, dict):
             tables += ["", f"[{key}]"]
             tables += [f"{_key(name)} = {_value(item)}" for name, item in value.items()]
