@@ -4,8 +4,9 @@
 
 Every variant runs in a fresh process with an empty cache of machine code, and compiles all of it
 there: the engine as it is; named tuples passed by value in place of by address (`pinned.py`); one
-number at a time in place of eight (`lanes.py`); kernels with wrappers of their own, as plain `njit`
-makes them. CPU seconds. A means stays if it buys a factor of 1.5 in a fit or half of the first one.
+number at a time in place of eight (`lanes.py`). CPU seconds. A means stays if it buys a factor of
+1.5 in a fit or half of the first one. Kernels with wrappers for Python, as plain `njit` makes them,
+cannot be compiled: the address of a tuple is no value of Python's.
 """
 
 import argparse
@@ -29,11 +30,6 @@ name = "pdsim.model.laplace.lanes"
 module = sys.modules[name] = types.ModuleType(name)
 module.__file__ = str(path)
 exec(compile(path.read_text().replace("LANES = 8", "LANES = 1"), str(path), "exec"), vars(module))
-""",
-    "plain njit": """
-from numba import njit
-import pdsim.jit
-pdsim.jit.kernel = njit(nogil=True, error_model="numpy")
 """,
 }
 MEASURE = """
