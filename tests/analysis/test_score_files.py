@@ -59,9 +59,9 @@ def test_row_names_of_r_and_summaries_of_a_sampler(tmp_path: Path) -> None:
     assert first_to_last(read_scores(tmp_path / "names.csv")) == ["B", "A"]
     (tmp_path / "summary.csv").write_text(
         ",mean,sd,hdi_3%,hdi_97%,mcse_mean,r_hat\ntheta[A],1,0.5,0,2,0.01,1.0\n"
-        "theta[B],2,0.5,1,3,0.01,1.0\n"
+        "theta[B],2,0.5,1,3,0.01,1.0\nmu,9,0.5,8,9,0.01,1.0\nsigma,9,0.5,8,9,0.01,1.0\n"
     )
-    assert first_to_last(read_scores(tmp_path / "summary.csv")) == ["theta[B]", "theta[A]"]
+    assert first_to_last(read_scores(tmp_path / "summary.csv")) == ["B", "A"]
 
 
 def test_lower_is_better_keeps_the_users_numbers_and_words() -> None:
@@ -131,12 +131,58 @@ def test_varying_effects_of_brms_and_comments_of_cmdstan(tmp_path: Path) -> None
     text = table.to_csv(index=False)
     (tmp_path / "stan.csv").write_text(f"# model = schools\n{text}# Elapsed Time: 1\n")
     assert first_to_last(read_scores(tmp_path / "stan.csv")) == ["4", "3", "2", "1"]
-    table["tau"] = 1.0
+    table["eta.1"] = table["eta.2"] = 1.0
     table.to_csv(tmp_path / "more.csv", index=False)
     with pytest.raises(InputError, match="--variable theta"):
         read_scores(tmp_path / "more.csv")
     chosen = ScoreOptions(variable="theta")
     assert first_to_last(read_scores(tmp_path / "more.csv", options=chosen))[0] == "4"
+
+
+@pytest.mark.parametrize("names", [[f"theta[{k}]" for k in "1234"], list("ABCD")])
+@pytest.mark.parametrize("alone", ["sigma", "mu", "tau", "sd", "lp", "sigma_a", "b_Intercept"])
+def test_a_parameter_among_draws_is_no_facility(tmp_path, names, alone) -> None:
+    table = pd.DataFrame(draws(), columns=names)
+    table.insert(2, alone, 9.0)
+    table.to_csv(tmp_path / "wide.csv", index=False)
+    table.assign(draw=np.arange(200)).melt("draw", var_name="term").to_csv(
+        tmp_path / "long.csv", index=False
+    )
+    for file in ("wide.csv", "long.csv"):
+        notes: list[str] = []
+        score = read_scores(tmp_path / file, notes=notes)
+        found = score["facility"].to_numpy().tolist()
+        assert found == [name.removeprefix("theta[").removesuffix("]") for name in names]
+        assert any(f"parameters of a model, not facilities: '{alone}'" in text for text in notes)
+
+
+def test_parameters_alone_are_no_facilities(tmp_path) -> None:
+    pd.DataFrame(draws(2), columns=["mu", "sigma"]).to_csv(tmp_path / "d.csv", index=False)
+    with pytest.raises(InputError, match="there are 0"):
+        read_scores(tmp_path / "d.csv")
+
+
+def test_summaries_of_several_parameters_are_asked_for_the_one(tmp_path) -> None:
+    rows = [(f"{name}[{k}]", k, 1.0, 1.0) for name in ("theta", "eta") for k in (1, 2, 3)]
+    table = pd.DataFrame(rows, columns=["variable", "mean", "sd", "rhat"])
+    table.to_csv(tmp_path / "summary.csv", index=False)
+    with pytest.raises(InputError, match=r"several parameters: 'theta', 'eta'.*--variable theta"):
+        read_scores(tmp_path / "summary.csv")
+    score = read_scores(tmp_path / "summary.csv", options=ScoreOptions(variable="eta"))
+    assert first_to_last(score) == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize("index", ["i", "hospital", "ward number"])
+def test_draws_of_tidybayes(tmp_path, index) -> None:
+    table = pd.DataFrame(draws(), columns=list("ABCD"))
+    table[".chain"], table[".iteration"] = np.repeat([1, 2], 100), np.tile(np.arange(100), 2)
+    table[".draw"] = np.arange(200)
+    long = table.melt([".chain", ".iteration", ".draw"], var_name=index, value_name="r_hospital")
+    long.assign(**{".variable": "r_hospital"}).to_csv(tmp_path / "d.csv", index=False)
+    score = read_scores(tmp_path / "d.csv")
+    assert isinstance(score, xr.DataArray)
+    assert dict(score.sizes) == {"chain": 2, "draw": 100, "facility": 4}
+    assert first_to_last(score) == list("DCBA")
 
 
 def test_draws_below_each_other(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ UNITS = ["Alfa", "Bravo", "Cedro", "Delta"]
 
 def begun(table: pd.DataFrame, folder: Path, **written: object) -> Study:
     """Return the study that `init` makes of a table, which must need no decision."""
+    folder.mkdir(exist_ok=True)
     path = folder / "t.csv"
     table.to_csv(path, index=False, **written)
     start = start_study(path, out=folder / "study")
@@ -133,6 +134,39 @@ def test_percentages_as_shares_and_with_a_sign(tmp_path, form):
     study = begun(pd.DataFrame(rows, columns=columns), tmp_path)
     assert [cell(study, "successes", "Alfa", at) for at in (0, 1)] == [11, 37]
     assert study.options.shares == ("%" not in form)
+
+
+def deliveries() -> pd.DataFrame:
+    rows = [(unit, year, 40 + k, 30 + k, 2 * k) for k, unit in enumerate(UNITS)
+            for year in (2021, 2022)]  # fmt: skip
+    names = ["Facility", "Year", "Deliveries (n)", "Uterotonic given (n)", "Number with partograph"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_numbers_are_taken_over_the_one_that_none_exceeds(tmp_path):
+    study = begun(deliveries(), tmp_path)
+    assert study.data["indicator"].to_numpy().tolist() == [*deliveries().columns[3:]]
+    assert [cell(study, name, "Cedro", 1) for name in ("successes", "trials")] == [32, 42]
+    assert [cell(study, name, "Cedro", 1, 1) for name in ("successes", "trials")] == [4, 42]
+
+
+def test_the_number_behind_means_is_asked_for_where_two_columns_may_be_it(tmp_path):
+    table = deliveries().iloc[:, :4].assign(Mean=4.0, SD=1.0)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    start = start_study(tmp_path / "t.csv", out=tmp_path / "study")
+    assert start.problems[0].startswith("t.csv: 'mean' needs a column 'se', or 'sd' and 'n'")
+    (said,) = [text for text in start.found.unsure if "number behind each mean" in text]
+    assert "n = 'Deliveries (n)'" in said
+    file = tmp_path / "study" / "study.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{text}n = 'Deliveries (n)'\n", encoding="utf-8")
+    assert cell(read_study(file), "se", "Alfa", 0) == pytest.approx(1 / np.sqrt(40))
+    file.write_text(f"{text}\n[ratios]\nx = ['Uterotonic given (n)', 'Deliveries (n)']\n",
+                    encoding="utf-8")  # fmt: skip
+    assert cell(read_study(file), "successes", "Alfa", 0) == 30
+    # one alone is taken
+    study = begun(table.drop(columns="Uterotonic given (n)"), tmp_path / "one")
+    assert cell(study, "se", "Alfa", 0) == pytest.approx(1 / np.sqrt(40))
 
 
 def test_many_cells_given_twice_are_one_line(tmp_path):

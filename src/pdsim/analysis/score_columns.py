@@ -20,13 +20,18 @@ BOOKKEEPING: Final = re.compile(
     r"|.*__|x|unnamed: \d+|\.\.\.\d+",
     re.IGNORECASE,
 )
+PARAMETER: Final = re.compile(
+    r"(mu|sigma|tau|sd|rho|nu|phi|kappa|omega)([_.]\w+|\d+)?|(b|cor)_.*|lp|\(?Intercept\)?"
+)
+"""What models call what they have once, in small letters as programs write it."""
 _INDEXED: Final = re.compile(r"(.+?)(?:\[(.+)\]|\.(\d+))")
 _SAMPLED: Final = {"r_hat", "rhat", "ess_bulk", "mcse_mean", "n_eff", "ess"}
 CHAINS: Final = (".chain", "chain", "chain__")
 _DRAWS: Final = (".draw", "draw", ".iteration", "iteration", "sample", "iter")
 _HEADERS: Final = {
     "facility": "facility|hospital|provider|unit|site|centre|center|clinic|treatment|treat|trt|name"
-    "|id|institution|jurisdiction|country|school|label|hospital name|state|group|level|term",
+    "|id|institution|jurisdiction|country|school|label|hospital name|state|group|level|term"
+    "|variable|parameter|param",
     "estimate": "estimate|est|te|mean|effect|coef|coefficient|theta|rate|value|score|point"
     "|point.estimate|b|beta|x|yi|median",
     "se": "se|sete|std.error|std_error|std error|std. err.|stderr|standard error|standard_error"
@@ -102,7 +107,20 @@ def named_columns(table: pd.DataFrame, options: ScoreOptions, file: str) -> dict
         hits = [folded[word] for word in usual if word in folded]
         if hits:
             found.setdefault(role, hits[0])
-    return found
+    return _stacked(table, found) | found
+
+
+def _stacked(table: pd.DataFrame, found: dict[str, str]) -> dict[str, str]:
+    """Return facility and value where every draw has several rows and two columns are left."""
+    keys = [found[role] for role in ("chain", "draw") if role in found]
+    if "draw" not in found or "se" in found or not table.duplicated(keys).any():
+        return {}
+    own = (n for n in visible(table) if n not in keys and not BOOKKEEPING.fullmatch(n.strip()))
+    sizes = {name: table[name].nunique() for name in own}
+    rest = sorted((name for name, size in sizes.items() if size > 1), key=lambda n: sizes[n])
+    if len(rest) != 2 or table.duplicated([*keys, rest[0]]).any():
+        return {}
+    return {"facility": rest[0], "value": rest[1]}
 
 
 def _paired(names: Sequence[str]) -> dict[str, str]:
@@ -139,6 +157,26 @@ def refuse_texts(table: pd.DataFrame, names: Sequence[str], file: str) -> None:
             raise InputError(Problem(file=file, rule=rule, cure=cure + listed(visible(table))))
 
 
+def without_parameters(names: Sequence[str], notes: list[str]) -> list[str]:
+    """Return the names that are not called like parameters of a model, and say which are."""
+    out = [name for name in names if PARAMETER.fullmatch(name) or name.endswith("__")]
+    if out:
+        notes.append(
+            f"Left out as parameters of a model, not facilities: {listed(out)}; write the name of "
+            "a facility in another way, such as with a capital letter."
+        )
+    return [name for name in names if name not in out]
+
+
+def row_names(
+    names: Sequence[str], options: ScoreOptions, file: str, notes: list[str]
+) -> dict[str, str]:
+    """Return the facilities among the names of rows, and what each of these is called."""
+    own = without_parameters(names, notes)
+    indexed = options.variable is not None or any("[" in name for name in own)
+    return family_of(own, options, file) if indexed else {name: name for name in own}
+
+
 def family_of(names: Sequence[str], options: ScoreOptions, file: str) -> dict[str, str]:
     """Return the columns of the facilities and what each of these is called.
 
@@ -153,7 +191,7 @@ def family_of(names: Sequence[str], options: ScoreOptions, file: str) -> dict[st
             families.setdefault(match[1], {})[name] = label
     if options.variable is not None:
         if options.variable not in families:
-            rule = f"no columns are called {options.variable}[...]"
+            rule = f"nothing is called {options.variable}[...]"
             cure = f"correct --variable{suggestion(options.variable, list(families))}"
             raise InputError(Problem(file=file, rule=rule, cure=cure))
         return families[options.variable]
@@ -164,6 +202,6 @@ def family_of(names: Sequence[str], options: ScoreOptions, file: str) -> dict[st
     varying = {name: part for name, part in several.items() if name.startswith("r_")}
     if len(varying) == 1:
         return next(iter(varying.values()))
-    rule = f"the columns are of several parameters: {listed(list(several) or list(names))}"
+    rule = f"there are several parameters: {listed(list(several) or list(names))}"
     cure = f"name the one of the facilities: --variable {next(iter(several))}"
     raise InputError(Problem(file=file, rule=rule, cure=cure))

@@ -19,6 +19,8 @@ from pdsim.analysis.score_columns import (
     is_long,
     named_columns,
     refuse_texts,
+    row_names,
+    without_parameters,
 )
 from pdsim.errors import InputError, Problem
 from pdsim.ranking import Score, normal_scores
@@ -73,11 +75,11 @@ def read_scores(
         table = _table(source, chosen, said)
         found = named_columns(table, chosen, source.name)
         if is_long(table, found):
-            score = _from_long(source, table, found, chosen)
+            score = _from_long(source, table, found, chosen, said)
         elif "estimate" in found and ("se" in found or {"lower", "upper"} <= set(found)):
             return _from_estimates(source, table, found, chosen, said)
         else:
-            score = _from_draws(source, table, chosen)
+            score = _from_draws(source, table, chosen, said)
     return _enough(score, source.name, chosen)
 
 
@@ -165,8 +167,15 @@ def _table(path: Path, options: ScoreOptions, notes: list[str]) -> pd.DataFrame:
 
 
 def _from_long(
-    path: Path, table: pd.DataFrame, found: dict[str, str], options: ScoreOptions
+    path: Path,
+    table: pd.DataFrame,
+    found: dict[str, str],
+    options: ScoreOptions,
+    notes: list[str],
 ) -> xr.DataArray:
+    own = text_column(table[found["facility"]])
+    labels = row_names(own.unique().tolist(), options, path.name, notes)
+    table = table[own.isin(labels)].reset_index(drop=True)
     keys = [found[role] for role in ("chain", "draw") if role in found]
     keys = list(dict.fromkeys(keys))
     value = found.get("value", found.get("estimate", ""))
@@ -176,7 +185,7 @@ def _from_long(
     read = numbers(raw, ["value"], problems, settings).values["value"]
     problems.refuse()
     frame = pd.DataFrame({key: text_column(table[key]) for key in keys})
-    frame["facility"], frame["value"] = text_column(table[found["facility"]]), read
+    frame["facility"], frame["value"] = own[own.isin(labels)].map(labels).to_numpy(), read
     if frame["value"].isna().any() or frame.duplicated([*keys, "facility"]).any():
         rule = "every facility needs one value in every draw"
         cure = "leave facilities without one out, or state the column of the chains: "
@@ -191,8 +200,11 @@ def _from_long(
     return _laid_out(path, wide[names].to_numpy(dtype=np.float64), names, chains)
 
 
-def _from_draws(path: Path, table: pd.DataFrame, options: ScoreOptions) -> xr.DataArray:
+def _from_draws(
+    path: Path, table: pd.DataFrame, options: ScoreOptions, notes: list[str]
+) -> xr.DataArray:
     names = [name for name in visible(table) if not BOOKKEEPING.fullmatch(name.strip())]
+    names = without_parameters(names, notes)
     columns = family_of(names, options, path.name)
     refuse_texts(table, list(columns), path.name)
     problems = Findings()
@@ -260,6 +272,9 @@ def _from_estimates(
         raise InputError(Problem(file=path.name, rule=rule, cure="name it: --columns facility=..."))
     roles = ("estimate", "se") if "se" in found else ("estimate", "lower", "upper")
     names = text_column(table[found["facility"]])
+    labels = row_names(names.unique().tolist(), options, path.name, notes)
+    table = table[names.isin(labels)].reset_index(drop=True)
+    names = text_column(table[found["facility"]]).map(labels)
     raw = table[["file", "row"]].assign(
         facility=names, **{role: table[found[role]] for role in roles}
     )

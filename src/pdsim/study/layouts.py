@@ -11,7 +11,7 @@ from pdsim.study.columnwords import is_in, period_labels, tokens, without_label
 from pdsim.study.describing import describe, take_periods
 from pdsim.study.frames import text_column, visible
 from pdsim.study.options import Columns
-from pdsim.study.problems import listed
+from pdsim.study.problems import listed, quote
 from pdsim.study.quality import likeness
 from pdsim.study.recognised import Recognised
 from pdsim.study.widetable import wide_columns
@@ -78,6 +78,15 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
             found.unsure.append(
                 f"No percentage is above {most:g}: they are taken as shares from 0 to 1"
             )
+    counted = counted_columns(table, roles)
+    if "mean" in roles and not {"se", "n"} & set(roles) and len(counted) == 1:
+        roles["n"] = counted.pop()
+    if "mean" in roles and not {"se", "n"} & set(roles) and counted:
+        found.unsure.append(
+            f"Which of {listed(counted)} is the number behind each mean is not said: state it in "
+            f"[columns], such as n = {quote(counted[0])}; or, where the counts are to be ranked, "
+            f"state [ratios], such as x = [{quote(counted[-1])}, {quote(counted[0])}]"
+        )
     take_columns(roles, ("facility", "indicator", "period", *values), found)
     if "indicator" not in roles and values[0] != "percent":
         found.unsure.append(
@@ -121,6 +130,36 @@ def take_repeated(table: pd.DataFrame, roles: dict[str, str], found: Recognised)
             found.keys["repeated"] = "sum"
             found.unsure.append(f"Rows of one cell differ in {name!r}: their counts are added up")
             return
+
+
+def counted_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
+    """Return the columns that are called numbers and hold whole ones, without a role."""
+    return [
+        name
+        for name in visible(table)
+        if name not in roles.values()
+        and {"n", "number", "no", "nb", "#"} & set(tokens(name))
+        and (to_numbers(table[name]).dropna() % 1 == 0).all()
+    ]
+
+
+def take_counted(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> bool:
+    """Take columns of numbers over the one among them that none of them ever exceeds."""
+    counted = counted_columns(table, roles)
+    values = {name: to_numbers(table[name]) for name in counted}
+    above = [n for n in counted if not any((values[n] < values[o]).any() for o in counted)]
+    if "facility" not in roles or len(counted) < 2 or len(above) != 1:
+        return False
+    (base,) = above
+    found.layout = "ratios"
+    found.keys["ratios"] = {name: [name, base] for name in counted if name != base}
+    found.unsure.append(f"All are taken over {base!r}, since none exceeds it: check [ratios]")
+    take_columns(roles, ("facility", "period"), found)
+    describe([name for name in counted if name != base], {}, found)
+    if "period" in roles:
+        take_periods(table[roles["period"]], found)
+    take_repeated(table, roles, found)
+    return True
 
 
 def take_ratios(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:

@@ -23,6 +23,7 @@ from pdsim.study.exports import Export, dhis2_table, export_of
 from pdsim.study.frames import text_column, visible
 from pdsim.study.layouts import (
     take_columns,
+    take_counted,
     take_fill,
     take_long,
     take_parts,
@@ -170,6 +171,8 @@ def _recognise_table(
         len(binary) >= 2 or len(one_two_columns(table, roles)) >= 2 or "_parent_index" in names
     ):
         take_cases(table, roles, binary, found)
+    elif not {"mean", "se"} & set(roles) and take_counted(table, roles, found):
+        pass
     elif "facility" in roles and "se" in roles:
         found.layout = "estimates"
         found.unsure.append("These are estimates with errors: rank them by pdsim rank")
