@@ -305,11 +305,11 @@ def _from_estimates(
     )
     problems.refuse()
     kept = ~absent
-    labels = names[kept].tolist()
-    if len(labels) < 2:
+    facilities = names[kept].tolist()
+    if len(facilities) < 2:
         raise InputError(Problem(file=path.name, rule="fewer than two facilities have an estimate"))
     columns = [
-        xr.DataArray(values[kept], dims="facility", coords={"facility": labels})
+        xr.DataArray(values[kept], dims="facility", coords={"facility": facilities})
         for values in (estimate, error)
     ]
     return normal_scores(*columns)

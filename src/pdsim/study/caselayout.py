@@ -30,8 +30,8 @@ def take_cases(
     take_columns(roles, ("facility", "period"), found)
     if "period" in roles:
         take_periods(table[roles["period"]], found)
-    groups = {name.split("/")[0] for name in visible(table) if "/" in name}
-    options = [name for name in binary if "/" in name and name.split("/")[0] in groups]
+    # an option stands beside the column of its question, an indicator in a group does not
+    options = [name for name in binary if "/" in name and name.rsplit("/", 1)[0] in table]
     kept = [name for name in binary if name not in options or "_parent_index" not in table]
     coded = one_two_columns(table, roles)
     if coded:

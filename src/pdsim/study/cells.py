@@ -27,7 +27,11 @@ _COMMA: Final = r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"
 _GROUPED: Final = r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+"
 _DOTTED: Final = r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+"
 _SPACED: Final = r"[+-]?[1-9][0-9]{0,2}([ '\u2019\u00a0\u202f][0-9]{3})+([.,][0-9]+)?"
-_BELOW: Final = r"(?:<|&lt;|less than|fewer than|under)\s*([0-9]+)"
+_BELOW: Final = (
+    r"(?:<|&lt;|less than|fewer than|under|moins de|menos de|menos que|unter|weniger als|chini ya)"
+    r"\s*([0-9]+)"
+)
+_UP_TO: Final = r"(?:≤|<=|&lt;=|1\s*(?:-|–|to|à|a|bis))\s*([0-9]+)"
 _COUNTS: Final = ("successes", "trials", "n")
 _WHOLE: Final = "correct the count; counts that were weighted or averaged are scores (mean, se)"
 _MISSING: Final = 'give both; or state that blank cells are missing: missing = [""]'
@@ -158,11 +162,15 @@ def note_missing(counts: Counter[str], found: Findings) -> None:
 
 
 def _below(text: "pd.Series[str]") -> Floats:
-    """Return the numbers that cells such as ``<5`` are below; NaN elsewhere."""
-    nothing = np.full(len(text), np.nan)
-    if not text.str.startswith(("<", "&lt;", "less", "fewer", "under")).any():
-        return nothing
-    return text.str.extract(f"^{_BELOW}$", expand=False).to_numpy(dtype=float, na_value=np.nan)
+    """Return the numbers that cells such as ``<5`` and ``1-4`` are below; NaN elsewhere."""
+    if not text.str.contains(r"^(?:[<&≤]|[^\W\d]{4})|^1\s*[-–taàb]", regex=True).any():
+        return np.full(len(text), np.nan)
+    folded_text = text.str.casefold()
+    below, up_to = (
+        folded_text.str.extract(f"^{pattern}$", expand=False).to_numpy(dtype=float, na_value=np.nan)
+        for pattern in (_BELOW, _UP_TO)
+    )
+    return np.where(np.isnan(below), up_to + 1.0, below)
 
 
 def _plain(name: str, text: "pd.Series[str]", options: StudyOptions) -> "pd.Series[str]":

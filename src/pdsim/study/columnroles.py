@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from pdsim.study.columnwords import column_for, tokens
-from pdsim.study.frames import text_column, visible
+from pdsim.study.frames import HIDDEN, text_column, visible
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
 from pdsim.study.statfiles import LABELS
@@ -23,8 +23,13 @@ _SHARE: Final = (
     r"percent|%|proportion|share|pourcentage|prozent|porcent|coverage|\brate\b|taux|tasa|taxa"
     r"|cobertura|couverture"
 )
-_NUMERIC: Final = r"(?:<|>|≤|&lt;|[+-])?\s*[\d.,' \u00a0\u202f]+(?:[eE][+-]?\d+)?\s*%?\*?"
-_FRACTION: Final = r"^([0-9]+)\s*/\s*([0-9]+)\s*(?:\(.*\)|=.*|[0-9.,]+\s*%)?$"
+_NUMERIC: Final = r"(?:<=?|>|≤|&lt;=?|[+-])?\s*[\d.,' \u00a0\u202f]+(?:[eE][+-]?\d+)?\s*%?\*?"
+_PAIRS: Final = (
+    (("successes", "trials"), r"^([0-9]+)\s*/\s*([0-9]+)\s*(?:\(.*\)|=.*|[0-9.,]+\s*%)?$"),
+    (("percent", "trials"), r"^([0-9.,]+)\s*%?\s*[(\[]\s*n\s*=\s*([0-9]+)\s*[)\]]$"),
+    (("mean", "sd"), r"^(-?[0-9.,]+)\s*(?:±|\+/-|\+-)\s*([0-9.,]+)$"),
+)
+"""Two numbers in one cell, and what they are."""
 _PERSON: Final = re.compile(r"\b(sex|sexo|sexe|gender|geschlecht|jinsia|age|edad)\b", re.IGNORECASE)
 _NAMES: Final = ("facility", "indicator", "period")
 _NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
@@ -91,29 +96,95 @@ def one_two_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
 
 
 def with_fractions_apart(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table with cells such as ``12/40 (30 %)`` as two columns, and their names."""
-    columns: dict[str, pd.Series[Any]] = {}
-    found = []
-    for name in visible(table):
-        text = text_column(table[name])
-        parts = text.str.extract(_FRACTION)
+    """Return the table with cells such as ``12/40 (30 %)`` as two columns, and their names.
+
+    Where a column names the period, those of several indicators stand below each other.
+    """
+    apart = {name: pair for name in visible(table) if (pair := _pair_of(name, table)) is not None}
+    period = column_for("period", visible(table))
+    rest = table.drop(columns=list(apart))
+    if len(apart) == 1 or (apart and period is not None):
+        parts = [
+            rest.assign(**({"indicator": name} if len(apart) > 1 else {}), **pair)
+            for name, pair in apart.items()
+        ]
+        return pd.concat(parts, ignore_index=True), list(apart)
+    columns = {f"{n} {value}": c for n, pair in apart.items() for value, c in pair.items()}
+    return rest.assign(**columns), list(apart)
+
+
+def _pair_of(name: str, table: pd.DataFrame) -> "dict[str, pd.Series[Any]] | None":
+    """Return the two numbers that each cell of a column holds; None where it does not."""
+    text = text_column(table[name])
+    for values, pattern in _PAIRS:
+        parts = text.str.extract(pattern)
         whole = parts[0].notna()
-        above, below = (parts[k].dropna().astype(float) for k in (0, 1))
-        # 3/2021 is a month, and so is 12/3
-        dated = name == column_for("period", visible(table)) or below.between(1900, 2100).all()
-        other = (~whole & ~text.map(folded).isin(MISSING)).any()
-        if not whole.any() or other or dated or (above > below).any():
-            columns[name] = table[name]
+        if not whole.any() or (~whole & ~text.map(folded).isin(MISSING)).any():
             continue
-        found.append(name)
+        if values[0] == "successes":
+            above, below = (parts[k].dropna().astype(float) for k in (0, 1))
+            # 3/2021 is a month, and so is 12/3
+            dated = name == column_for("period", visible(table)) or below.between(1900, 2100).all()
+            if dated or (above > below).any():
+                return None
+        if values[1] == "sd" and {"se", "sem"} & set(tokens(name)):
+            values = ("mean", "se")
         # a word for a missing cell stands for both
-        for part, value in enumerate(("successes", "trials")):
-            columns[f"{name} {value}"] = parts[part].where(whole, text)
-    if len(found) == 1:
-        for value in ("successes", "trials"):
-            columns[value] = columns.pop(f"{found[0]} {value}")
-    hidden = {name: table[name] for name in table.columns if name not in visible(table)}
-    return (pd.DataFrame(columns | hidden) if found else table), found
+        return {value: parts[part].where(whole, text) for part, value in enumerate(values)}
+    return None
+
+
+def facilities_across(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None:
+    """Return a long table of one with a column for every facility; None of any other."""
+    roles = roles_of(table)
+    if "indicator" not in roles or {"facility", *_NUMBERS} & set(roles):
+        return None
+    columns = free_numbers(table, roles)
+    keys = [name for name in visible(table) if name not in columns]
+    words = sum(part_of(name) is not None for name in columns)
+    if len(columns) < 2 or words or any(re.search(r"\d{4}", name) for name in columns):
+        return None
+    found.unsure.append(f"Each of the columns {listed(columns)} is taken as a facility")
+    return table.melt([*keys, *HIDDEN], columns, var_name="facility", value_name="value")
+
+
+def free_numbers(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
+    """Return the columns of numbers without a role that are not for bookkeeping."""
+    return [
+        name
+        for name in visible(table)
+        if name not in roles.values()
+        and not BOOKKEEPING.fullmatch(name)
+        and _is_numeric(text_column(table[name]))
+    ]
+
+
+def filled_roles(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> dict[str, str]:
+    """Take columns of whole numbers that are left for counts, if one never exceeds the other."""
+    lacking = [role for role in ("successes", "trials") if role not in roles]
+    keys = [roles[role] for role in _NAMES if role in roles]
+    free = free_numbers(table, roles)
+    other = {"percent", "mean", "se", "value"} & set(roles)
+    if other or not {"facility", "indicator"} <= set(roles) or len(free) != len(lacking):
+        return roles
+    if not lacking or table.duplicated(keys).any():
+        return roles
+    names = [roles[role] for role in ("successes", "trials") if role in roles] + free
+    numbers = {name: to_numbers(table[name]) for name in names}
+    for above, below in (names, names[::-1]):
+        filled = roles | {"successes": above, "trials": below}
+        kept = all(filled[role] == name for role, name in roles.items())
+        whole = all((values.dropna() % 1 == 0).all() for values in numbers.values())
+        if kept and whole and not (numbers[above] > numbers[below]).any():
+            found.unsure.append(f"{above!r} is taken over {below!r}, since it never exceeds it")
+            return filled
+    return roles
+
+
+def to_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
+    """Return the numbers of a column, NaN where a cell is none; only to compare them."""
+    text = text_column(column).str.replace(r"[ '\u00a0\u202f]", "", regex=True)
+    return pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
 
 
 def part_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:

@@ -18,12 +18,12 @@ ROLES: Final = {
     "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
     "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator"
     "|kennzahl|question|criterion|critere|standard",
-    "period": "period|round|timepoint|time point|time|wave|phase|redcap_event_name|event name|pe"
+    "period": "period|round|timepoint|time point|wave|phase|redcap_event_name|event name|pe"
     "|year|periode|periodo|kipindi|zeitraum|zeitpunkt|moment|when|date|visit date|operation date"
     "|date of surgery|ronda|ronde|rodada|runde|passage|vague|ola|awamu|mzunguko|tour|survey round"
-    "|observation date|start_date|start date|_submission_time|survey_start_time|quarter|month"
+    "|observation date|start_date|start date|quarter|month"
     "|annee|ano|anno|jahr|jaar|mwaka|fiscal year|financial year|trimestre|quartal|kwartaal|mois|mes"
-    "|mese|monat|maand|datum|fecha|rilevazione|erhebung|messzeitpunkt|meetmoment|rok|yil",
+    "|mese|monat|maand|datum|fecha|rilevazione|erhebung|messzeitpunkt|meetmoment|rok|yil|time",
     "successes": "successes|numerator|num|met|yes|events|compliant|passed|count met|n met|done"
     "|numerateur|numerador|zahler|number met|numer|n yes|count yes|achieved|compliant cases"
     "|nombre conforme|conformes|cumplen|erfullt|erfolge|successi|exitos|reussites|sucessos|ja"
@@ -32,7 +32,7 @@ ROLES: Final = {
     "|opportunities|denominateur|denominador|nenner|number of patients|number of cases|n total"
     "|effectif|effectifs|nombre de cas|cas|casos|numero de casos|falle|fallzahl|observations|n obs"
     "|sample n|assessed|reviewed|total cases|casi|gevallen|patients n|cases n|observations n"
-    "|n patients|n cases|n observed|gesamt|gesamtzahl|totale|totaal|effectif total",
+    "|n patients|n cases|n observed|gesamt|gesamtzahl|totale|totaal|effectif total|jumla",
     "percent": "percent|%|pct|percentage|rate|adherence|compliance|pourcentage|porcentaje"
     "|percentagem|percentuale|prozent|score percent|taux|taxa|tasa|quote|rate percent"
     "|value percent|coverage",
@@ -70,9 +70,11 @@ PAIRS: Final = (
 
 WITHIN: Final = {
     "facility": "facility|hospital|clinic|health centre|health center|formation sanitaire"
-    "|etablissement|hopital|krankenhaus|klinik|hospitali|kituo|centro de salud",
+    "|etablissement|hopital|krankenhaus|klinik|hospitali|kituo|centro de salud|structure"
+    "|estabelecimento|establecimiento|unidade de saude|einrichtung",
     "indicator": "indicator|indicateur|indicador|measure",
-    "period": "period|periode|periodo|round|wave|timepoint",
+    "period": "period|periode|periodo|round|wave|timepoint|date|fecha|datum|submission time"
+    "|survey start time",
     "percent": "%|percent|pct|percentage|pourcentage|porcentaje|percentuale|prozent|taux",
     "successes": "numerator|numerateur|numerador|zahler",
     "trials": "denominator|denominateur|denominador|nenner|effectif",
@@ -84,10 +86,11 @@ _PART: Final = (
     r"|d[eé][cz])"
 )
 _YEARED: Final = re.compile(
-    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?)?(?:19|20)\d\d(?:[ .-]?[TQS][1-4])?(?![^\W_])",
+    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?|[FE][YF] ?)?(?:19|20)\d\d"
+    r"(?:[ .-]?[TQS][1-4]|[/-]\d\d(?:\d\d)?)?(?![^\W_])",
     re.IGNORECASE,
 )
-"""A year, with its quarter, half or month."""
+"""A year, with its quarter, half or month, or that of two halves, such as FY2021/22."""
 
 _MONTHS: Final = {
     start: month + 1

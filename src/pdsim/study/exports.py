@@ -185,7 +185,7 @@ def _measure_reports(reports: list[dict[str, Any]], file: str, *, exclusions: bo
         who = report.get("reporter") or report.get("subject") or {}
         facility = str(who.get("display") or who.get("reference") or "not named")
         period = report.get("period") or {}
-        label = str(period.get("start") or "")[:4]
+        label = str(period.get("start") or "")[:10]
         measure = str(report.get("measure") or "measure").split("|")[0].rstrip("/").split("/")[-1]
         groups = report.get("group") or []
         for number, group in enumerate(groups, start=1):
@@ -216,6 +216,11 @@ def _measure_reports(reports: list[dict[str, Any]], file: str, *, exclusions: bo
     if not rows:
         rule = "no MeasureReport holds a numerator and a denominator"
         raise InputError(Problem(file=file, rule=rule, cure="export summary reports"))
+    table = pd.DataFrame(rows)
+    table["year"] = table["period"].str[:4]
+    # reports of quarters and months keep their first day
+    if not table.duplicated(["facility", "indicator", "year"]).any():
+        table["period"] = table["year"]
     unsure = []
     if excluded:
         unsure.append(
@@ -225,7 +230,7 @@ def _measure_reports(reports: list[dict[str, Any]], file: str, *, exclusions: bo
             else "Exclusions and exceptions are not subtracted from the denominators, as stated"
         )
     return Export(
-        table=_whole(pd.DataFrame(rows)),
+        table=_whole(table.drop(columns="year")),
         taken=[f"FHIR: {len(reports)} MeasureReport{'s' if len(reports) > 1 else ''}."],
         unsure=unsure,
         rows_read=len(reports),

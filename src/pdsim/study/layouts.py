@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from pdsim.study.columnroles import part_of
+from pdsim.study.columnroles import part_of, to_numbers
 from pdsim.study.columnwords import is_in, period_labels, tokens, without_label
 from pdsim.study.describing import describe, take_periods
 from pdsim.study.frames import text_column, visible
@@ -179,11 +179,6 @@ def take_ratios(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
     take_repeated(table, roles, found)
 
 
-def to_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
-    """Return the numbers of a column, NaN where a cell is none; only to compare them."""
-    return pd.to_numeric(text_column(column).str.replace(",", ".", regex=False), errors="coerce")
-
-
 def pair_elements(values: "dict[str, pd.Series[float]]", found: Recognised) -> None:
     """Pair numerators with the denominators that are called most like them.
 
@@ -256,7 +251,8 @@ def _stem_likeness(one: str, other: str) -> float:
 
 def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> bool:
     """Recognise columns that are named by value and period, or by element and period."""
-    names = [name for name in visible(table) if name != roles.get("facility")]
+    keys = [roles[role] for role in ("facility", "indicator") if role in roles]
+    names = [name for name in visible(table) if name not in keys]
     labels = period_labels(names)
     if len(labels) < 2:
         return False
@@ -269,13 +265,16 @@ def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     )
     if count < 2 or not whole:
         return _elements(table[kept], shown, left, roles, found)
-    take_columns(roles, ("facility",), found)
+    take_columns(roles, ("facility", "indicator"), found)
     _two_periods(shown, left, found)
     if words:
         found.keys["columns"] = found.keys.get("columns", {}) | words
     found.taken.append(f"{count} columns hold a value of one of the periods {listed(shown)}.")
     parsed = wide_columns(kept, Columns(**words), shown)
-    describe(list(dict.fromkeys(item.indicator for item in parsed if item.indicator)), {}, found)
+    items = [item.indicator for item in parsed]
+    if "indicator" in roles:
+        items = text_column(table[roles["indicator"]]).tolist()
+    describe([name for name in dict.fromkeys(items) if name], {}, found)
     if {item.value for item in parsed} == {"percent"}:
         found.keys["trials"] = None
         found.unsure.append("State the number of cases that you assume behind the percentages")
@@ -331,10 +330,13 @@ def _elements(
 def _value_words(names: Sequence[str]) -> list[dict[str, str]]:
     """Return ways to read the last or first words of columns as values."""
     raw = [word for name in names for word in re.split(r"[\s_.\-:/|()]+", name) if word]
-    written = {folded(word): word for word in reversed(raw)} | {"%": "%"}
+    # a unit behind the name stands in parentheses: Hands 2021 (%)
+    inside = {part for name in names for part in re.findall(r"\(([^()]+)\)", name)}
+    written = {folded(w): f"({w})" if w in inside else w for w in [*reversed(raw), "%"]}
     options: list[dict[str, str]] = [{}]
     if {"n", "N"} <= set(raw):
-        options.append({"successes": "n", "trials": "N"})
+        one, other = (f"({word})" if word in inside else word for word in "nN")
+        options.append({"successes": one, "trials": other})
     above = [written[word] for word in _ABOVE if word in written]
     below = [written[word] for word in _BELOW if word in written]
     options += [

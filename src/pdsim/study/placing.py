@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pdsim.errors import InputError, Problem
-from pdsim.study.columnwords import is_in, period_labels
+from pdsim.study.columnwords import column_for, is_in, period_labels
 from pdsim.study.frames import visible
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
@@ -34,28 +34,28 @@ def chosen_sheet(sheets: Sequence[Sheet], found: Recognised) -> Sheet:
     return sheet
 
 
-def rounds(sheets: Sequence[Sheet], file: str) -> pd.DataFrame | None:
-    """Return the sheets below each other where each of them is a round; None where not.
+def stacked(sheets: Sequence[Sheet], file: str) -> tuple[pd.DataFrame, str] | None:
+    """Return the sheets below each other where each is a round or a facility; None where not.
 
-    They are called like periods and have the same columns; a column ``period`` says which sheet a
-    row comes from.
+    They have the same columns. A column ``period`` says which sheet a row comes from where they
+    are called like periods; else ``facility`` does, if no column names the facilities.
     """
     named = [sheet for sheet in sheets if holds_table(sheet) and sheet.cells is not None]
     labels = period_labels([sheet.name for sheet in named])
+    chosen = {label: [one for one in named if is_in(label, one.name)] for label in labels}
+    role = "period"
     if len(labels) < 2:
+        role, chosen = "facility", {sheet.name: [sheet] for sheet in named}
+    if len(chosen) < 2 or any(len(mine) != 1 for mine in chosen.values()):
         return None
-    parts = []
-    for label in labels:
-        mine = [sheet for sheet in named if is_in(label, sheet.name)]
-        if len(mine) != 1:
-            return None
-        table, _ = located_table(mine[0], file)
-        parts.append(table.assign(period=label))
-    if "period" in visible(located_table(named[0], file)[0]):
+    tables = {label: located_table(mine[0], file)[0] for label, mine in chosen.items()}
+    columns = [visible(table) for table in tables.values()]
+    if any(names != columns[0] for names in columns) or role in columns[0]:
         return None
-    if any(visible(part) != visible(parts[0]) for part in parts):
+    if role == "facility" and (column_for(role, columns[0]) or "_index" in columns[0]):
         return None
-    return pd.concat(parts, ignore_index=True)
+    parts = [table.assign(**{role: label}) for label, table in tables.items()]
+    return pd.concat(parts, ignore_index=True), role
 
 
 def first_cells(sheet: Sheet) -> list[str]:

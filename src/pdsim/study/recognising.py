@@ -8,6 +8,8 @@ import pandas as pd
 
 from pdsim.study.caselayout import take_cases, take_join
 from pdsim.study.columnroles import (
+    facilities_across,
+    filled_roles,
     one_two_columns,
     part_column,
     repeating_column,
@@ -30,7 +32,7 @@ from pdsim.study.layouts import (
     take_ratios,
     take_wide,
 )
-from pdsim.study.placing import chosen_sheet, located_table, rounds
+from pdsim.study.placing import chosen_sheet, located_table, stacked
 from pdsim.study.problems import listed
 from pdsim.study.read import bytes_of
 from pdsim.study.recognised import Recognised
@@ -77,12 +79,12 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     notes: list[str] = []
     sheets = read_sheets(source.name, lambda _: content, Reading(), notes)
     found.taken += notes
-    stacked = rounds(sheets, source.name)
-    if stacked is not None:
-        found.taken.append("The sheets are rounds: they were put below each other, with a period.")
-        found.converted = stacked[visible(stacked)]
-        found.receipt |= {"rows_read": len(stacked)}
-        _recognise_table(stacked, found, sheets, sheets[0])
+    below = stacked(sheets, source.name)
+    if below is not None:
+        table, role = below
+        what = "round" if role == "period" else role
+        found.taken.append(f"Each sheet is a {what}: they were put below each other.")
+        _recognise_converted(table, found, sheets, sheets[0])
         return found
     sheet = chosen_sheet(sheets, found)
     table, header = located_table(sheet, source.name)
@@ -99,10 +101,13 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     table, fractions = with_fractions_apart(table)
     if fractions:
         found.taken.append(f"Cells such as 12/40 were divided: {listed(fractions)}.")
-        found.converted = table[visible(table)]
+    across = table if fractions else facilities_across(table, found)
+    if across is not None:
         for key in ("sheet", "header"):
             found.keys.pop(key, None)
-    _recognise_table(table, found, sheets, sheet)
+        _recognise_converted(across, found, sheets, sheet)
+    else:
+        _recognise_table(table, found, sheets, sheet)
     return found
 
 
@@ -141,11 +146,20 @@ def _take_export(found: Recognised, export: Export) -> None:
     describe(list(dict.fromkeys(text_column(export.table["indicator"]))), {}, found)
 
 
+def _recognise_converted(
+    table: pd.DataFrame, found: Recognised, sheets: Sequence[Sheet], sheet: Sheet
+) -> None:
+    """Recognise a table that is not the file's own, and is written beside the study."""
+    found.converted = table[visible(table)]
+    found.receipt |= {"rows_read": len(table)}
+    _recognise_table(table, found, sheets, sheet)
+
+
 def _recognise_table(
     table: pd.DataFrame, found: Recognised, sheets: Sequence[Sheet], sheet: Sheet
 ) -> None:
     names = visible(table)
-    roles = roles_of(table)
+    roles = filled_roles(table, roles_of(table), found)
     if "_parent_index" in names:
         take_join(table, found, sheets, sheet, roles)
     if "facility" not in roles:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
@@ -47,7 +47,12 @@ def wide_columns(
     """
     labels = tuple(periods) if periods else PERIODS
     words = _words(columns)
-    return [item for name in names if (item := _split(name, words, labels)) is not None]
+    items = [item for name in names if (item := _split(name, words, labels)) is not None]
+    if len({(item.value, item.period) for item in items}) < len(items):
+        return items
+    # where nothing stands twice there is one indicator, which not every column need name
+    name = max((item.indicator for item in items), key=len, default="")
+    return [replace(item, indicator=name) for item in items]
 
 
 def valued(names: Sequence[str], columns: Columns) -> list[str]:

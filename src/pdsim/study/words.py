@@ -62,13 +62,14 @@ MISSING: Final = _all(
 
 YES: Final = _all(
     "1|1.0|1,0|yes|y|true|t|oui|o|vrai|v|sí|s|verdadero|sim|verdadeiro|ndiyo|ndio|kweli|ja|j|wahr",
-    "checked|ticked|met|done|pass|passed|compliant|conforme|cumple|cumpre|erfüllt",
+    "checked|ticked|met|done|pass|passed|compliant|conforme|cumple|cumpre|erfüllt|✓|✔|✔️|☑|√|✅",
     # Polish, Serbian and Romanian, Russian, Turkish, Indonesian, Vietnamese, Somali, Kinyarwanda,
     # Haitian, Malagasy, Amharic, Arabic, Urdu, Persian, Hindi, Bengali, Chinese, Japanese, Greek
     "tak|da|да|evet|ya|có|haa|yego|wi|eny|አዎ|نعم|ہاں|جی ہاں|بله|हाँ|हां|হ্যাঁ|是|有|はい|ναι",
 )
 NO: Final = _all(
     "0|0.0|0,0|no|n|false|f|non|faux|falso|não|hapana|sivyo|nein|falsch",
+    "✗|✘|✕|✖|☐|❌",
     "unchecked|not ticked|not met|not done|fail|failed|not compliant|non-compliant|non compliant",
     "non conforme|non-conforme|no cumple|não cumpre|nicht erfüllt",
     "nee|nie|ne|nu|нет|hayır|tidak|không|maya|oya|non|tsia|አይ|አይደለም|لا|نہیں|جی نہیں|خیر|नहीं|না",
