@@ -4,13 +4,18 @@
     python experiments/calibration/calibrate.py fixed --sets 100 --engine nuts
     python experiments/calibration/calibrate.py copula --sets 100 --trials 20 --engine nuts
     python experiments/calibration/calibrate.py copula --sets 100 --trials 20 --ignore
-    python experiments/calibration/calibrate.py unequal --engine laplace --spread shared
+    python experiments/calibration/calibrate.py unequal --engine laplace --priors shared
+    python experiments/calibration/calibrate.py mild --engine laplace --trials 10 --priors narrow
 
 ``prior``: parameters from the default priors. ``fixed``: parameters like the founding study (12 %
 to 60 %), where a prior that pins the mean level fails and ``prior`` cannot see it. ``copula``: the
 fixed parameters, cases correlated by a Gaussian copula, the correlation stated or ignored.
 ``unequal``: standard deviations of the indicators' own changes from 0.1 to 2.5 logits and
 correlations from -0.8 to 0.4, in an order that is another in every data set, as in real hospitals.
+``mild``: the fixed parameters, but facilities move as a whole by an SD of 0.3 logits in place of
+0.7, and domains by 0.15; ``domains``: by 0.3 and 0.5. ``--priors``: one spread for all indicators
+(``shared``), or half-Cauchy(.1) on the SDs of change of facilities and domains (``narrow``) or of
+domains alone.
 One line of JSON per data set is appended to the output, so an interrupted run goes on.
 """
 
@@ -27,10 +32,17 @@ from scipy.special import expit, ndtr, ndtri
 from pdsim.arraytypes import Floats
 from pdsim.model.data import ModelData
 from pdsim.model.predictive import Parameters, draw_eta, draw_parameters
-from pdsim.priors import Priors
+from pdsim.priors import Priors, ScalePrior
 
 FACILITIES, INDICATORS, DOMAINS, M = 10, 14, 2, 3
 PROBS = (0.50, 0.80, 0.95)
+NARROW = ScalePrior(family="half_cauchy", scale=0.1)
+PRIORS = {
+    "own": Priors(),
+    "shared": Priors(indicator_spread="shared"),
+    "narrow": Priors(sd_change_facility=NARROW, sd_change_domain=NARROW),
+    "domain": Priors(sd_change_domain=NARROW),
+}
 FIXED = Parameters(
     alpha=np.full(INDICATORS, -2.15),
     beta=np.full(INDICATORS, 2.65),
@@ -38,8 +50,8 @@ FIXED = Parameters(
     sd_change={"facility": 0.7, "domain": 0.3, "indicator": 0.3},
     corr={"facility": 0.0, "domain": 0.0, "indicator": 0.0},
 )
-
-
+MILD = replace(FIXED, sd_change={"facility": 0.3, "domain": 0.15, "indicator": 0.3})
+DOMAINS_MOVE = replace(FIXED, sd_change={"facility": 0.3, "domain": 0.5, "indicator": 0.3})
 UNEQUAL = replace(
     FIXED,
     sd_baseline={"facility": 0.35, "domain": 0.3, "indicator": np.geomspace(0.1, 1.5, INDICATORS)},
@@ -57,7 +69,7 @@ def mixed(truth: Parameters, rng: np.random.Generator) -> Parameters:
     return replace(truth, **parts)
 
 
-def blank(trials: int, correlation: float = 0.0, spread: str = "own") -> ModelData:
+def blank(trials: int, correlation: float = 0.0, priors: Priors = PRIORS["own"]) -> ModelData:
     """Return a study of the founding study's shape, without successes."""
     shape = (FACILITIES, INDICATORS, 2)
     return ModelData(
@@ -70,7 +82,7 @@ def blank(trials: int, correlation: float = 0.0, spread: str = "own") -> ModelDa
         weight=np.full(INDICATORS, 1 / INDICATORS),
         center=np.zeros(INDICATORS),
         scale=np.ones(INDICATORS),
-        priors=Priors(indicator_spread=spread),
+        priors=priors,
     )
 
 
@@ -101,8 +113,10 @@ def correlated_cases(p: Floats, cases: int, r: float, rng: np.random.Generator) 
 
 def make_set(mode: str, blank_study: ModelData, r: float, rng: np.random.Generator) -> dict:
     """Return the truth and the successes of one data set."""
-    parameters = draw_parameters(blank_study, rng) if mode == "prior" else FIXED
-    if mode == "unequal":
+    parameters = {"mild": MILD, "domains": DOMAINS_MOVE}.get(mode, FIXED)
+    if mode == "prior":
+        parameters = draw_parameters(blank_study, rng)
+    elif mode == "unequal":
         parameters = mixed(UNEQUAL, rng)
     eta, expected = draw_eta(parameters, blank_study, rng)
     p = expit(eta)
@@ -208,27 +222,29 @@ ENGINES: dict[str, Callable] = {"nuts": nuts_engine, "laplace": laplace_engine}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=["prior", "fixed", "copula", "unequal"])
+    parser.add_argument("mode", choices=["prior", "fixed", "mild", "domains", "copula", "unequal"])
     parser.add_argument("--sets", type=int, default=100)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--correlation", type=float, default=0.3)
     parser.add_argument("--ignore", action="store_true", help="fit as if cases were independent")
     parser.add_argument("--engine", choices=sorted(ENGINES), default="nuts")
-    parser.add_argument("--spread", choices=["own", "shared"], default="own")
+    parser.add_argument("--priors", choices=list(PRIORS), default="own")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("results/large/calibration"))
     args = parser.parse_args()
     r = args.correlation if args.mode == "copula" else 0.0
-    fitted = blank(args.trials, 0.0 if args.ignore else r, args.spread)
+    fitted = blank(args.trials, 0.0 if args.ignore else r, PRIORS[args.priors])
     ignored = "_ignored" if args.ignore else ""
-    name = f"{args.mode}_n{args.trials}_{args.engine}_{args.spread}{ignored}.jsonl"
+    name = f"{args.mode}_n{args.trials}_{args.engine}_{args.priors}{ignored}.jsonl"
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / name
     done = len(path.read_text().splitlines()) if path.exists() else 0
+    # parameters "prior" are of the spreads that are fitted
+    drawn = blank(args.trials, 0.0, PRIORS[args.priors])
     with path.open("a") as file:
         for j in range(done, args.sets):
             rng = np.random.default_rng([args.seed, args.trials, j])
-            truth = make_set(args.mode, blank(args.trials, 0.0, args.spread), r, rng)
+            truth = make_set(args.mode, drawn, r, rng)
             data = replace(fitted, observed=truth["successes"])
             draws, diagnosis = ENGINES[args.engine](data, j)
             result = judge(draws, truth, rng) | diagnosis

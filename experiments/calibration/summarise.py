@@ -79,16 +79,17 @@ def figures(run: str, sets: list[dict]) -> list[tuple]:
     return rows
 
 
-def paired(run: str, own: list[dict], shared: list[dict]) -> list[tuple]:
+def paired(run: str, first: list[dict], second: list[dict]) -> list[tuple]:
     """Return the differences of two models on the same data sets."""
     parts = {
         "Brier, top 3": lambda s: float(np.mean(np.subtract(s["top"]["in"], s["top"]["p"]) ** 2)),
         "width of 95 % interval, pp": lambda s: s["width"],
         "coverage of 95% interval, change": lambda s: s["covered"]["change"][2],
+        "sum (I - P) P, top 3": lambda s: s["calibration"]["top"],
     }
     rows = []
     for figure, part in parts.items():
-        gaps = [part(one) - part(other) for one, other in zip(own, shared, strict=False)]
+        gaps = [part(one) - part(other) for one, other in zip(first, second, strict=False)]
         value, error = mean_and_error(gaps)
         rows.append((run, len(gaps), figure, value, error, 0.0, value / error))
     return rows
@@ -111,9 +112,10 @@ def main() -> None:
         passed = [one for one in sets if one.get("passed", True)]
         if len(passed) < len(sets):
             rows += figures(f"{run}, gates passed", passed)
-        other = runs.get(run.removesuffix("own") + "shared", [])
-        if run.endswith("_own") and len(other) > 1:
-            rows += paired(f"{run} - shared", sets, other)
+        for first, second in (("own", "shared"), ("narrow", "own"), ("domain", "own")):
+            other = runs.get(run.removesuffix(first) + second, [])
+            if run.endswith(f"_{first}") and len(other) > 1:
+                rows += paired(f"{run} - {second}", sets, other)
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "calibration.csv"
     lines = [[run, n, figure, *(f"{x:.4f}" for x in numbers)] for run, n, figure, *numbers in rows]

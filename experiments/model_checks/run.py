@@ -124,13 +124,13 @@ def right_model(world: str, study: pdsim.Study, seed: int) -> np.ndarray | None:
     return fitted(study, seed, facility_df=DF if world == "heavy" else None)[1]
 
 
-def run(world: str, size: float, sets: int, trials: int, out: Path) -> None:
+def run(world: str, size: float, numbers: range, trials: int, out: Path) -> None:
     """Append what the checks say of every data set that is not there yet."""
     done = {tuple(line["key"]) for line in lines_of(out)}
     study = blank(FACILITIES[world], trials)
     data = model_data(study)
     with out.open("a") as file:
-        for number in range(sets):
+        for number in numbers:
             key = (world, trials, size, number)
             if key in done:
                 continue
@@ -187,9 +187,11 @@ if __name__ == "__main__":
     parser = parser_of(__doc__, "checks.jsonl")
     parser.add_argument("world", nargs="?", choices=list(FACILITIES))
     parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--first", type=int, default=0, help="number of the first data set")
     parser.add_argument("--size", type=float, default=1.0, help="of the fault")
     given = parser.parse_args()
     if given.summarise is None:
-        run(given.world, given.size, given.sets, given.trials, given.out)
+        numbers = range(given.first, given.first + given.sets)
+        run(given.world, given.size, numbers, given.trials, given.out)
     else:
         summarise(given.summarise, given.csv)

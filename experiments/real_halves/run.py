@@ -3,6 +3,8 @@
     python experiments/real_halves/run.py cms_2022_2023 --data ../shared/data --groups 110
     python experiments/real_halves/run.py cms_2021_2023 --data ../shared/data --groups 60
     python experiments/real_halves/run.py cms_2022_2023 --data ../shared/data --groups 50 --tried
+    python experiments/real_halves/run.py cms_2022_2023 --data ../shared/data --tried own \
+        outer_change_cauchy
 
 Hospitals are put into groups of ten at random, every one once a round. The cases of every cell are
 split at random into halves; one is fitted, and the composite changes of the other are predicted,
@@ -43,6 +45,7 @@ TRIED = {
     "own": pdsim.Priors(),
     "outer_cauchy": pdsim.Priors(**CHANGE, **BASELINE),
     "outer_change_cauchy": pdsim.Priors(**CHANGE),
+    "domain_change_cauchy": pdsim.Priors(sd_change_domain=NARROW),
     "domain_cauchy": pdsim.Priors(sd_change_domain=NARROW, sd_baseline_domain=NARROW),
     "median.15": pooled(median=0.15),
     "spread1": pooled(spread=1.0),
@@ -170,7 +173,9 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=110)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tried", action="store_true", help="other priors in place of shared")
+    parser.add_argument(
+        "--tried", nargs="*", choices=list(TRIED), help="priors; all if none is named"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/large/real_halves"))
     args = parser.parse_args()
     table = pd.read_csv(args.data / f"{args.table}.csv.gz", dtype={"facility": str, "period": str})
@@ -179,14 +184,14 @@ def main() -> None:
     indicators = indicators[indicators["indicator"].isin(table["indicator"].unique())]
     names = sorted(table["facility"].unique())
     args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / f"{args.table}{'_tried' if args.tried else ''}.jsonl"
+    path = args.out / f"{args.table}{'' if args.tried is None else '_tried'}.jsonl"
     done = len(path.read_text().splitlines()) if path.exists() else 0
+    models = MODELS if args.tried is None else {name: TRIED[name] for name in args.tried or TRIED}
     chosen = groups(names, args.groups, np.random.default_rng(args.seed))
     for n, members in enumerate(chosen):
         if n < done:
             continue
         rows = table[table["facility"].isin(members)]
-        models = TRIED if args.tried else MODELS
         row = one_group(rows, indicators, args.seed * 100_000 + n, args.draws, models)
         with path.open("a") as file:
             file.write(json.dumps({"group": n} | row) + "\n")

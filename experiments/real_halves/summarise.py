@@ -16,6 +16,8 @@ import numpy as np
 
 BINS = (0.0, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 WAYS = ("own", "shared", "flat", "naive")
+CHOSE = {"cms_2022_2023": 50}
+"""Groups that told which of the priors tried is worth another look; the others judge it."""
 
 
 def slope(p: np.ndarray, top: np.ndarray) -> float:
@@ -83,25 +85,32 @@ def reliability(rows: list[dict], estimand: str) -> list[tuple]:
     return found
 
 
-def tried(rows: list[dict]) -> list[tuple]:
-    """Return (prior, figure, value, standard error) of the change, paired with the default."""
-    top = np.array([row["top"]["change"] for row in rows])
-    own = np.array([row["own"]["change"]["p"] for row in rows])
-    found = []
-    for way in rows[0]:
+def tried(every: list[dict]) -> list[tuple]:
+    """Return (groups, prior, figure, value, standard error), paired with the default."""
+    found: list[tuple] = []
+    for way in every[0]:
         if way in ("group", "seed", "top", "flat", "naive"):
             continue
-        p = np.array([row[way]["change"]["p"] for row in rows])
-        covered = np.array([np.mean(row[way]["change"]["covered"]) for row in rows])
-        gain = with_error(lambda a, b, t: slope(a, t) - slope(b, t), p, own, top)
-        found += [(way, "slope", *with_error(slope, p, top)), (way, "slope - own", *gain)]
-        for name, value in (
-            ("sum (I - P) P", ((top - p) * p).sum(axis=1)),
-            ("Brier - own", ((top - p) ** 2 - (top - own) ** 2).mean(axis=1)),
-            ("cover of 95 % intervals", covered),
-        ):
-            error = value.std(ddof=1) / np.sqrt(value.size)
-            found.append((way, name, float(value.mean()), float(error)))
+        rows = [row for row in every if way in row]
+        for estimand in ("change", "endline"):
+            top = np.array([row["top"][estimand] for row in rows])
+            p, own = (np.array([row[x][estimand]["p"] for row in rows]) for x in (way, "own"))
+            gain = with_error(lambda a, b, t: slope(a, t) - slope(b, t), p, own, top)
+            figures = [("slope", *with_error(slope, p, top)), ("slope - own", *gain)]
+            covered, usual = (
+                np.array([np.mean(row[x][estimand]["covered"]) for row in rows])
+                for x in (way, "own")
+            )
+            for name, value in (
+                ("sum (I - P) P", ((top - p) * p).sum(axis=1)),
+                ("sum (I - P) P - own", ((top - p) * p - (top - own) * own).sum(axis=1)),
+                ("Brier - own", ((top - p) ** 2 - (top - own) ** 2).mean(axis=1)),
+                ("cover of 95 % intervals", covered),
+                ("cover - own", covered - usual),
+            ):
+                error = value.std(ddof=1) / np.sqrt(value.size)
+                figures.append((name, float(value.mean()), float(error)))
+            found += [(len(rows), way, estimand, *figure) for figure in figures]
     return found
 
 
@@ -115,13 +124,15 @@ def main() -> None:
             ("data", "groups", "unreliable", "estimand", "way", "figure", "value", "standard_error")
         ],
         "reliability": [("data", "estimand", "way", "p", "facilities", "mean_p", "in_top_3")],
-        "tried": [("data", "groups", "prior", "figure", "value", "standard_error")],
+        "tried": [("data", "groups", "prior", "estimand", "figure", "value", "standard_error")],
     }
     for path in sorted(args.runs.glob("*.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         if path.stem.endswith("_tried"):
-            head = (path.stem.removesuffix("_tried"), len(rows))
-            tables["tried"] += [(*head, *row) for row in tried(rows)]
+            name = path.stem.removesuffix("_tried")
+            tables["tried"] += [(name, *row) for row in tried(rows)]
+            if len(rest := rows[CHOSE.get(name, len(rows)) :]) > 1:
+                tables["tried"] += [(f"{name}, other groups", *row) for row in tried(rest)]
             continue
         bad = sum(not row["own"]["reliable"] for row in rows)
         for estimand in ("change", "endline"):
