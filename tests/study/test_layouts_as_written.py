@@ -249,3 +249,115 @@ def test_quarterly_reports_of_fhir(tmp_path: Path) -> None:
     }
     last = {(unit, "m1", "last"): cells[unit, "m1", starts[2]] for unit in UNITS}
     check(study, first | last)
+
+
+def rows_by_period(cells: Cells, write: Callable[[str, float, float], dict[str, object]]):
+    """Return a row for each facility and period."""
+    rows = []
+    for unit in UNITS:
+        for year in YEARS:
+            row: dict[str, object] = {"Health facility": unit, "Survey year": year}
+            for item in ITEMS:
+                row |= write(item, *cells[unit, item, year])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("above", "below"), [("num", "den"), ("n", "N"), ("met", "total")])
+def test_indicators_side_by_side_in_a_row_for_each_period(
+    tmp_path: Path, above: str, below: str
+) -> None:
+    cells = drawn()
+    table = rows_by_period(cells, lambda i, x, n: {f"{i} {above}": x, f"{i} {below}": n})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+def test_percentages_side_by_side_of_one_number_of_cases(tmp_path: Path) -> None:
+    cells = {key: (met, 40) for key, (met, _) in drawn().items()}
+    table = rows_by_period(cells, lambda i, x, n: {f"{i} (%)": 100 * x / n, "N": n})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+def long(cells: Cells, names: tuple[str, str]) -> pd.DataFrame:
+    rows = [(*key, *pair) for key, pair in cells.items()]
+    return pd.DataFrame(rows, columns=["Facility", "Indicator", "Year", *names])
+
+
+def test_facilities_in_districts(tmp_path: Path) -> None:
+    cells = drawn()
+    table = long(cells, ("Numerator", "Denominator"))
+    table.insert(0, "District", np.where(table["Facility"] < "C", "North", "South"))
+    for name in ("Health Facility Name", "Post"):
+        table.rename(columns={"Facility": name}).to_csv(tmp_path / "t.csv", index=False)
+        start = start_study(tmp_path / "t.csv", out=tmp_path / name)
+        if name == "Post":
+            # districts are not added up from what may be the facilities
+            assert "the cell is given twice" in start.problems[0]
+        else:
+            assert start.problems == ()
+            check(read_study(tmp_path / name), cells)
+
+
+def test_percentages_beside_their_counts_are_left_out(tmp_path: Path) -> None:
+    cells = drawn()
+    table = long(cells, ("Numerator", "Denominator"))
+    table["Percent"] = (100 * table["Numerator"] / table["Denominator"]).round(1)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+def test_means_with_limits(tmp_path: Path) -> None:
+    cells = drawn()
+    table = long(cells, ("Mean", "of"))
+    table["Lower 95% CI"] = table["Mean"] - 1.959964 * 2
+    table["Upper 95% CI"] = table["Mean"] + 1.959964 * 2
+    table.drop(columns="of").to_csv(tmp_path / "t.csv", index=False)
+    study, unsure = begun(tmp_path / "t.csv", tmp_path)
+    check(study, {key: (mean, 2.0) for key, (mean, _) in cells.items()}, ("mean", "se"))
+    assert "are taken as limits of 95 %" in unsure[0]
+
+
+@pytest.mark.parametrize("name", ["Score", "Number"])
+def test_a_score_beside_a_sample(tmp_path: Path, name: str) -> None:
+    cells = drawn()
+    table = long(cells, (name, "Sample"))
+    if name == "Score":
+        table[name] = (100 * table[name] / table["Sample"]).round(1)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    study, unsure = begun(tmp_path / "t.csv", tmp_path)
+    check(study, cells)
+    what = "percentages" if name == "Score" else "counts"
+    assert f"{name!r} is taken as {what} of the cases in 'Sample'" in unsure
+
+
+def test_counts_of_yes_and_of_no(tmp_path: Path) -> None:
+    cells = drawn()
+    table = long(cells, ("Yes", "No"))
+    table["No"] -= table["Yes"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+@pytest.mark.parametrize("case", ["Case ID", None])
+def test_a_row_for_every_answer(tmp_path: Path, case: str | None) -> None:
+    wide, cells = cases("Yes", "No")
+    wide = wide.drop(columns="Time").rename_axis("Case ID").reset_index()
+    table = wide.melt(["Case ID", "Hospital", "Phase"], var_name="Question", value_name="Answer")
+    table.drop(columns=[] if case else "Case ID").to_csv(tmp_path / "t.csv", index=False)
+    study, _ = begun(tmp_path / "t.csv", tmp_path)
+    check(study, cells)
+    # only cases say how the answers of one go together
+    assert (study.case_correlation_source == "estimated") == (case is not None)
+
+
+def test_the_one_column_of_days_is_the_period_unless_it_is_a_birth(tmp_path: Path) -> None:
+    table, cells = cases("1", "0")
+    day = table["Phase"].map({"pre": "2022-03-04 09:30", "post": "2023-03-01 10:00"})
+    table = table.assign(**{"Observed at": day, "Date of birth": "1990-01-01"})
+    table.loc[0, "Date of birth"] = "1980-01-01"
+    table.drop(columns=["Phase", "Time"]).to_csv(tmp_path / "t.csv", index=False)
+    table = table.drop(columns=["Phase", "Time"])
+    study, _ = begun(tmp_path / "t.csv", tmp_path)
+    check(study, cells)

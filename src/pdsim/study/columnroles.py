@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from pdsim.study.columnwords import column_for, tokens
-from pdsim.study.frames import HIDDEN, text_column, visible
+from pdsim.study.frames import text_column, visible
 from pdsim.study.problems import listed
 from pdsim.study.recognised import Recognised
 from pdsim.study.statfiles import LABELS
@@ -24,15 +24,11 @@ _SHARE: Final = (
     r"|cobertura|couverture"
 )
 _NUMERIC: Final = r"(?:<=?|>|≤|&lt;=?|[+-])?\s*[\d.,' \u00a0\u202f]+(?:[eE][+-]?\d+)?\s*%?\*?"
-_PAIRS: Final = (
-    (("successes", "trials"), r"^([0-9]+)\s*/\s*([0-9]+)\s*(?:\(.*\)|=.*|[0-9.,]+\s*%)?$"),
-    (("percent", "trials"), r"^([0-9.,]+)\s*%?\s*[(\[]\s*n\s*=\s*([0-9]+)\s*[)\]]$"),
-    (("mean", "sd"), r"^(-?[0-9.,]+)\s*(?:±|\+/-|\+-)\s*([0-9.,]+)$"),
-)
-"""Two numbers in one cell, and what they are."""
+_DAY: Final = r"((19|20)\d\d-\d\d-\d\d|\d{1,2}[/.-]\d{1,2}[/.-](19|20)\d\d)([T ].*)?"
+_BORN: Final = re.compile(r"birth|born|\bdob\b|naissance|nacimiento|nascimento|geburt|kuzaliwa")
 _PERSON: Final = re.compile(r"\b(sex|sexo|sexe|gender|geschlecht|jinsia|age|edad)\b", re.IGNORECASE)
 _NAMES: Final = ("facility", "indicator", "period")
-_NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
+NUMBERS: Final = ("successes", "trials", "percent", "mean", "sd", "se", "value")
 
 
 def roles_of(table: pd.DataFrame) -> dict[str, str]:
@@ -45,9 +41,11 @@ def roles_of(table: pd.DataFrame) -> dict[str, str]:
     names = visible(table)
     numeric = {name for name in names if _is_numeric(text_column(table[name]))}
     roles: dict[str, str] = {}
-    for role in (*_NAMES, *_NUMBERS):
+    for role in (*_NAMES, *NUMBERS):
         free = [name for name in names if name not in roles.values()]
-        if role in _NUMBERS:
+        if role == "period":
+            free = [name for name in free if not _BORN.search(folded(name))]
+        if role in NUMBERS:
             free = [name for name in free if name in numeric]
         spoken = {meant.get(name, name): name for name in reversed(free)}
         name = column_for(role, free) or spoken.get(column_for(role, list(spoken)) or "")
@@ -55,7 +53,9 @@ def roles_of(table: pd.DataFrame) -> dict[str, str]:
             roles[role] = name
     if "period" not in roles:
         years = [name for name in names if name not in roles.values() and _years(table[name])]
-        roles |= {"period": years[0]} if len(years) == 1 else {}
+        days = [name for name in names if name not in roles.values() and _days(name, table[name])]
+        found = years if len(years) == 1 else days
+        roles |= {"period": found[0]} if len(found) == 1 else {}
     if "percent" in roles and "trials" not in roles:
         free = [name for name in names if name in numeric and name not in roles.values()]
         counted = [name for name in free if {"n", "number", "no"} & set(tokens(name))]
@@ -78,6 +78,15 @@ def _years(column: "pd.Series[Any]") -> bool:
     )
 
 
+def _days(name: str, column: "pd.Series[Any]") -> bool:
+    """Tell whether a column holds days that are no births and no stamps of a device."""
+    if BOOKKEEPING.fullmatch(name) or _BORN.search(folded(name)):
+        return False
+    text = text_column(column)
+    given = text[~text.map(folded).isin(MISSING)]
+    return given.nunique() > 1 and bool(given.str.fullmatch(_DAY).all())
+
+
 def _is_numeric(text: "pd.Series[str]") -> bool:
     given = text[~text.map(folded).isin(MISSING)]
     return bool(len(given)) and bool(given.str.fullmatch(_NUMERIC).mean() > 0.5)
@@ -93,59 +102,6 @@ def one_two_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
         if known == {"1", "2"} and not own:
             found.append(name)
     return found
-
-
-def with_fractions_apart(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table with cells such as ``12/40 (30 %)`` as two columns, and their names.
-
-    Where a column names the period, those of several indicators stand below each other.
-    """
-    apart = {name: pair for name in visible(table) if (pair := _pair_of(name, table)) is not None}
-    period = column_for("period", visible(table))
-    rest = table.drop(columns=list(apart))
-    if len(apart) == 1 or (apart and period is not None):
-        parts = [
-            rest.assign(**({"indicator": name} if len(apart) > 1 else {}), **pair)
-            for name, pair in apart.items()
-        ]
-        return pd.concat(parts, ignore_index=True), list(apart)
-    columns = {f"{n} {value}": c for n, pair in apart.items() for value, c in pair.items()}
-    return rest.assign(**columns), list(apart)
-
-
-def _pair_of(name: str, table: pd.DataFrame) -> "dict[str, pd.Series[Any]] | None":
-    """Return the two numbers that each cell of a column holds; None where it does not."""
-    text = text_column(table[name])
-    for values, pattern in _PAIRS:
-        parts = text.str.extract(pattern)
-        whole = parts[0].notna()
-        if not whole.any() or (~whole & ~text.map(folded).isin(MISSING)).any():
-            continue
-        if values[0] == "successes":
-            above, below = (parts[k].dropna().astype(float) for k in (0, 1))
-            # 3/2021 is a month, and so is 12/3
-            dated = name == column_for("period", visible(table)) or below.between(1900, 2100).all()
-            if dated or (above > below).any():
-                return None
-        if values[1] == "sd" and {"se", "sem"} & set(tokens(name)):
-            values = ("mean", "se")
-        # a word for a missing cell stands for both
-        return {value: parts[part].where(whole, text) for part, value in enumerate(values)}
-    return None
-
-
-def facilities_across(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None:
-    """Return a long table of one with a column for every facility; None of any other."""
-    roles = roles_of(table)
-    if "indicator" not in roles or {"facility", *_NUMBERS} & set(roles):
-        return None
-    columns = free_numbers(table, roles)
-    keys = [name for name in visible(table) if name not in columns]
-    words = sum(part_of(name) is not None for name in columns)
-    if len(columns) < 2 or words or any(re.search(r"\d{4}", name) for name in columns):
-        return None
-    found.unsure.append(f"Each of the columns {listed(columns)} is taken as a facility")
-    return table.melt([*keys, *HIDDEN], columns, var_name="facility", value_name="value")
 
 
 def free_numbers(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:
@@ -225,6 +181,9 @@ def take_shares(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
         del roles["period"]
     if "value" not in roles or "percent" in roles or "successes" in roles:
         return
+    if "trials" in roles:
+        _take_value(table, roles, found)
+        return
     labels = [name for name in visible(table) if {"name", "label"} & set(tokens(name))]
     label = next((name for name in labels if name not in roles.values()), roles["indicator"])
     text = text_column(table[label]).map(folded)
@@ -239,6 +198,17 @@ def take_shares(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -
     if no_share:
         found.keys.setdefault("exclude", {})[roles["indicator"]] = sorted(no_share)
         found.unsure.append(f"Left out, since no percentages: {listed(sorted(no_share))}")
+
+
+def _take_value(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> None:
+    """Take values beside numbers of cases for counts or for percentages, as they can be."""
+    name, below = roles.pop("value"), to_numbers(table[roles["trials"]])
+    values = to_numbers(table[name])
+    counts = bool((values.dropna() % 1 == 0).all()) and not (values > below).any()
+    percent = not counts or bool({"score", "rate"} & set(tokens(name)))
+    roles["percent" if percent else "successes"] = name
+    what = "percentages" if percent else "counts"
+    found.unsure.append(f"{name!r} is taken as {what} of the cases in {roles['trials']!r}")
 
 
 def repeating_column(table: pd.DataFrame, roles: dict[str, str]) -> str | None:

@@ -12,8 +12,8 @@ ROLES: Final = {
     "|organisationunitname|ou|provider|provider name|redcap_data_access_group|data access group"
     "|structure|formation sanitaire|etablissement|hopital|centre de sante|centro|unidad"
     "|establecimiento|estabelecimento|unidade|unidade de saude|kituo|hospitali|klinik"
-    "|einrichtung|state|district|ward|school|practice|trust|institution|unit|unite|health unit"
-    "|hospitais|service|department|krankenhaus|centro de salud|struttura|ospedale|ziekenhuis"
+    "|einrichtung|school|practice|trust|health unit|hospitais|krankenhaus"
+    "|centro de salud|struttura|ospedale|ziekenhuis"
     "|zorginstelling|instelling|kliniek|presidio|szpital|hastane",
     "indicator": "indicator|indicator name|measure|measure_id|measure id|measure name|data element"
     "|dataelement|data|dx|item|metric|element|variable|indicateur|indicador|kiashiria|indikator"
@@ -81,6 +81,9 @@ WITHIN: Final = {
 }
 """Words that say the role of a column wherever they stand in its name."""
 
+LAST: Final = {"facility": "institution|unit|unite|service|department|ward|district|state|region"}
+"""Words that say it where no other column does: places that facilities lie in, or parts of one."""
+
 _PART: Final = (
     r"(?:[TQS][1-4]|jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
     r"|d[eé][cz])"
@@ -134,7 +137,7 @@ def column_for(role: str, names: Sequence[str]) -> str | None:
         holders = [name for name in names if wanted and _holds(tokens(name), wanted)]
         if word and len(holders) == 1:
             return holders[0]
-    return None
+    return next((spaced[word] for word in LAST.get(role, "").split("|") if word in spaced), None)
 
 
 def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:

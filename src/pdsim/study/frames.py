@@ -4,6 +4,7 @@ A raw table is a DataFrame with the hidden columns ``file`` and ``row``, which s
 comes from. Its cells are text, or typed when the source was typed (Parquet, DataFrames).
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -218,8 +219,9 @@ def numbered(
     names = [str(name).strip() for name in frame.columns]
     seen: dict[str, str] = {}
     for name in names:
-        # successes and trials are often called so
-        key = name if exact or name in ("n", "N") else name.casefold()
+        # successes and trials are often called n and N, alone or behind an indicator
+        last = re.search(r"(?<![^\W_])[nN](?=\)?$)", name)
+        key = name if exact else name.casefold() + (last[0] if last else "")
         if key in seen:
             found.add(
                 f"two columns are called {quote(seen[key])} and {quote(name)}",

@@ -17,7 +17,7 @@ from pdsim.study.recognised import Recognised
 from pdsim.study.widetable import wide_columns
 from pdsim.study.words import folded, is_total
 
-_WHOLE: Final = (
+WHOLE: Final = (
     {"successes", "trials"}, {"percent", "trials"}, {"mean", "se"}, {"mean", "sd", "n"}
 )  # fmt: skip
 _ABOVE: Final = (
@@ -88,6 +88,9 @@ def take_long(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
             f"state [ratios], such as x = [{quote(counted[-1])}, {quote(counted[0])}]"
         )
     take_columns(roles, ("facility", "indicator", "period", *values), found)
+    if values[0] == "successes" and "percent" in roles:
+        found.keys["ignore"] = [roles["percent"]]
+        found.taken.append(f"{roles['percent']!r} is left out beside the counts.")
     if "indicator" not in roles and values[0] != "percent":
         found.unsure.append(
             "No column names the indicator: the table is taken as one, unless you map a column in "
@@ -120,7 +123,9 @@ def take_repeated(table: pd.DataFrame, roles: dict[str, str], found: Recognised)
     found.keys["repeated"] = None
     for name in visible(table):
         words = texts[name].unique().tolist()
-        apart = not texts.duplicated([*keys, name]).any() and 2 * len(words) <= len(texts)
+        # a column of finer places tells facilities apart, not parts of a cell
+        own = texts.groupby(name)[roles["facility"]].nunique()
+        apart = not texts.duplicated([*keys, name]).any() and own.max() > 1
         if (
             named <= set(roles)
             and name not in roles.values()
@@ -260,7 +265,7 @@ def take_wide(table: pd.DataFrame, roles: dict[str, str], found: Recognised) -> 
     left = [name for name in names if any(is_in(label, name) for label in labels[1:-1])]
     kept = [name for name in names if name not in left]
     (count, whole), words = max(
-        ((_values_in(kept, words, shown), words) for words in _value_words(kept)),
+        ((_values_in(kept, words, shown), words) for words in value_words(kept)),
         key=lambda item: item[0],
     )
     if count < 2 or not whole:
@@ -289,7 +294,7 @@ def _values_in(
     parsed = wide_columns(names, Columns(**words), periods)
     values = {item.value for item in parsed}
     # percentages alone are those of a number of cases that is assumed
-    whole = values == {"percent"} or any(kind <= values for kind in _WHOLE)
+    whole = values == {"percent"} or any(kind <= values for kind in WHOLE)
     return len({(item.indicator, item.period, item.value) for item in parsed}), whole
 
 
@@ -327,7 +332,7 @@ def _elements(
     return True
 
 
-def _value_words(names: Sequence[str]) -> list[dict[str, str]]:
+def value_words(names: Sequence[str]) -> list[dict[str, str]]:
     """Return ways to read the last or first words of columns as values."""
     raw = [word for name in names for word in re.split(r"[\s_.\-:/|()]+", name) if word]
     # a unit behind the name stands in parentheses: Hands 2021 (%)

@@ -273,7 +273,7 @@ def _repeated(
         return
     first = pd.Series(np.arange(len(table))).groupby(cell, sort=False).transform("first").to_numpy()
     many = again.size > _FEW_AGAIN
-    same = all(
+    same = bool(values) and all(
         np.array_equal(column[again], column[first[again]], equal_nan=True)
         for column in values.values()
     )

@@ -8,14 +8,12 @@ import pandas as pd
 
 from pdsim.study.caselayout import take_cases, take_join
 from pdsim.study.columnroles import (
-    facilities_across,
     filled_roles,
     one_two_columns,
     part_column,
     repeating_column,
     roles_of,
     take_shares,
-    with_fractions_apart,
     word_columns,
     yes_no_columns,
 )
@@ -36,6 +34,7 @@ from pdsim.study.placing import chosen_sheet, located_table, stacked
 from pdsim.study.problems import listed
 from pdsim.study.read import bytes_of
 from pdsim.study.recognised import Recognised
+from pdsim.study.reshaping import reshaped
 from pdsim.study.sources import Reading, Sheet, read_sheets
 from pdsim.study.words import folded
 
@@ -84,6 +83,7 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
         table, role = below
         what = "round" if role == "period" else role
         found.taken.append(f"Each sheet is a {what}: they were put below each other.")
+        found.receipt |= {"rows_read": len(table)}
         _recognise_converted(table, found, sheets, sheets[0])
         return found
     sheet = chosen_sheet(sheets, found)
@@ -98,14 +98,11 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     if export is not None:
         _take_export(found, export)
         return found
-    table, fractions = with_fractions_apart(table)
-    if fractions:
-        found.taken.append(f"Cells such as 12/40 were divided: {listed(fractions)}.")
-    across = table if fractions else facilities_across(table, found)
-    if across is not None:
+    other = reshaped(table, found)
+    if other is not None:
         for key in ("sheet", "header"):
             found.keys.pop(key, None)
-        _recognise_converted(across, found, sheets, sheet)
+        _recognise_converted(other, found, sheets, sheet)
     else:
         _recognise_table(table, found, sheets, sheet)
     return found
@@ -151,7 +148,6 @@ def _recognise_converted(
 ) -> None:
     """Recognise a table that is not the file's own, and is written beside the study."""
     found.converted = table[visible(table)]
-    found.receipt |= {"rows_read": len(table)}
     _recognise_table(table, found, sheets, sheet)
 
 
