@@ -225,3 +225,47 @@ def test_ties_of_estimates() -> None:
     np.testing.assert_allclose(rank[4:], 4.5410, atol=5e-5)
     equal = rank_results(read_scores(CASES / "exact_ties" / "all_equal.csv"), m=2)["ranking"]
     np.testing.assert_allclose(equal["p_top"], 0.5, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"grpvar": "hospital", "grp": "NAMES", "condval": "MEANS", "condsd": 0.5},
+        {"group": "hospital", "level": "NAMES", "estimate": "MEANS", "std.error": 0.5},
+        {"Hôpital": "NAMES", "Estimation": "MEANS", "Erreur type": 0.5},
+    ],
+)
+def test_headers_of_lme4_broom_and_in_french(tmp_path, columns) -> None:
+    known = {"NAMES": list("ABC"), "MEANS": [1.0, 3.0, 2.0]}
+    table = pd.DataFrame({name: known.get(what, what) for name, what in columns.items()})
+    table.to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
+    assert first_to_last(read_scores(tmp_path / "t.csv")) == ["B", "C", "A"]
+
+
+@pytest.mark.parametrize("write", ["{} ({} to {})", "{} [{}, {}]", "{}% ({}–{})"])
+def test_an_estimate_and_its_limits_in_one_cell(tmp_path, write) -> None:
+    cells = [write.format(x, round(x - 0.5, 1), round(x + 0.5, 1)) for x in (4.2, 8.1, 6.3)]
+    table = pd.DataFrame({"Hospital": list("ABC"), "Rate (95% CI)": cells})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    score = read_scores(tmp_path / "t.csv")
+    assert isinstance(score, Marginals)
+    assert first_to_last(score) == ["B", "C", "A"]
+    assert score.second.values.ravel()[0] == pytest.approx(0.5 / 1.959964, rel=1e-6)
+
+
+def test_totals_weights_and_seeds_are_no_facilities(tmp_path) -> None:
+    notes: list[str] = []
+    table = pd.DataFrame({"Hospital": ["A", "B", "All hospitals"], "Estimate": [1, 2, 9], "SE": 1})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert first_to_last(read_scores(tmp_path / "t.csv", notes=notes)) == ["B", "A"]
+    assert notes == ["Left out as totals or averages, not facilities: 'All hospitals'."]
+    table = pd.DataFrame(draws(), columns=list("ABCD")).assign(weight=9.0, seed=9.0, Total=9.0)
+    table.to_csv(tmp_path / "d.csv", index=False)
+    assert first_to_last(read_scores(tmp_path / "d.csv")) == list("DCBA")
+
+
+def test_draws_of_rstanarm(tmp_path) -> None:
+    table = pd.DataFrame(draws(), columns=[f"b[(Intercept) hospital:{name}]" for name in "ABCD"])
+    table["(Intercept)"] = table["Sigma[hospital:(Intercept),(Intercept)]"] = 9.0
+    table.to_csv(tmp_path / "d.csv", index=False)
+    assert first_to_last(read_scores(tmp_path / "d.csv")) == list("DCBA")

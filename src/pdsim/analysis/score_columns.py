@@ -8,34 +8,43 @@ from typing import Final
 import pandas as pd
 
 from pdsim.errors import InputError, Problem, suggestion
+from pdsim.study.columnwords import column_for
 from pdsim.study.frames import UNNAMED, text_column, visible
 from pdsim.study.options import Decimal
 from pdsim.study.problems import listed, quote
+from pdsim.study.words import folded as folded_word
+from pdsim.study.words import is_total
 
 FEW_DRAWS: Final = 100
 """Fewer say too little of who is where."""
 
 BOOKKEEPING: Final = re.compile(
     r"\.?(chain|iteration|iter|draw|sample|index|warmup|row|rownames)(__)?|lp__|lprior|log_?lik.*|log_?post.*|deviance"
-    r"|.*__|x|unnamed: \d+|\.\.\.\d+",
+    r"|.*__|x|unnamed: \d+|\.\.\.\d+|(log_)?weights?|seed|replicate|rep|simulation|sim",
     re.IGNORECASE,
 )
 PARAMETER: Final = re.compile(
     r"(mu|sigma|tau|sd|rho|nu|phi|kappa|omega)([_.]\w+|\d+)?|(b|cor)_.*|lp|\(?Intercept\)?"
+    r"|Sigma\[.*\]"
 )
 """What models call what they have once, in small letters as programs write it."""
 _INDEXED: Final = re.compile(r"(.+?)(?:\[(.+)\]|\.(\d+))")
+_LIMITS: Final = (
+    r"^(-?[\d.,]+)\s*%?\s*[(\[]\s*(-?[\d.,]*\d)\s*%?\s*(?:to|-|–|,|;|bis|à|a)"
+    r"\s*(-?[\d.,]*\d)\s*%?\s*[)\]]$"
+)
 _SAMPLED: Final = {"r_hat", "rhat", "ess_bulk", "mcse_mean", "n_eff", "ess"}
 CHAINS: Final = (".chain", "chain", "chain__")
 _DRAWS: Final = (".draw", "draw", ".iteration", "iteration", "sample", "iter")
 _HEADERS: Final = {
     "facility": "facility|hospital|provider|unit|site|centre|center|clinic|treatment|treat|trt|name"
-    "|id|institution|jurisdiction|country|school|label|hospital name|state|group|level|term"
+    "|id|institution|jurisdiction|country|school|label|hospital name|state|grp|level|group|term"
     "|variable|parameter|param",
     "estimate": "estimate|est|te|mean|effect|coef|coefficient|theta|rate|value|score|point"
-    "|point.estimate|b|beta|x|yi|median",
+    "|point.estimate|b|beta|x|yi|median|condval|estimation|estimacion|schatzung",
     "se": "se|sete|std.error|std_error|std error|std. err.|stderr|standard error|standard_error"
-    "|se.estimate|sd.estimate|est.error|std.err|sei",
+    "|se.estimate|sd.estimate|est.error|std.err|sei|condsd"
+    "|erreur type|erreur-type|error estandar|standardfehler|erro padrao",
     "lower": "lower|lcl|low|ci_lower|lower_ci|ci.lb|ci_low|conf.low|lower_95|l95|lb|ll|q2.5|2.5%"
     "|l-95% ci|lower estimate|lower limit|ci lower|lower ci|lower 95",
     "upper": "upper|ucl|high|ci_upper|upper_ci|ci.ub|ci_high|conf.high|upper_95|u95|ub|ul|q97.5"
@@ -76,13 +85,13 @@ class ScoreOptions:
 def named_columns(table: pd.DataFrame, options: ScoreOptions, file: str) -> dict[str, str]:
     """Return the columns that are stated, or that are called as usual."""
     names = visible(table)
-    folded = {name.strip().casefold(): name for name in names}
+    folded = {folded_word(name): name for name in names}
     found: dict[str, str] = {}
     for role, stated in options.columns.items():
         if role not in (*_HEADERS, "draw", "chain", "value"):
             cure = "use facility, estimate, se, lower, upper, draw, chain or value"
             raise InputError(Problem(rule=f"there is no role {role!r} for a column", cure=cure))
-        column = folded.get(stated.strip().casefold())
+        column = stated if stated in names else folded.get(folded_word(stated))
         if column is None:
             rule = f"there is no column {quote(stated)}; the file has {listed(names)}"
             cure = f"correct --columns {role}={stated}" + suggestion(stated, names)
@@ -93,6 +102,9 @@ def named_columns(table: pd.DataFrame, options: ScoreOptions, file: str) -> dict
         if role in found:
             continue
         hits = [folded[w] for w in words.split("|") if w in folded and folded[w] not in taken]
+        if role == "facility":
+            # what is the same in every row names nothing
+            hits = [name for name in hits if table[name].nunique() > 1] or hits
         if hits:
             found[role] = hits[0]
             taken.add(hits[0])
@@ -101,8 +113,13 @@ def named_columns(table: pd.DataFrame, options: ScoreOptions, file: str) -> dict
     # summaries of a sampler give the standard deviation of the posterior
     if "se" not in found and "sd" in folded and _SAMPLED & set(folded):
         found["se"] = folded["sd"]
-    if "facility" not in found and UNNAMED in folded and "estimate" in found:
-        found["facility"] = folded[UNNAMED]
+    for role in ("lower", "upper"):
+        ends = [name for name in names if name.startswith(f"{role} ") and name not in taken]
+        if role not in found and len(ends) == 1:
+            found[role] = ends[0]
+    if "facility" not in found and "estimate" in found:
+        name = folded.get(UNNAMED) or column_for("facility", names)
+        found |= {} if name is None else {"facility": name}
     for role, usual in (("chain", CHAINS), ("draw", _DRAWS)):
         hits = [folded[word] for word in usual if word in folded]
         if hits:
@@ -121,6 +138,16 @@ def _stacked(table: pd.DataFrame, found: dict[str, str]) -> dict[str, str]:
     if len(rest) != 2 or table.duplicated([*keys, rest[0]]).any():
         return {}
     return {"facility": rest[0], "value": rest[1]}
+
+
+def limits_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with one column of cells such as ``4.2 (3.1 to 5.3)`` as three."""
+    for name in visible(table):
+        parts = text_column(table[name]).str.extract(_LIMITS)
+        if parts[0].notna().all():
+            ends = {"estimate": parts[0], f"lower {name}": parts[1], f"upper {name}": parts[2]}
+            return table.drop(columns=name).assign(**ends)
+    return table
 
 
 def _paired(names: Sequence[str]) -> dict[str, str]:
@@ -158,7 +185,11 @@ def refuse_texts(table: pd.DataFrame, names: Sequence[str], file: str) -> None:
 
 
 def without_parameters(names: Sequence[str], notes: list[str]) -> list[str]:
-    """Return the names that are not called like parameters of a model, and say which are."""
+    """Return the names that are not called like parameters of a model or totals; say which are."""
+    totals = [name for name in names if is_total(name)]
+    if totals:
+        notes.append(f"Left out as totals or averages, not facilities: {listed(totals)}.")
+    names = [name for name in names if name not in totals]
     out = [name for name in names if PARAMETER.fullmatch(name) or name.endswith("__")]
     if out:
         notes.append(
@@ -188,6 +219,7 @@ def family_of(names: Sequence[str], options: ScoreOptions, file: str) -> dict[st
         match = _INDEXED.fullmatch(name.strip())
         if match:
             label = (match[2] or match[3]).removesuffix(",Intercept")
+            label = re.sub(r"^\(Intercept\) [^:]+:", "", label)
             families.setdefault(match[1], {})[name] = label
     if options.variable is not None:
         if options.variable not in families:

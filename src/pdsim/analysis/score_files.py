@@ -17,6 +17,7 @@ from pdsim.analysis.score_columns import (
     ScoreOptions,
     family_of,
     is_long,
+    limits_apart,
     named_columns,
     refuse_texts,
     row_names,
@@ -72,7 +73,7 @@ def read_scores(
     if source.suffix.lower() in _NETCDF:
         score: Score = _from_netcdf(source, chosen)
     else:
-        table = _table(source, chosen, said)
+        table = limits_apart(_table(source, chosen, said))
         found = named_columns(table, chosen, source.name)
         if is_long(table, found):
             score = _from_long(source, table, found, chosen, said)
