@@ -16,7 +16,7 @@ from pdsim.study.columnroles import (
     to_numbers,
     yes_no_columns,
 )
-from pdsim.study.columnwords import column_for, tokens
+from pdsim.study.columnwords import column_for, period_labels, tokens
 from pdsim.study.frames import HIDDEN, text_column, visible
 from pdsim.study.layouts import WHOLE, value_words
 from pdsim.study.options import Columns
@@ -95,7 +95,7 @@ def _facilities_across(table: pd.DataFrame, found: Recognised) -> pd.DataFrame |
     columns = free_numbers(table, roles)
     keys = [name for name in visible(table) if name not in columns]
     words = sum(part_of(name) is not None for name in columns)
-    if len(columns) < 2 or words or any(re.search(r"\d{4}", name) for name in columns):
+    if len(columns) < 2 or words or len(period_labels(columns)) > 1:
         return None
     found.unsure.append(f"Each of the columns {listed(columns)} is taken as a facility")
     return table.melt([*keys, *HIDDEN], columns, var_name="facility", value_name="value")
@@ -103,7 +103,8 @@ def _facilities_across(table: pd.DataFrame, found: Recognised) -> pd.DataFrame |
 
 def _answers_apart(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None:
     """Put answers of a row each side by side, by case; where none is named, count them."""
-    roles = roles_of(table)
+    known = roles_of(table)
+    roles = {role: name for role, name in known.items() if role not in ("value", "successes")}
     keys = [roles[role] for role in ("facility", "indicator", "period") if role in roles]
     own = yes_no_columns(table, roles)
     if not {"facility", "indicator"} <= set(roles) or {*NUMBERS} & set(roles) or len(own) != 1:
@@ -136,10 +137,13 @@ def _values_below(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None
     keys = [roles[role] for role in ("facility", "period") if role in roles]
     if len(keys) < 2 or "indicator" in roles or table.duplicated(keys).any():
         return None
+    names = [name for name in visible(table) if name not in keys]
+    if len(period_labels(names)) > 1:
+        return None
     # as if the period stood in the name of every column
-    spoken = {f"{name} {PERIODS[0]}": name for name in visible(table) if name not in keys}
+    spoken = {f"{name} {PERIODS[0]}": name for name in names}
     best: dict[str, dict[str, str]] = {}
-    for words in value_words(list(spoken.values())):
+    for words in value_words(names):
         items = wide_columns(list(spoken), Columns(**words), PERIODS)
         common = {item.value: spoken[item.column] for item in items if not item.indicator}
         parts: dict[str, dict[str, str]] = {}
