@@ -361,3 +361,49 @@ def test_the_one_column_of_days_is_the_period_unless_it_is_a_birth(tmp_path: Pat
     table = table.drop(columns=["Phase", "Time"])
     study, _ = begun(tmp_path / "t.csv", tmp_path)
     check(study, cells)
+
+
+def test_a_header_of_three_lines_with_years_alone(tmp_path: Path) -> None:
+    cells = drawn()
+    lines = ["Facility,Hands,,,,Gloves,,,", ",2021,,2023,,2021,,2023,", ",n,N,n,N,n,N,n,N"]
+    for unit in UNITS:
+        pairs = [cells[unit, item, year] for item in ITEMS for year in YEARS]
+        lines.append(",".join([unit, *(str(n) for pair in pairs for n in pair)]))
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+def test_months_of_two_digits_in_the_headers(tmp_path: Path) -> None:
+    months = ["Jan-22", "Jan-23"]
+    cells = drawn(periods=months)
+    table = by_facility(
+        cells, lambda i, month, x, n: {f"{i} num {month}": x, f"{i} den {month}": n}
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    study, _ = begun(tmp_path / "t.csv", tmp_path)
+    assert study.period_labels == tuple(months)
+    check(study, cells)
+
+
+def test_a_date_beside_years_in_the_headers_is_no_period(tmp_path: Path) -> None:
+    cells = drawn()
+    table = by_facility(cells, lambda i, year, x, n: {f"{i} {year} num": x, f"{i} {year} den": n})
+    table.insert(1, "Date of report", ["2024-01-05", "2024-01-09"] * 2 + ["2024-01-07"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    check(begun(tmp_path / "t.csv", tmp_path)[0], cells)
+
+
+def test_names_in_two_cases_and_points_of_a_scale_have_their_cure(tmp_path: Path) -> None:
+    table = long(drawn(), ("Numerator", "Denominator"))
+    table.loc[1, "Facility"] = UNITS[0].upper()
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (said,) = start_study(tmp_path / "t.csv", out=tmp_path / "a").problems
+    assert '"KIBAHA HC" = "Kibaha HC" in [rename.facility]' in said
+    rng = np.random.default_rng(1)
+    rows = [(unit, when, *rng.integers(1, 6, 2)) for unit in UNITS for when in ("pre", "post")
+            for _ in range(5)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["Facility", "Phase", "Q1 respect", "Q2 privacy"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    start = start_study(tmp_path / "t.csv", out=tmp_path / "b")
+    assert 'where a row is a case, state format = "cases"' in start.problems[0]
+    assert any("hold '1', '2', '3', '4', '5'" in text for text in start.found.unsure)

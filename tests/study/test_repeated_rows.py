@@ -69,6 +69,14 @@ def test_what_tells_the_rows_apart_must_be_known(tmp_path: Path) -> None:
 def test_rows_of_all_and_of_its_parts_are_not_added_up(tmp_path: Path) -> None:
     table = months().rename(columns={"Month": "Sex"})
     table["Sex"] = table["Sex"].map({1: "F", 2: "M", 3: "Total"})
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    start = start_study(tmp_path / "whole.csv", out=tmp_path / "whole")
+    assert start.problems == ()
+    assert "Rows of one cell differ in 'Sex': those of 'Total' are kept" in start.found.unsure
+    study = read_study(tmp_path / "whole")
+    assert float(study.data["successes"].sum()) == table.query("Sex == 'Total'")["Numerator"].sum()
+    # where a cell has no total, it is asked
+    table = table.iloc[:-1]
     table.to_csv(tmp_path / "t.csv", index=False)
     (said,) = start_study(tmp_path / "t.csv", out=tmp_path / "study").problems
     assert "the cell is given twice" in said

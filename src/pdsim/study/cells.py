@@ -300,10 +300,13 @@ def source_of(table: pd.DataFrame, found: Findings) -> Source | None:
         "mean": "'mean' needs a column 'se', or 'sd' and 'n'",
     }
     rule = next((text for name, text in wanted.items() if name in has), "no column of values")
+    cases = (
+        '; where a row is a case, state format = "cases"' if rule == "no column of values" else ""
+    )
     found.add(
         f"{rule}; the file has {listed(names)}",
         "name the columns successes and trials (or percent and trials, or mean and se, or "
-        "mean, sd and n), or map them in [columns]",
+        f"mean, sd and n), or map them in [columns]{cases}",
         file=file,
     )
     return None

@@ -253,7 +253,7 @@ def word_columns(table: pd.DataFrame, roles: dict[str, str]) -> tuple[list[str],
             continue
         text = text_column(table[name])
         words = frozenset(text[~text.map(folded).isin(MISSING)].unique().tolist())
-        if 2 <= len(words) <= 4 and len(text) > 2 * len(words):
+        if 2 <= len(words) <= 7 and len(text) > 2 * len(words):
             held.setdefault(words, []).append(name)
     most = max(held, key=lambda words: len(held[words]), default=frozenset())
     columns = held.get(most, [])

@@ -84,16 +84,16 @@ WITHIN: Final = {
 LAST: Final = {"facility": "institution|unit|unite|service|department|ward|district|state|region"}
 """Words that say it where no other column does: places that facilities lie in, or parts of one."""
 
-_PART: Final = (
-    r"(?:[TQS][1-4]|jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
+_MONTH: Final = (
+    r"(?:jan|f[eé]v|feb|mar|a[pvb]r|ma[iy]|ju[nil]|ao[uû]|a[ug][go]|se[pt]|o[ck]t|nov"
     r"|d[eé][cz])"
 )
 _YEARED: Final = re.compile(
-    rf"(?<![^\W_])(?:{_PART}[^\W\d_]*[ .-]?|[FE][YF] ?)?(?:19|20)\d\d"
-    r"(?:[ .-]?[TQS][1-4]|[/-]\d\d(?:\d\d)?)?(?![^\W_])",
+    rf"(?<![^\W_])(?:(?:(?:{_MONTH}[^\W\d_]*|[TQS][1-4])[ .-]?|[FE][YF] ?)?(?:19|20)\d\d"
+    rf"(?:[ .-]?[TQS][1-4]|[/-]\d\d(?:\d\d)?)?|{_MONTH}[^\W\d_]*[ '-]\d\d)(?![^\W_])",
     re.IGNORECASE,
 )
-"""A year, with its quarter, half or month, or that of two halves, such as FY2021/22."""
+"""A year, with its quarter, half or month, or that of two halves, such as FY2021/22; Jan-22."""
 
 _MONTHS: Final = {
     start: month + 1

@@ -4,6 +4,7 @@ A raw table is a DataFrame with the hidden columns ``file`` and ``row``, which s
 comes from. Its cells are text, or typed when the source was typed (Parquet, DataFrames).
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -364,7 +365,9 @@ def coded(table: pd.DataFrame, column: str, found: Findings) -> Coded:
                 f"the {noun} names {quote(names[twin])} and {quote(name)} differ only in case, "
                 "spaces, invisible characters or leading zeros"
             )
-            cure = "write one name in one way, or make two names differ visibly"
+            shown = [json.dumps(one, ensure_ascii=False) for one in (name, names[twin])]
+            same = " = ".join(shown)
+            cure = f"write one in one way, {same} in [rename.{column}], or make them differ visibly"
         else:
             continue
         place = table.iloc[int(first[code])]

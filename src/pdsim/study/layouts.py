@@ -126,15 +126,22 @@ def take_repeated(table: pd.DataFrame, roles: dict[str, str], found: Recognised)
         # a column of finer places tells facilities apart, not parts of a cell
         own = texts.groupby(name)[roles["facility"]].nunique()
         apart = not texts.duplicated([*keys, name]).any() and own.max() > 1
-        if (
-            named <= set(roles)
-            and name not in roles.values()
-            and apart
-            and not any(map(is_total, words))
-        ):
+        if name in roles.values() or not apart or not named <= set(roles):
+            continue
+        whole = [word for word in words if is_total(word)]
+        rest = [word for word in words if word not in whole]
+        said = f"Rows of one cell differ in {name!r}: "
+        if not whole:
             found.keys["repeated"] = "sum"
-            found.unsure.append(f"Rows of one cell differ in {name!r}: their counts are added up")
-            return
+            found.unsure.append(said + "their counts are added up")
+        elif (
+            len(whole) == 1
+            and len(texts[keys].drop_duplicates()) == (texts[name] == whole[0]).sum()
+        ):
+            del found.keys["repeated"]
+            found.keys.setdefault("exclude", {})[name] = rest
+            found.unsure.append(f"{said}those of {whole[0]!r} are kept")
+        return
 
 
 def counted_columns(table: pd.DataFrame, roles: dict[str, str]) -> list[str]:

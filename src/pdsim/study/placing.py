@@ -95,4 +95,6 @@ def located_table(sheet: Sheet, file: str) -> tuple[pd.DataFrame, tuple[int, int
 
 
 def _numeric(row: "pd.Series[str]") -> bool:
-    return any(re.fullmatch(r"[<]?[\d.,]+\s*%?", str(cell).strip()) for cell in row)
+    # a line of years is one of a header
+    given = [str(cell).strip() for cell in row]
+    return any(re.fullmatch(r"(?!(19|20)\d\d$)[<]?[\d.,]+\s*%?", cell) for cell in given)
