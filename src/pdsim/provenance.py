@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -12,9 +13,13 @@ from pdsim.conventions import SCHEMA_VERSION
 _PACKAGES = ("pdsim", "numpy", "scipy", "xarray", "pymc", "pytensor", "nutpie", "arviz", "numba")
 
 
+# every fit asks, and each answer is a file to be read
+_version = cache(version)
+
+
 def versions() -> dict[str, str]:
     """Return the versions of pdsim and of the packages that decide its numbers."""
-    return {name: version(name) for name in _PACKAGES}
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def stamp(dataset: xr.Dataset, *, configuration: Mapping[str, Any]) -> xr.Dataset:

@@ -92,12 +92,14 @@ class Scored:
 
 def scored(fit: xr.DataTree, study: Study) -> Scored:
     """Return the scores of a fit of `study`, and their ranking."""
-    same = identical_facilities(study)
-    scores = {
-        name: exchanged(composite(fit, estimand=name), same) for name in fitted_estimands(fit)
-    }
+    same, level = identical_facilities(study), levels(fit)
+    scores = {}
+    for name in fitted_estimands(fit):
+        term = ESTIMANDS[name]
+        made = composite(fit if term.net or term.controls else level, estimand=name)
+        scores[name] = exchanged(made, same)
     return Scored(
-        level=exchanged(levels(fit), same),
+        level=exchanged(level, same),
         scores=scores,
         ranking=ranking_group(next(iter(scores.values())), m=study.m),
     )

@@ -202,11 +202,15 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     )
     nodes, masses = np.polynomial.hermite_e.hermegauss(_NODES)
     masses = masses / masses.sum()
-    sd = np.sqrt(variance)
-    total = xr.zeros_like(expected)
+    sd = np.sqrt(variance).broadcast_like(expected).transpose(*expected.dims).to_numpy()
+    center, part = expected.to_numpy(), np.empty(expected.shape)
+    total = np.zeros_like(center)
     for node, mass in zip(nodes, masses, strict=True):
-        total += mass * xr.apply_ufunc(expit, expected + node * sd)
-    return total
+        # in place: draws are many, and new memory for each step takes as long as the arithmetic
+        np.multiply(node, sd, out=part)
+        part += center
+        total += mass * expit(part, out=part)
+    return expected.copy(data=total)
 
 
 def expected_of_control(fit: xr.DataTree) -> xr.DataArray:

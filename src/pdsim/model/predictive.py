@@ -9,7 +9,6 @@ import xarray as xr
 from scipy.special import expit
 
 from pdsim.arraytypes import Floats
-from pdsim.model.composites import levels
 from pdsim.model.data import ModelData, fitted_data, model_data
 from pdsim.priors import MeanPrior, PooledScalePrior, Priors, ScalePrior
 from pdsim.study import Study
@@ -280,7 +279,7 @@ def posterior_predictive(fit: xr.DataTree, *, seed: int = 1) -> xr.Dataset:
             "p_value": (("facility", "period"), below),
         },
         coords=coords,
-        attrs={"convergence": levels(fit).attrs["convergence"]},
+        attrs={"convergence": fit.attrs["convergence"]},
     )
 
 
