@@ -10,6 +10,8 @@ from pdsim.study import Study
 from pdsim.study.options import SamplerSettings
 
 LOCK_FILE: Final = "study.lock.toml"
+RUN_FILE: Final = "run.json"
+"""How an analysis was made, and which files are its own."""
 
 
 def data_digest(study: Study) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 import xarray as xr
 
 from pdsim.analysis.fits import load_fit, load_results
+from pdsim.analysis.lock import RUN_FILE
 from pdsim.errors import InputError, Problem
 from pdsim.files import check_seal, published, read_json, recover, write_json
 from pdsim.reports.formats.csv import table_to_csv
@@ -16,8 +17,6 @@ from pdsim.reports.study.view import read_results
 
 RESULTS_FILE: Final = "results.nc"
 PLAN_FILE: Final = "plan.nc"
-RUN_FILE: Final = "run.json"
-"""How an analysis was made, and which files are its own."""
 
 _CSV: Final = ("selection", "improvement")
 

@@ -4,26 +4,22 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import time
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import tomli_w
 import xarray as xr
 
-from pdsim.analysis.first_tables import compile_tables_aside
-from pdsim.analysis.fits import save_fit
-from pdsim.analysis.lock import LOCK_FILE, lock_of
-from pdsim.analysis.meanwhile import gather_all
-from pdsim.analysis.report_files import RUN_FILE, write_report
-from pdsim.analysis.result import Analysis
+from pdsim.analysis.lock import LOCK_FILE, RUN_FILE, lock_of
 from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError, Problem
@@ -34,6 +30,12 @@ from pdsim.reports.formats.write import check_formats
 from pdsim.settings import digest
 from pdsim.study import Study
 from pdsim.study.options import Engine, SamplerSettings
+
+if TYPE_CHECKING:
+    from pdsim.analysis.result import Analysis
+
+_AFTER: Final = ("meanwhile", "first_tables", "result")
+"""What comes after the fit, whose import takes as long as the fit."""
 
 _MOST_DOUBLINGS: Final = 2
 """How often NUTS that was asked for is run again with twice the draws until its gates pass."""
@@ -59,7 +61,7 @@ def analyse(
     second_opinion: bool = False,
     command: str | None = None,
     progress: AnalysisCallback = silent,
-) -> Analysis:
+) -> "Analysis":
     """Fit a study, rank its facilities, test the choice, and say what came of it.
 
     Parameters
@@ -120,12 +122,20 @@ def analyse(
     started = time.perf_counter()
     chosen = _chosen(study, sampler, engine, seed)
     _check_room(out, study, draws=chosen.draws * chosen.chains, kept=keep_draws)
-    if out is not None:
-        # a fit needs the interpreter little: matplotlib is there when the report wants it
-        Thread(target=import_module, args=("pdsim.reports.plots.style",), daemon=True).start()
-    aside = compile_tables_aside()
-    fit = _fit(study, chosen, progress)
+    at_once = _at_once(study, chosen)
+    with ThreadPoolExecutor(1) as other:
+        after = other.submit(_prepare)
+        if not at_once:
+            # two threads that import much might wait for each other
+            after.result()
+        fit = _fit(study, chosen, progress)
+    from pdsim.analysis.fits import save_fit
+    from pdsim.analysis.meanwhile import gather_all
+    from pdsim.analysis.report_files import write_report
+    from pdsim.analysis.result import Analysis
+
     fitted = time.perf_counter()
+    aside = after.result()
     if aside is not None:
         progress(AnalysisProgress(stage="compiling the tables, once", done=0, total=0))
         aside.wait()
@@ -159,6 +169,31 @@ def analyse(
     return Analysis(results=results, fit=fit, folder=folder)
 
 
+def _prepare() -> "subprocess.Popen[bytes] | None":
+    """Import what comes after a fit, which needs the interpreter little.
+
+    Returns the process that compiles the tables, where it takes one.
+    """
+    for name in _AFTER:
+        import_module(f"pdsim.analysis.{name}")
+    from pdsim.analysis.first_tables import compile_tables_aside
+
+    return compile_tables_aside()
+
+
+def _is_fast(study: Study, sampler: SamplerSettings) -> bool:
+    return sampler.engine == "laplace" and study.error_correlation is None
+
+
+def _at_once(study: Study, sampler: SamplerSettings) -> bool:
+    """Tell whether the fast engine is asked for, and compiled."""
+    if not _is_fast(study, sampler):
+        return False
+    from pdsim.model.laplace.first_use import compiled_before  # numba takes a second to import
+
+    return compiled_before()
+
+
 def _chosen(
     study: Study, sampler: SamplerSettings | None, engine: Engine | None, seed: int | None
 ) -> SamplerSettings:
@@ -175,14 +210,11 @@ def _fit(study: Study, sampler: SamplerSettings, progress: AnalysisCallback) -> 
     """
     about = nuts_seconds(study)
     sampling = f"sampling with NUTS, about {about:.0f} s once the model is compiled"
-    fast = sampler.engine == "laplace" and study.error_correlation is None
+    fast = _is_fast(study, sampler)
     stage = "fitting with the fast engine" if fast else sampling
-    if fast:
-        from pdsim.model.laplace.first_use import compiled_before  # numba takes a second to import
-
-        if not compiled_before():
-            first = "compiling the fast engine, once on this machine: about half a minute"
-            progress(AnalysisProgress(stage=first, done=0, total=0))
+    if fast and not _at_once(study, sampler):
+        first = "compiling the fast engine, once on this machine: about half a minute"
+        progress(AnalysisProgress(stage=first, done=0, total=0))
     progress(AnalysisProgress(stage=stage, done=0, total=0))
 
     longest = longest_nuts_seconds(study)
