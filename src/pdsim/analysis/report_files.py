@@ -62,7 +62,7 @@ def write_report(
     contents: dict[str, str | bytes] = {
         f"{name}.csv": table_to_csv(tables[name], convergence=convergence) for name in _CSV
     }
-    document = build_document(view, brief=brief)
+    document = build_document(view, brief=brief, tables=tables)
     contents |= {
         f"tables/{name}.csv": table_to_csv(table, convergence=convergence)
         for name, table in document.tables.items()

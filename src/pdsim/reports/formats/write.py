@@ -67,6 +67,9 @@ _RENDERERS: Final[dict[str, Renderer]] = {
 
 FORMATS: Final = tuple(_RENDERERS)
 
+_AT_ONCE: Final = 4
+"""Files that are written at the same time."""
+
 
 def write_document(
     document: "Document",
@@ -110,9 +113,15 @@ def rendered(document: "Document", formats: Sequence[str]) -> dict[str, str | by
 
 def write_files(contents: dict[str, str | bytes], target: Path) -> list[Path]:
     """Write files into a folder, each whole or not at all."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from pdsim.files import write_atomically
 
-    for file, content in contents.items():
+    def write(file: str) -> None:
         (target / file).parent.mkdir(exist_ok=True)
-        write_atomically(target / file, content)
+        write_atomically(target / file, contents[file])
+
+    # that a file is safe on the disk is waited for, not worked for: many are at once
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(write, contents))
     return [target / file for file in contents]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -35,9 +36,9 @@ _LOWEST: Final = replace(
 """Of foreign scores whose smallest is the best, printed as they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Results:
-    """One study's results, see `pdsim.analysis.gather`.
+    """One study's results, see `pdsim.analysis.gather`; what many sentences ask is kept.
 
     Attributes
     ----------
@@ -46,13 +47,19 @@ class Results:
 
     tree: xr.DataTree
 
+    @cached_property
+    def _groups(self) -> dict[str, xr.Dataset]:
+        return {}
+
     def has(self, group: str) -> bool:
         """Tell whether a group is there."""
         return group in self.tree.children
 
     def group(self, name: str) -> xr.Dataset:
         """Return a group as a Dataset."""
-        return cast(xr.DataTree, self.tree[name]).to_dataset()
+        if name not in self._groups:
+            self._groups[name] = cast(xr.DataTree, self.tree[name]).to_dataset()
+        return self._groups[name]
 
     def attr(self, name: str, default: Any = None) -> Any:
         """Return an attribute of the root."""
@@ -170,7 +177,7 @@ class Results:
         text = self.group("study").attrs.get("study")
         return {} if text is None else cast(dict[str, Any], json.loads(text).get("options", {}))
 
-    @property
+    @cached_property
     def facilities(self) -> list[str]:
         """Names of the facilities, in the order of the study."""
         return labels(self.group("ranking")["facility"])
@@ -199,7 +206,7 @@ class Results:
             {name: xr.where(data[dim] == main, ranking[name], data[name]) for name in shared}
         )
 
-    @property
+    @cached_property
     def improvement(self) -> xr.Dataset:
         """The improvement group at the main estimand, over facility."""
         group = self.group("improvement")
@@ -213,7 +220,7 @@ class Results:
         group = self.group("improvement")
         return labels(group["estimand"]) if "estimand" in group.dims else [self.estimand]
 
-    @property
+    @cached_property
     def order(self) -> list[str]:
         """Names of the facilities, the best posterior mean first."""
         mean = self.improvement["mean"].to_numpy()
@@ -221,7 +228,7 @@ class Results:
         names = self.facilities
         return [names[i] for i in np.argsort(-mean, kind="stable")]
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float]:
         """The probabilities of the interval bounds."""
         low, high = self.improvement["ci_bound"].to_numpy()

@@ -27,7 +27,9 @@ from pdsim.reports.study.view import SIDES, Results
 type Builder = Callable[[Results, dict[str, Table]], Section]
 
 
-def build_document(results: Results, *, brief: bool = False) -> Document:
+def build_document(
+    results: Results, *, brief: bool = False, tables: dict[str, Table] | None = None
+) -> Document:
     """Return the report of one study.
 
     Parameters
@@ -35,8 +37,10 @@ def build_document(results: Results, *, brief: bool = False) -> Document:
     results : Results
     brief : bool
         Whether page one is wanted alone.
+    tables : dict of str to Table, optional
+        From `base_tables`, where they have been made.
     """
-    tables = base_tables(results)
+    tables = tables or base_tables(results)
     page = Section(key="answer", title="The answer", blocks=(front(results, tables),))
     sections = [] if brief else [builder(results, tables) for builder in _SECTIONS]
     return Document(
