@@ -162,12 +162,13 @@ def multiverses(
         for gone in (NONE_LEFT_OUT, *(facilities if facility_left_out else ())):
             kept = without(item, gone)
             here = [facilities.index(name) for name in names_of(kept, "facility")]
+            scales = scales_for(kind_named(kind), at_ends=at_ends(kept))
             ways = [
                 (n, a, e)
                 for n, a, e in itertools.product(normalisations or SCALES, aggregations, estimands)
                 if is_defined(n, a, kind=kind)
                 and e in allowed_estimands(n, kind=kind, periods=kept.sizes["period"])
-                and n in scales_for(kind_named(kind), at_ends=at_ends(kept))
+                and n in scales
             ]
             for way, names, scores in _scores(kept, named, ways, left_out, trials):
                 # a ratio to nothing, the log odds of 0: no such choice

@@ -13,7 +13,7 @@ from pdsim.terms.estimands import main_estimand
 from pdsim.terms.kinds import kind_named
 from pdsim.terms.places import membership, places
 from pdsim.terms.scales import scales_for
-from pdsim.weights.choices import at_ends, names_of, without
+from pdsim.weights.choices import at_ends, names_of
 from pdsim.weights.samples import as_nominal, as_values
 
 
@@ -80,14 +80,19 @@ def rank_reversals(
     if normalisations is None:
         kind = kind_named(str(levels.attrs.get("kind", "counts")))
         normalisations = scales_for(kind, at_ends=at_ends(levels))
+    checked = as_values(levels.isel(period=-1, drop=True))
+    weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
+    # labels would be compared again in every operation
+    bare = levels.drop_vars(list(levels.coords))
     shape = (len(normalisations), len(facilities))
     pairs, any_pair = np.empty(shape), np.empty(shape)
     sets = {side: np.empty(shape) for side in sides}
     for row, normalisation in enumerate(normalisations):
-        whole = _plain(levels, nominal, normalisation)
-        for at, name in enumerate(facilities):
+        whole = _plain(bare, weights, normalisation)
+        for at in range(len(facilities)):
             before = np.delete(whole, at, axis=1)
-            after = _plain(without(levels, name), nominal, normalisation)
+            others = np.delete(np.arange(len(facilities)), at)
+            after = _plain(bare.isel(facility=others), weights, normalisation)
             signs = [np.sign(x[:, :, None] - x[:, None, :]) for x in (before, after)]
             wrong = (signs[0] * signs[1] < 0).sum(axis=(1, 2)) / 2
             pairs[row, at], any_pair[row, at] = wrong.mean(), (wrong > 0).mean()
@@ -111,10 +116,8 @@ def rank_reversals(
     }
 
 
-def _plain(levels: xr.DataArray, nominal: xr.DataArray, normalisation: str) -> Floats:
+def _plain(levels: xr.DataArray, weights: xr.DataArray, normalisation: str) -> Floats:
     scaled = normalise(levels, normalisation)
-    checked = as_values(levels.isel(period=-1, drop=True))
-    weights = xr.DataArray(as_nominal(nominal, checked), dims="indicator")
     estimand = main_estimand(levels.sizes["period"])
     score = score_normalised(scaled, weights, estimand=estimand).transpose(..., "facility")
     return score.values.reshape(-1, levels.sizes["facility"])
