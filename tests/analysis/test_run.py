@@ -119,7 +119,7 @@ def test_nothing_is_left_when_it_ends_early(tmp_path, monkeypatch, error):
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr("pdsim.analysis.run.write_report", fail)
+    monkeypatch.setattr("pdsim.analysis.report_files.write_report", fail)
     with pytest.raises(error):
         pdsim.analyse(pdsim.load_example("surgical"), out=tmp_path / "out", engine="laplace")
     assert list(tmp_path.iterdir()) == []
