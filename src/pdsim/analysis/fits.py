@@ -1,6 +1,6 @@
 """Fits on disk: one netCDF file each, no pickle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,14 +124,15 @@ def _write_group(group: h5py.Group, dataset: xr.Dataset) -> None:
         *xr.conventions.encode_dataset_coordinates(dataset)
     )
     _write_attributes(group, attributes)
+    made: dict[Hashable, h5py.Dataset] = {}
     for dim, size in dataset.sizes.items():
         if dim not in variables:
-            scale = group.create_dataset(str(dim), shape=(size,), dtype=">f4")
+            made[dim] = scale = group.create_dataset(str(dim), shape=(size,), dtype=">f4")
             scale.make_scale(f"This is a netCDF dimension but not a netCDF variable. {size:10d}")
     for name, variable in variables.items():
         values = np.asarray(variable.data)
         is_text = values.dtype.kind in "UO"
-        stored = group.create_dataset(
+        made[name] = stored = group.create_dataset(
             str(name),
             data=values.astype(object) if is_text else values,
             dtype=h5py.string_dtype() if is_text else values.dtype,
@@ -142,7 +143,7 @@ def _write_group(group: h5py.Group, dataset: xr.Dataset) -> None:
     for name, variable in variables.items():
         if name not in dataset.sizes:
             for axis, dim in enumerate(variable.dims):
-                group[str(name)].dims[axis].attach_scale(group[str(dim)])
+                made[name].dims[axis].attach_scale(made[dim])
 
 
 def _write_attributes(place: h5py.Group | h5py.Dataset, attributes: Mapping[Any, Any]) -> None:
