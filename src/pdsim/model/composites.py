@@ -202,7 +202,8 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     )
     nodes, masses = np.polynomial.hermite_e.hermegauss(_NODES)
     masses = masses / masses.sum()
-    sd = np.sqrt(variance).broadcast_like(expected).transpose(*expected.dims).to_numpy()
+    _, wide = xr.broadcast(expected, variance)
+    sd = np.sqrt(wide.transpose(*expected.dims).to_numpy())
     center, part = expected.to_numpy(), np.empty(expected.shape)
     total = np.zeros_like(center)
     for node, mass in zip(nodes, masses, strict=True):
