@@ -182,8 +182,8 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     -------
     xarray.DataArray (chain, draw, facility, indicator)
     """
-    posterior = fit["posterior"]
-    expected: xr.DataArray = posterior["eta_expected"]  # type: ignore[assignment]
+    posterior = fit["posterior"].to_dataset()
+    expected = posterior["eta_expected"]
     if as_control:
         expected = expected_of_control(fit)
     if fit.attrs["kind"] == "scores":
@@ -193,17 +193,17 @@ def expected_endline(fit: xr.DataTree, *, as_control: bool = False) -> xr.DataAr
     tails = "factor_facility" in posterior
     factor = {"facility": posterior["factor_facility"] ** 2} if tails else {}
     spread = {"facility": _facility_spread(fit, as_control=as_control)}
-    variance = sum(
+    shares = (
         factor.get(level, 1.0)
         * spread.get(level, posterior[f"sd_change_{level}"]) ** 2
         * (1.0 - posterior[f"corr_{level}"] ** 2)
         for level in ("facility", "domain", "indicator")
         if f"sd_change_{level}" in posterior
     )
+    _, variance = xr.broadcast(expected, sum(shares, start=xr.DataArray(0.0)))
+    sd = np.sqrt(variance.transpose(*expected.dims).to_numpy())
     nodes, masses = np.polynomial.hermite_e.hermegauss(_NODES)
     masses = masses / masses.sum()
-    _, wide = xr.broadcast(expected, variance)
-    sd = np.sqrt(wide.transpose(*expected.dims).to_numpy())
     center, part = expected.to_numpy(), np.empty(expected.shape)
     total = np.zeros_like(center)
     for node, mass in zip(nodes, masses, strict=True):
