@@ -221,7 +221,7 @@ def rank(
     from pdsim.analysis.score_columns import ScoreOptions
     from pdsim.analysis.score_files import read_scores
     from pdsim.reports.formats.terminal import terminal_table
-    from pdsim.reports.study.sections import base_tables
+    from pdsim.reports.study.tables import improvement_table, selection_table
     from pdsim.reports.study.view import read_results
 
     options = ScoreOptions(
@@ -236,9 +236,9 @@ def rank(
     )  # fmt: skip
     for note in notes:
         complain(note)
-    tables = base_tables(read_results(results))
-    for key in ("selection", "improvement"):
-        console().print(terminal_table(tables[key]))
+    view = read_results(results)
+    for table in (selection_table(view), improvement_table(view)):
+        console().print(terminal_table(table))
     if out is not None:
         from pdsim.analysis import write_report
         from pdsim.files import published
