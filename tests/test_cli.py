@@ -107,6 +107,16 @@ def test_every_problem_at_once_without_traceback_or_escapes(run, tmp_path: Path)
     assert len(err.splitlines()) >= 2
 
 
+@pytest.mark.parametrize("command", ["check", "analyse"])
+def test_a_table_that_cannot_be_read_by_itself_is_one_for_init(run, tmp_path, command) -> None:
+    (tmp_path / "a b.csv").write_text("Clinic,Hands 2021 num,Hands 2021 den\nA,1,2\nB,1,2\n")
+    own = ("--out", tmp_path / "out") if command == "analyse" else ()
+    code, _, err = run(command, tmp_path / "a b.csv", *own)
+    assert code == 2
+    assert "pdsim init '" in err.replace("\n", "")
+    assert not (tmp_path / "out").exists()
+
+
 def test_suppressed_counts_are_not_printed_by_check(run, tmp_path: Path) -> None:
     table = tmp_path / "small.csv"
     rows = ["facility,indicator,period,successes,trials"]

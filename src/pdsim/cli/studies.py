@@ -4,7 +4,7 @@ import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +22,13 @@ from pdsim.cli.arguments import (
 )
 from pdsim.cli.flags import decimal_sign, pairs_of, with_study_options
 from pdsim.cli.saying import bar, complain, console, say
+from pdsim.errors import InputError, Problem
 from pdsim.settings import from_mapping, to_mapping
 from pdsim.study import StudyOptions
 from pdsim.study.options import SamplerSettings
+
+if TYPE_CHECKING:
+    from pdsim.study import Study
 
 
 def init(
@@ -79,10 +83,9 @@ def check(
         check_free(out)
     from pdsim.reports.formats.terminal import study_lines, terminal_table
     from pdsim.reports.study.quality_page import coverage_table, quality_document
-    from pdsim.study import read_study
     from pdsim.study.quality import doubts
 
-    read = read_study(study, options=options)
+    read = _read(study, options)
     doubtful = doubts(read)
     say("\n".join(study_lines(read)))
     console().print(terminal_table(coverage_table(read)))
@@ -129,9 +132,7 @@ def analyse(
     Writes tables, figures and sentences to a folder. Exits with 3 where a check of the
     computation failed: the numbers are there, marked, and must not be cited.
     """
-    from pdsim.study import read_study
-
-    found = read_study(study, options=options)
+    found = _read(study, options)
     with bar() as advance:
         from pdsim.analysis import AnalysisProgress
         from pdsim.analysis import analyse as analyse_study
@@ -163,6 +164,21 @@ def analyse(
     say(f"\nThe report, tables and settings lie in {out}")
     if result.failed:
         raise typer.Exit(3)
+
+
+def _read(path: Path, options: StudyOptions) -> "Study":
+    """Read a study; a table that cannot be read by itself is one for `init`."""
+    from pdsim.study import read_study
+
+    try:
+        return read_study(path, options=options)
+    except InputError as error:
+        if not path.is_file() or path.suffix.lower() == ".toml":
+            raise
+        rule = "a table without a study.toml is read by the names of its columns"
+        cure = f"let pdsim look at what it holds: {shlex.join(['pdsim', 'init', str(path)])}"
+        hint = Problem(file=path.name, rule=rule, cure=cure)
+        raise InputError([*error.problems, hint]) from None
 
 
 def _typed(study: Path, out: Path, options: StudyOptions, own: dict[str, Any]) -> str:
