@@ -407,3 +407,55 @@ def test_names_in_two_cases_and_points_of_a_scale_have_their_cure(tmp_path: Path
     start = start_study(tmp_path / "t.csv", out=tmp_path / "b")
     assert 'where a row is a case, state format = "cases"' in start.problems[0]
     assert any("hold '1', '2', '3', '4', '5'" in text for text in start.found.unsure)
+
+
+@pytest.mark.parametrize("periods", [["2021", "2023"], ["202301", "202401"], ["Jan-22", "Jan-23"]])
+def test_a_column_for_every_period(tmp_path: Path, periods: list[str]) -> None:
+    cells = drawn(periods=periods)
+    for at, how in enumerate(("part", "element")):
+        rows = [
+            {"Facility": unit, "Indicator": item, "Part": part}
+            | {period: cells[unit, item, period][k] for period in periods}
+            for unit in UNITS
+            for item in ITEMS
+            for k, part in enumerate(("Numerator", "Denominator"))
+        ]
+        table = pd.DataFrame(rows)
+        if how == "element":
+            table["Indicator"] = table["Indicator"] + " " + table.pop("Part")
+        table.to_csv(tmp_path / "t.csv", index=False)
+        (tmp_path / str(at)).mkdir()
+        study, _ = begun(tmp_path / "t.csv", tmp_path / str(at))
+        assert study.period_labels == tuple(periods)
+        check(study, cells)
+
+
+def test_percentages_in_a_column_for_every_period_need_their_cases(tmp_path: Path) -> None:
+    table = pd.DataFrame({"District hospital": UNITS, "2021": range(20, 70, 10), "2023": 45})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (said,) = start_study(tmp_path / "t.csv", out=tmp_path / "study").problems
+    assert "trials = 20" in said
+    answers = {"trials": 40}
+    start = start_study(tmp_path / "t.csv", out=tmp_path / "again", answers=answers)
+    assert start.problems == ()
+    data = read_study(tmp_path / "again").data
+    assert float(data["successes"].sel(facility=UNITS[1])[0, 0]) == 12
+
+
+def test_reports_of_fhir_line_by_line(tmp_path: Path) -> None:
+    cells = drawn(["m1"], ["2022", "2023"])
+    lines = [
+        json.dumps(
+            {
+                "resourceType": "MeasureReport", "type": "summary", "measure": "Measure/m1",
+                "subject": {"display": unit}, "period": {"start": f"{year}-01-01"},
+                "group": [{"population": [
+                    {"code": {"coding": [{"code": name}]}, "count": count}
+                    for name, count in zip(("numerator", "denominator"), pair, strict=True)
+                ]}],
+            }
+        )
+        for (unit, _, year), pair in cells.items()
+    ]  # fmt: skip
+    (tmp_path / "t.ndjson").write_text("\n".join(lines) + "\n")
+    check(begun(tmp_path / "t.ndjson", tmp_path)[0], cells)

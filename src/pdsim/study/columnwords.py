@@ -90,7 +90,7 @@ _MONTH: Final = (
 )
 _YEARED: Final = re.compile(
     rf"(?<![^\W_])(?:(?:(?:{_MONTH}[^\W\d_]*|[TQS][1-4])[ .-]?|[FE][YF] ?)?(?:19|20)\d\d"
-    rf"(?:[ .-]?[TQS][1-4]|[/-]\d\d(?:\d\d)?)?|{_MONTH}[^\W\d_]*[ '-]\d\d)(?![^\W_])",
+    rf"(?:0[1-9]|1[0-2]|[ .-]?[TQS][1-4]|[/-]\d\d(?:\d\d)?)?|{_MONTH}[^\W\d_]*[ '-]\d\d)(?![^\W_])",
     re.IGNORECASE,
 )
 """A year, with its quarter, half or month, or that of two halves, such as FY2021/22; Jan-22."""

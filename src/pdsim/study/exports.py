@@ -51,7 +51,10 @@ def export_of(content: bytes, file: str, *, exclusions: bool = True) -> Export:
         If it is neither DHIS2 analytics nor FHIR MeasureReports, or contradicts itself.
     """
     try:
-        document = json.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        lines = text.split("\n") if file.lower().endswith((".ndjson", ".jsonl")) else [text]
+        documents = [json.loads(line) for line in lines if line.strip()]
+        document = documents[0] if len(documents) == 1 else documents
     except (UnicodeDecodeError, ValueError, RecursionError):
         problem = Problem(file=file, rule="is not valid JSON", cure="export it again")
         raise InputError(problem) from None

@@ -72,7 +72,7 @@ def recognise(path: str | Path, *, exclusions: bool = True) -> Recognised:
     source = Path(path)
     content = bytes_of(source)
     found = Recognised(receipt={"source": source.name, "sha256": _sha256(content)})
-    if source.suffix.lower() == ".json":
+    if source.suffix.lower() in (".json", ".ndjson", ".jsonl"):
         _take_export(found, export_of(content, source.name, exclusions=exclusions))
         return found
     notes: list[str] = []

@@ -11,6 +11,7 @@ from pdsim.conventions import PERIODS
 from pdsim.study.columnroles import (
     NUMBERS,
     free_numbers,
+    part_column,
     part_of,
     roles_of,
     to_numbers,
@@ -167,6 +168,22 @@ def _values_below(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None
     )
 
 
+def _periods_below(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None:
+    """Put columns that are each a period below each other."""
+    roles = roles_of(table)
+    names = free_numbers(table, roles)
+    labels = period_labels(names)
+    if "facility" not in roles or "period" in roles or len(labels) < 2 or set(labels) != set(names):
+        return None
+    found.taken.append(f"The columns {listed(labels)} were put below each other, as periods.")
+    values = pd.concat([to_numbers(table[name]) for name in names])
+    items = table[roles["indicator"]].map(str).map(part_of) if "indicator" in roles else None
+    parts = part_column(table, roles) is not None or (items is not None and items.notna().any())
+    value = "value" if parts or values.max() > 100 or values.min() < 0 else "percent"
+    keys = [name for name in visible(table) if name not in names]
+    return table.melt([*keys, *HIDDEN], names, var_name="period", value_name=value)
+
+
 def _met_and_unmet(table: pd.DataFrame, found: Recognised) -> pd.DataFrame | None:
     """Add up a column of yes and one of no to the number of cases."""
     roles = roles_of(table)
@@ -203,6 +220,7 @@ _STEPS: Final[tuple[_Step, ...]] = (
     _pairs_apart,
     _facilities_across,
     _answers_apart,
+    _periods_below,
     _values_below,
     _met_and_unmet,
     _errors_of_limits,
