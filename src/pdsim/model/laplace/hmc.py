@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
+from pdsim.model.laplace.bend import find_bend, jacobian, no_bend, straightened
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.latent import Latent
 from pdsim.model.laplace.mode import Mode
@@ -20,10 +21,14 @@ from pdsim.model.laplace.work import Work
 
 TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
+_FEW: Final = 200
+"""Facilities up to which one warm-up does, the force leaves the correction out and no ridge is bent.
+With more of them the posterior is narrower: errors of the force and bends count for more."""
 _START: Final = 0.7
 """Spread of the first points about the mode, in the standard deviations there."""
 _STEP: Final = 0.35
 _WARM: Final = 24
+_WARM_AGAIN: Final = 40
 _LEAPS_WARM: Final = (2, 4)
 _LEAPS: Final = (3, 6)
 _JITTER: Final = 0.2
@@ -42,16 +47,38 @@ class Chains:
 
     def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator) -> None:
         self.mode, self.tracks = mode, list[Track]()
-        self._setup, self._rng, self._root = setup, rng, mode.root
-        size = mode.center.size
-        x = mode.center + _START * (rng.standard_normal((LANES, size)) @ mode.root.T)
-        self._state = start_state(setup, x, mode.eta, mode.shock, _STEP)
-        settle_state(setup, self._state, TOLERANCE)
+        self._setup, self._rng = setup, rng
+        size, facilities = mode.center.size, len(setup.problem.observed)
+        self.tolerance = TOLERANCE * min(1.0, (_FEW / facilities) ** 2)
+        self._bend, tilt, start, self._plain = no_bend(size), np.zeros(size), mode.center, mode.root
+        many = facilities > _FEW
+        if many:
+            self._bend, tilt = find_bend(setup.hyper, mode.center, mode.root), mode.tilt
+            turn = jacobian(setup.hyper, self._bend, mode.center)
+            self._plain = np.linalg.cholesky(turn @ mode.root @ mode.root.T @ turn.T)
+            start = mode.center + turn @ mode.root @ (mode.root.T @ tilt)
+        self._root = self._plain
+        y = start + _START * (rng.standard_normal((LANES, size)) @ self._plain.T)
+        self._state = start_state(
+            setup, y, mode.eta, mode.shock, _STEP, tilt=tilt, bend=self._bend
+        )
+        settle_state(setup, self._state, self.tolerance)
         self.evaluations = LANES
-        warm = self._run(_WARM, adapt=True)
-        visited = warm.x[_WARM // 2 :].reshape(-1, size)
-        spread = np.linalg.solve(mode.root, (visited - visited.mean(axis=0)).T).std(axis=1)
-        self._root = mode.root * np.clip(spread, 0.7, 1.5)
+        seen = self._warm_up(_WARM)
+        self._root = mode.root * np.clip(seen.std(axis=1), 0.7, 1.5)
+        if many:
+            self._root = self._plain @ np.linalg.cholesky(_drawn_to_identity(seen))
+            seen = self._warm_up(_WARM_AGAIN)
+            self._root = self._plain @ np.linalg.cholesky(_drawn_to_identity(seen))
+
+    def _warm_up(self, number: int) -> Floats:
+        """Take steps that find the length of a leap; return where their second half was (H, n).
+
+        It is measured from its mean, in the standard deviations at the mode.
+        """
+        x = self._run(number, adapt=True).x[number // 2 :].reshape(-1, len(self._root))
+        y = straightened(self._setup.hyper, self._bend, x)
+        return np.linalg.solve(self._plain, (y - y.mean(axis=0)).T)
 
     def extend(self, number: int) -> None:
         """Take `number` more steps of every chain."""
@@ -73,7 +100,7 @@ class Chains:
             leaps,
             1.0 + _JITTER * (2.0 * rng.random(number) - 1.0),
             adapt,
-            TOLERANCE,
+            self.tolerance,
             track,
         )
         return track
@@ -90,6 +117,13 @@ class Chains:
             return None
         rows = (LANES * held[:, None] + np.arange(LANES)).reshape(-1)
         return Latent(*(np.concatenate(fields)[rows] for fields in zip(*parts, strict=True)))
+
+
+def _drawn_to_identity(seen: Floats) -> Floats:
+    """Return the covariance of points (H, n) about 0 as if H more of covariance 1 were there."""
+    size, number = seen.shape
+    found: Floats = (seen @ seen.T + size * np.eye(size)) / (number + size)
+    return found
 
 
 def most_kept(work: Work) -> int:

@@ -13,6 +13,9 @@ from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.trajectories import Evaluated, evaluate
 
 _TOLERANCE: Final = 1e-3
+_DECREASE: Final = 0.02
+"""Of the log density by a step, below which the search ends: not a share of its height, which is
+millions where many facilities count many cases."""
 _STEP: Final = 0.05
 _LEAST_CURVATURE: Final = 0.25
 """Of the log density on x, where the prior alone has about 1."""
@@ -28,6 +31,8 @@ class Mode:
     center : ndarray (H,)
     root : ndarray (H, H)
         Lower Cholesky factor of the inverse Hessian.
+    tilt : ndarray (H,)
+        Slope of what corrects the Laplace marginal.
     eta, shock : ndarray (F, K, 2), (F, G, 2)
         Latent logits and shocks at the mode.
     evaluations : int
@@ -35,6 +40,7 @@ class Mode:
 
     center: Floats
     root: Floats
+    tilt: Floats
     eta: Floats
     shock: Floats
     evaluations: int
@@ -81,25 +87,30 @@ def find_mode(setup: Setup) -> Mode:
 
     correlation = hyper.family == CORRELATION
     bounds = np.where(correlation[:, None], (-3.0, 3.0), (-6.0, 16.0))
+    start = start_point(hyper)
+    height = abs(float(at(start[None]).plain[0]))
     found = minimize(
         objective,
-        start_point(hyper),
+        start,
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
-        options={"maxiter": 200, "maxcor": 30, "ftol": 1e-7, "gtol": 0.05},
+        options={"maxiter": 200, "maxcor": 30, "ftol": min(1e-7, _DECREASE / max(height, 1.0)), "gtol": 0.05},
     )
     x = found.x
     objective(x)
     steps = _STEP * np.eye(x.size)
-    slope = at(np.concatenate([x + steps, x - steps])).slope
+    around = at(np.concatenate([x + steps, x - steps]))
+    slope, correction = around.slope, around.correction
     hessian = (slope[x.size :] - slope[: x.size]) / (2.0 * _STEP)
+    tilt = (correction[: x.size] - correction[x.size :]) / (2.0 * _STEP)
     hessian = 0.5 * (hessian + hessian.T)
     curvature, axes = np.linalg.eigh(np.where(np.isfinite(hessian), hessian, 0.0))
     covariance = (axes / np.maximum(curvature, _LEAST_CURVATURE)) @ axes.T
     return Mode(
         center=x,
         root=np.linalg.cholesky(covariance),
+        tilt=np.where(np.isfinite(tilt), tilt, 0.0),
         eta=eta,
         shock=shock,
         evaluations=evaluations,

@@ -20,7 +20,7 @@ from pdsim.model.laplace.chains import effective_number, split_rhat
 from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
-from pdsim.model.laplace.hmc import TOLERANCE, Chains, most_kept
+from pdsim.model.laplace.hmc import Chains, most_kept
 from pdsim.model.laplace.hyper import BY_ARM, FACTOR, hyper_slices, natural_values
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
@@ -250,7 +250,7 @@ def _draw(
         here, there = latent, value[part]
         if here is None:
             mode = chains.mode
-            found = evaluate(setup, x[part], mode.eta, mode.shock, TOLERANCE)
+            found = evaluate(setup, x[part], mode.eta, mode.shock, chains.tolerance)
             here, there = found.latent, found.plain + found.correction
         points = Points(x[part], there, here, np.arange(part.start, part.stop))
         fill_draws(setup, points, rng, candidates, rows[shares[n] : shares[n + 1]], drawn)

@@ -1,7 +1,8 @@
 r"""Trajectories of Hamiltonian Monte Carlo, eight side by side as the lanes.
 
 The target is the corrected Laplace marginal. The force along a trajectory is the gradient of the
-uncorrected one: any force that depends on the place alone keeps the chain exact as long as the
+uncorrected one, and where there are many facilities the slope that the correction has at the mode:
+any force that depends on the place alone keeps the chain exact as long as the
 target decides on acceptance (Neal 2011, arXiv 1206.1901, section 5), and the correction is then
 needed once a trajectory.
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, kernel, spliced
+from pdsim.model.laplace.bend import Bend, bend_back, no_bend, straighten_slopes
 from pdsim.model.laplace.corrections import evidence_correction, move_to_mean
 from pdsim.model.laplace.evaluate import density
 from pdsim.model.laplace.hyper import Hyper
@@ -37,10 +39,13 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    x, slope : ndarray (H, lane)
-        The slope is that of the log density without its correction.
-    value, correction : ndarray (lane,)
-        The log density, corrected, and the correction in it.
+    x, y, slope : ndarray (H, lane)
+        A place, the same where the chains move (`bend`), and the force on y.
+    tilt : ndarray (H,)
+        Slope in x that the force counts beside that of the density without its correction.
+    bend : Bend
+    value, correction, volume : ndarray (lane,)
+        The log density on x, corrected; the correction in it; log of the determinant of dx / dy.
     eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         The latent mode.
     latent : Latent
@@ -49,9 +54,13 @@ class State(NamedTuple):
     """
 
     x: Floats
+    y: Floats
     slope: Floats
+    tilt: Floats
+    bend: Bend
     value: Floats
     correction: Floats
+    volume: Floats
     eta: Floats
     shock: Floats
     latent: Latent
@@ -128,33 +137,41 @@ def _fly(
     leaps: int,
     tolerance: float,
     x: Floats,
+    y: Floats,
     value: Floats,
+    volume: Floats,
     slope: Floats,
     alive: Floats,
 ) -> None:
     """Follow a trajectory from `state`, `momentum` (H, lane) moving along.
 
-    `x`, `value` and `slope` are those of its end, `alive` (lane,) is 0 where it was lost.
+    `x`, `y`, `value`, `volume` and `slope` are those of its end, `alive` (lane,) is 0 where it was
+    lost.
     """
     size = x.shape[0]
+    ratio, lean = np.empty(x.shape), np.empty(x.shape)
     for j in range(LANES):
         alive[j] = 1.0
         for h in range(size):
-            x[h, j], slope[h, j] = state.x[h, j], state.slope[h, j]
+            y[h, j], slope[h, j] = state.y[h, j], state.slope[h, j]
         _copy(state.eta, j, work.eta)
         _copy(state.shock, j, work.shock)
     for _ in range(max(leaps, 1)):
         if leaps > 0:
             _turn_back(root, slope, 0.5 * step, momentum)
-            _turn(root, momentum, step, x)
+            _turn(root, momentum, step, y)
         for j in range(LANES):
             for h in range(size):
-                if not abs(x[h, j]) <= _FARTHEST:
+                if not abs(y[h, j]) <= _FARTHEST:
                     alive[j] = 0.0
             if alive[j] == 0.0:
                 for h in range(size):
-                    x[h, j] = state.x[h, j]
+                    y[h, j] = state.y[h, j]
+        bend_back(hyper, state.bend, y, x, ratio, lean, volume)
         density(problem, hyper, work, spread, x, tolerance, value, slope)
+        for h in range(size):
+            store(slope, (h,), load(slope, (h,)) + state.tilt[h])
+        straighten_slopes(state.bend, x, ratio, lean, slope)
         for j in range(LANES):
             if not np.isfinite(value[j]):
                 alive[j] = 0.0
@@ -190,30 +207,32 @@ def trajectories(
     """
     problem, work, spread = pin(problem), pin(work), pin(spread)
     size = state.x.shape[0]
-    x, slope = np.empty((size, LANES)), np.empty((size, LANES))
+    x, y, slope = np.empty((size, LANES)), np.empty((size, LANES)), np.empty((size, LANES))
     value, correction, alive = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    before, after = np.empty(LANES), np.empty(LANES)
+    before, after, volume = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for n in range(momenta.shape[0]):
         step = state.step[0] * factors[n]
         store(before, (), _energy(momenta[n]))
         _fly(
             problem, hyper, work, spread, state, root, momenta[n], step, leaps[n], tolerance,
-            x, value, slope, alive,
+            x, y, value, volume, slope, alive,
         )  # fmt: skip
         store(after, (), _energy(momenta[n]))
         evidence_correction(problem, work, spread, correction)
         accepted = 0.0
         for j in range(LANES):
             gain = value[j] + correction[j] - after[j] - state.value[j] + before[j]
+            gain += volume[j] - state.volume[j]
             chance = min(1.0, np.exp(min(gain, 0.0))) if alive[j] > 0.0 else 0.0
             chance = chance if np.isfinite(chance) else 0.0
             accepted += chance / LANES
             alive[j] = 1.0 if uniforms[n, j] < chance or leaps[n] == 0 else 0.0
             if alive[j] > 0.0:
                 state.value[j] = value[j] + correction[j]
-                state.correction[j] = correction[j]
+                state.correction[j], state.volume[j] = correction[j], volume[j]
                 for h in range(size):
-                    state.x[h, j], state.slope[h, j] = x[h, j], slope[h, j]
+                    state.x[h, j], state.y[h, j] = x[h, j], y[h, j]
+                    state.slope[h, j] = slope[h, j]
                 _copy(work.eta, j, state.eta)
                 _copy(work.shock, j, state.shock)
         move_to_mean(work)
@@ -230,14 +249,30 @@ def trajectories(
             state.step[0] *= np.exp(0.6 / np.sqrt(n + 1.0) * (accepted - _ACCEPTANCE))
 
 
-def start_state(setup: Setup, x: Floats, eta: Floats, shock: Floats, step: float) -> State:
-    """Return a state at x (lane, H) with nothing evaluated; eta (F, K, 2) and shock for all."""
-    work = setup.work
+def start_state(
+    setup: Setup,
+    y: Floats,
+    eta: Floats,
+    shock: Floats,
+    step: float,
+    *,
+    tilt: Floats | None = None,
+    bend: Bend | None = None,
+) -> State:
+    """Return a state at y (lane, H) with nothing evaluated; eta (F, K, 2) and shock for all.
+
+    Without a `bend` y is x.
+    """
+    work, size = setup.work, y.shape[1]
     return State(
-        x=np.ascontiguousarray(x.T),
-        slope=np.zeros((x.shape[1], LANES)),
+        x=np.zeros((size, LANES)),
+        y=np.ascontiguousarray(y.T),
+        slope=np.zeros((size, LANES)),
+        tilt=np.zeros(size) if tilt is None else tilt,
+        bend=no_bend(size) if bend is None else bend,
         value=np.zeros(LANES),
         correction=np.zeros(LANES),
+        volume=np.zeros(LANES),
         eta=np.repeat(eta[..., None], LANES, axis=-1),
         shock=np.repeat(shock[..., None], LANES, axis=-1),
         latent=allocate_latent(work, LANES),
