@@ -148,6 +148,14 @@ def test_observed_ends_and_one_indicator_sources():
     assert np.allclose(by[0].probability, by[1].probability)
 
 
+def test_a_source_whose_indicators_weigh_nothing_is_no_choice():
+    levels = levels_of(3)
+    nominal = equal(levels).copy(data=[0.0, 0.0, 0.0, 1.0])
+    observed = levels.isel(sample=0, indicator=[0, 1])
+    table = multiverse({"model": levels, "observed": observed}, nominal, m=2)
+    assert set(table.source.values.tolist()) == {"model"}
+
+
 def test_rank_reversal_only_where_a_scale_looks_at_the_others():
     levels = levels_of(3, samples=30)
     answer = rank_reversal(levels, equal(levels), m=2)

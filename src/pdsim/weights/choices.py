@@ -339,7 +339,9 @@ def _aligned(weights: xr.DataArray, indicators: list[str]) -> Floats:
         absent = [name for name in indicators if name not in known]
         if absent:
             raise InputError([Problem(indicator=name, rule="has no weight") for name in absent])
-        return scaled_to_one(np.array([known[name] for name in indicators]))
+        own = np.array([known[name] for name in indicators])
+        # where all that is left weighs nothing there is no such choice
+        return scaled_to_one(own) if own.any() else own
     if weights.shape != (len(indicators),):
         raise InputError(f"{len(indicators)} weights are needed (received {weights.shape})")
     return scaled_to_one(weights.values)
