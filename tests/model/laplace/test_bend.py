@@ -87,7 +87,8 @@ def test_bent_chains_draw_the_same_posterior(make_data, monkeypatch):
         chains.extend(1500)
         x = chains.x
         size = effective_number(x)
-        assert size.min() > 500 and split_rhat(x).max() < 1.02
+        assert size.min() > 500
+        assert split_rhat(x).max() < 1.02
         flat = x.reshape(-1, x.shape[-1])
         found.append((flat.mean(axis=0), flat.std(axis=0), size))
     (mean, sd, size), (other, _, others) = found

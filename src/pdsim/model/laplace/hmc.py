@@ -22,8 +22,9 @@ from pdsim.model.laplace.work import Work
 TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
 _FEW: Final = 200
-"""Facilities up to which one warm-up does, the force leaves the correction out and no ridge is bent.
-With more of them the posterior is narrower: errors of the force and bends count for more."""
+"""Facilities up to which one warm-up does, the force leaves the correction out, and no ridge is
+straightened. With more of them the posterior is narrower, and errors of the force count for more.
+"""
 _START: Final = 0.7
 """Spread of the first points about the mode, in the standard deviations there."""
 _STEP: Final = 0.35
@@ -50,8 +51,8 @@ class Chains:
         self._setup, self._rng = setup, rng
         size, facilities = mode.center.size, len(setup.problem.observed)
         self.tolerance = TOLERANCE * min(1.0, (_FEW / facilities) ** 2)
-        self._bend, tilt, start, self._plain = no_bend(size), np.zeros(size), mode.center, mode.root
         many = facilities > _FEW
+        self._bend, tilt, start, self._plain = no_bend(size), np.zeros(size), mode.center, mode.root
         if many:
             self._bend, tilt = find_bend(setup.hyper, mode.center, mode.root), mode.tilt
             turn = jacobian(setup.hyper, self._bend, mode.center)
@@ -59,9 +60,7 @@ class Chains:
             start = mode.center + turn @ mode.root @ (mode.root.T @ tilt)
         self._root = self._plain
         y = start + _START * (rng.standard_normal((LANES, size)) @ self._plain.T)
-        self._state = start_state(
-            setup, y, mode.eta, mode.shock, _STEP, tilt=tilt, bend=self._bend
-        )
+        self._state = start_state(setup, y, mode.eta, mode.shock, _STEP, tilt=tilt, bend=self._bend)
         settle_state(setup, self._state, self.tolerance)
         self.evaluations = LANES
         seen = self._warm_up(_WARM)

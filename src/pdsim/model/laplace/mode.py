@@ -95,7 +95,12 @@ def find_mode(setup: Setup) -> Mode:
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
-        options={"maxiter": 200, "maxcor": 30, "ftol": min(1e-7, _DECREASE / max(height, 1.0)), "gtol": 0.05},
+        options={
+            "maxiter": 200,
+            "maxcor": 30,
+            "ftol": min(1e-7, _DECREASE / max(height, 1.0)),
+            "gtol": 0.05,
+        },
     )
     x = found.x
     objective(x)
