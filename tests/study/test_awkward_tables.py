@@ -155,6 +155,8 @@ def test_the_number_behind_means_is_asked_for_where_two_columns_may_be_it(tmp_pa
     table.to_csv(tmp_path / "t.csv", index=False)
     start = start_study(tmp_path / "t.csv", out=tmp_path / "study")
     assert start.problems[0].startswith("t.csv: 'mean' needs a column 'se', or 'sd' and 'n'")
+    # in the words of the file
+    assert "the file has 'Facility', 'Year', 'Deliveries (n)'" in start.problems[0]
     (said,) = [text for text in start.found.unsure if "number behind each mean" in text]
     assert "n = 'Deliveries (n)'" in said
     file = tmp_path / "study" / "study.toml"

@@ -13,7 +13,7 @@ from pdsim.errors import suggestion
 from pdsim.study.cells import note_missing
 from pdsim.study.clustering import estimate_clustering
 from pdsim.study.correlation import estimate_case_correlation, shared_cases
-from pdsim.study.frames import METADATA, file_of, named, text_column, visible
+from pdsim.study.frames import METADATA, as_written, file_of, named, text_column, visible
 from pdsim.study.longtable import TableContent, observed_from_long
 from pdsim.study.naming import renamed, without_totals
 from pdsim.study.options import Rename, StudyOptions
@@ -48,7 +48,7 @@ def observed_from_cases(
     names = _indicator_columns(table, indicators, options, found)
     if "facility" not in table:
         found.add(
-            f"there is no column 'facility'; the file has {listed(visible(table))}",
+            f"there is no column 'facility'; the file has {listed(as_written(table))}",
             'add or rename it, or map it in [columns]: facility = "..."',
             file=file_of(table),
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdsim.arraytypes import Bools, Floats
 from pdsim.study.errormatrix import COLUMN
-from pdsim.study.frames import file_of, text_column, visible
+from pdsim.study.frames import as_written, file_of, text_column, visible
 from pdsim.study.options import Decimal, StudyOptions
 from pdsim.study.problems import Findings, listed, quote
 from pdsim.study.words import MISSING, folded, with_own
@@ -304,7 +304,7 @@ def source_of(table: pd.DataFrame, found: Findings) -> Source | None:
         '; where a row is a case, state format = "cases"' if rule == "no column of values" else ""
     )
     found.add(
-        f"{rule}; the file has {listed(names)}",
+        f"{rule}; the file has {listed(as_written(table))}",
         "name the columns successes and trials (or percent and trials, or mean and se, or "
         f"mean, sd and n), or map them in [columns]{cases}",
         file=file,

@@ -13,7 +13,7 @@ from pdsim.arraytypes import Floats
 from pdsim.conventions import PERIODS
 from pdsim.errors import suggestion
 from pdsim.study.cells import numbers
-from pdsim.study.frames import file_of, text_column, visible
+from pdsim.study.frames import as_written, file_of, text_column, visible
 from pdsim.study.naming import renamed
 from pdsim.study.options import StudyOptions
 from pdsim.study.problems import Findings, listed, quote
@@ -112,7 +112,7 @@ def _column(table: pd.DataFrame, name: str, options: StudyOptions, found: Findin
     if column is None and name != "facility" and (stated or name in options.covariates):
         key_of = f"[columns] {name}" if stated else "the key covariates"
         found.add(
-            f"there is no column {quote(stated or name)}; the file has {listed(visible(table))}",
+            f"there is no column {quote(stated or name)}; the file has {listed(as_written(table))}",
             f"correct {key_of}" + suggestion(stated or name, visible(table)),
             file=file_of(table),
         )

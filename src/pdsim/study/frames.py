@@ -44,6 +44,8 @@ HIDDEN: Final = ("file", "row")
 UNNAMED: Final = "unnamed: 0"
 """What a first column is called that has cells but no name."""
 
+_WRITTEN: Final = "names in the source"
+
 MAX_CELL: Final = 32_767
 """Characters of a cell, the limit of Excel."""
 
@@ -273,7 +275,11 @@ def named(
     displaced = [
         name for name in present if name not in renames and name.casefold() in set(renames.values())
     ]
-    return table.drop(columns=displaced).rename(columns=renames)
+    result = table.drop(columns=displaced).rename(columns=renames)
+    written = table.attrs.get(_WRITTEN, {})
+    own = {new: written.get(old, old) for old, new in renames.items()}
+    result.attrs = table.attrs | {_WRITTEN: written | own}
+    return result
 
 
 def file_of(table: pd.DataFrame) -> str | None:
@@ -287,6 +293,12 @@ def file_of(table: pd.DataFrame) -> str | None:
 def visible(table: pd.DataFrame) -> list[str]:
     """Return the names of the columns of the source."""
     return [name for name in table.columns if name not in HIDDEN]
+
+
+def as_written(table: pd.DataFrame) -> list[str]:
+    """Return the names of the columns as they stand in the source, where `named` changed them."""
+    written = table.attrs.get(_WRITTEN, {})
+    return [written.get(name, name) for name in visible(table)]
 
 
 def text_column(column: "pd.Series[Any]") -> "pd.Series[str]":

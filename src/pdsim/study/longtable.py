@@ -19,11 +19,11 @@ from pdsim.study.frames import (
     METADATA,
     VALUES,
     Coded,
+    as_written,
     coded,
     file_of,
     named,
     text_column,
-    visible,
 )
 from pdsim.study.indicators import Indicators, indicators_of
 from pdsim.study.naming import renamed, without_totals
@@ -104,7 +104,7 @@ def observed_from_long(
     absent = [name for name in ("facility", "indicator") if name not in table]
     for name in absent:
         found.add(
-            f"there is no column {name!r}; the file has {listed(visible(table))}",
+            f"there is no column {name!r}; the file has {listed(as_written(table))}",
             f'add or rename it, or map it in [columns]: {name} = "..."',
             file=file,
         )
