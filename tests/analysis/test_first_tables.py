@@ -44,3 +44,11 @@ def test_a_second_process_compiles_the_tables(monkeypatch: pytest.MonkeyPatch) -
     # what it is told to run is there, and runs
     monkeypatch.undo()
     assert subprocess.run(asked[0], check=False).returncode == 0
+
+
+def test_what_comes_after_a_fit_is_not_imported_before_it() -> None:
+    code = (
+        "import sys, pdsim.analysis.run; print(*{'matplotlib', 'h5py', 'jinja2'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

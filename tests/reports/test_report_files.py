@@ -11,7 +11,8 @@ import pytest
 from pdsim.analysis import report, save_fit, write_report
 from pdsim.errors import InputError
 from pdsim.reports.formats.plainwords import number_sections
-from pdsim.reports.study.sections import build_document
+from pdsim.reports.formats.write import write_files
+from pdsim.reports.study.sections import base_tables, build_document
 from pdsim.reports.study.suppress import observed_shown
 from pdsim.reports.study.view import Results
 
@@ -212,3 +213,23 @@ def test_absent_groups_leave_their_sections_out(make_results, tmp_path: Path, gr
     assert 'id="selection"' in text
     assert 'id="behind"' not in text
     assert (tmp_path / "tables" / "pairs.csv").exists() == ("pairs" in groups)
+
+
+def test_files_written_side_by_side_are_all_there_and_one_that_fails_is_told(
+    tmp_path: Path,
+) -> None:
+    contents: dict[str, str | bytes] = {f"tables/{n}.csv": f"row {n}" for n in range(30)}
+    written = write_files(contents, tmp_path)
+    assert [path.read_text() for path in written] == list(contents.values())
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_files({"a.csv": "a", "taken": "b", "c.csv": "c"}, tmp_path)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_what_many_sentences_ask_is_looked_up_once(make_results) -> None:
+    results = Results(make_results(facilities=5, m=2, draws=60))
+    assert results.group("ranking") is results.group("ranking")
+    assert results.improvement is results.improvement
+    given = base_tables(results)
+    assert build_document(results, tables=given).tables["selection"] is given["selection"]
