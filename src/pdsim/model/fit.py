@@ -24,7 +24,7 @@ from pdsim.study.facilities import CONTROL, PROGRAMME
 from pdsim.study.options import Engine
 
 _LOG: Final = logging.getLogger(__name__)
-_MOST_BYTES: Final = 2**30
+_MOST_BYTES: Final = 700_000_000
 """Of the draws of the fast engine, logits and expected endlines together."""
 _FEWEST_DRAWS: Final = 1000
 

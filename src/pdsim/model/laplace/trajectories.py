@@ -1,7 +1,7 @@
 r"""Trajectories of Hamiltonian Monte Carlo, eight side by side as the lanes.
 
 The target is the corrected Laplace marginal. The force along a trajectory is the gradient of the
-uncorrected one, with many facilities and the slope that the correction has at the mode: any force
+uncorrected one, with many facilities plus the slope that the correction has at the mode: any force
 that depends on the place alone keeps the chain exact as long as the target decides on acceptance
 (Neal 2011, arXiv 1206.1901, section 5), and the correction is then needed once a trajectory.
 
