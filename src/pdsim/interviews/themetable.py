@@ -11,7 +11,6 @@ import xarray as xr
 
 from pdsim.arraytypes import Floats
 from pdsim.errors import InputError, PdsimWarning, Problem
-from pdsim.study.names import unguarded
 from pdsim.study.sources import Reading, read_source
 
 COLUMNS: Final = ("facility", "informant", "round", "coder", "theme", "value")
@@ -106,10 +105,7 @@ def read_themes(path: str | Path) -> ThemeTable:
                 file=path.name, rule=f"cannot be read ({error.strerror})", cure="check the path"
             )
         ) from None
-    # a name that begins like a formula is written with an apostrophe in front
-    return theme_table(
-        raw.map(lambda cell: unguarded(cell) if isinstance(cell, str) else cell), file=path.name
-    )
+    return theme_table(raw, file=path.name)
 
 
 def theme_table(table: pd.DataFrame, *, file: str = "themes") -> ThemeTable:
