@@ -26,7 +26,7 @@ from pdsim.study.options import Engine
 _LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 700_000_000
 """Of the draws of the fast engine, logits and expected endlines together."""
-_FEWEST_DRAWS: Final = 1000
+_FEWEST_DRAWS: Final = 500
 
 
 def fit(

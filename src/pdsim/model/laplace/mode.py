@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from pdsim.arraytypes import Floats
 from pdsim.model.laplace.hyper import CORRELATION, Hyper, inverse_softplus
+from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.problem import LaplaceProblem
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.trajectories import Evaluated, evaluate
@@ -105,8 +106,12 @@ def find_mode(setup: Setup) -> Mode:
     x = found.x
     objective(x)
     steps = _STEP * np.eye(x.size)
-    around = at(np.concatenate([x + steps, x - steps]))
-    slope, correction = around.slope, around.correction
+    around = np.concatenate([x + steps, x - steps])
+    slope, correction = np.empty_like(around), np.empty(len(around))
+    for n in range(0, len(around), LANES):  # the latent effects of all would fill the memory
+        part = slice(n, n + LANES)
+        there = at(around[part])
+        slope[part], correction[part] = there.slope, there.correction
     hessian = (slope[x.size :] - slope[: x.size]) / (2.0 * _STEP)
     tilt = (correction[: x.size] - correction[x.size :]) / (2.0 * _STEP)
     hessian = 0.5 * (hessian + hessian.T)
