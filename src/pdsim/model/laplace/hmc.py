@@ -50,7 +50,7 @@ class Chains:
         self.mode, self.tracks = mode, list[Track]()
         self._setup, self._rng = setup, rng
         size, facilities = mode.center.size, len(setup.problem.observed)
-        self.tolerance = TOLERANCE * min(1.0, (_FEW / facilities) ** 2)
+        self.tolerance = TOLERANCE * min(1.0, (_FEW / facilities) ** 1.5)
         many = facilities > _FEW
         self._bend, tilt, start, self._plain = no_bend(size), np.zeros(size), mode.center, mode.root
         if many:
