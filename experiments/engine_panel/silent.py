@@ -123,6 +123,7 @@ def judged(refits: list[list], nuts: dict[int, list]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first data set")
     parser.add_argument("--checked", type=int, default=200, help="at random, and of the worst")
     parser.add_argument("--nuts", type=int, default=40, help="refits that failed, run by NUTS")
     parser.add_argument("--workers", type=int, default=2)
@@ -130,7 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     kept = args.out.with_suffix(".jsonl.tmp")
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
-        fits = worked(line, list(range(args.sets)), kept, pool)
+        fits = worked(line, list(range(args.first, args.first + args.sets)), kept, pool)
         silent = sorted((ess, number) for number, reliable, ess in fits.values() if reliable)
         rng = np.random.default_rng(1)
         chance = rng.choice([number for _, number in sorted(silent)], args.checked, replace=False)
@@ -142,6 +143,7 @@ def main() -> None:
         nuts = worked(by_nuts, doubted, args.out.with_suffix(".nuts.jsonl.tmp"), pool)
         flagged = [number for number, reliable, _ in fits.values() if not reliable]
         found = {
+            "first": args.first,
             "sets": len(fits),
             "flagged": len(flagged),
             "flagged_with_case_correlation": sum(number % 5 == 4 for number in flagged),

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 import pdsim
-from pdsim.model.adequacy import _adjusted, _moved_with, _statistics, model_checks
+from pdsim.model.adequacy import (
+    _adjusted,
+    _Alone,
+    _alone,
+    _moved_with,
+    _statistics,
+    model_checks,
+)
+from pdsim.model.predictive import draw_eta, draw_parameters, draw_proportion
+
+PLAIN = _Alone(precision=np.eye(2), reliability=np.ones(2))
 
 
 def test_statistics_written_out(make_data):
@@ -14,7 +24,7 @@ def test_statistics_written_out(make_data):
     share = np.zeros((4, 2, 2))
     share[:, 0, 1] = [0.1, 0.2, 0.3, 1.0]
     share[:, 1, 1] = [0.2, 0.2, 0.2, np.nan]
-    found = _statistics(share, data)
+    found = _statistics(share, data, PLAIN)
     assert found["spread"][0] == pytest.approx(100 * np.std([0.1, 0.2, 0.3, 1.0]))
     assert found["spread"][1] == pytest.approx(0.0)
     assert found["extreme"][0] == pytest.approx(60.0)
@@ -22,7 +32,7 @@ def test_statistics_written_out(make_data):
     # the second indicator does not vary, and is not known in the last facility
     assert found["facility"][3] == pytest.approx(0.6 / np.std([0.1, 0.2, 0.3, 1.0]))
     # whole studies of replicates at once are the same
-    both = _statistics(np.stack([share, share[::-1]]), data)
+    both = _statistics(np.stack([share, share[::-1]]), data, PLAIN)
     for name, value in found.items():
         np.testing.assert_allclose(both[name][0], value)
 
@@ -31,7 +41,7 @@ def test_statistics_of_the_whole_study(make_data):
     data = replace(make_data(domains=(0, 0)), size=np.full((4, 2, 2), 20.0))
     met = np.full((4, 2, 2), 10.0)
     met[:, 0, 1] = [4.0, 8.0, 12.0, 16.0]
-    found = _statistics(met / 20, data)
+    found = _statistics(met / 20, data, PLAIN)
     logits = np.log((met[:, 0, 1] + 0.5) / (20.5 - met[:, 0, 1]))
     # one indicator does not vary: half the mean is as far away
     assert found["unequal spreads"] == pytest.approx(100.0)
@@ -40,14 +50,55 @@ def test_statistics_of_the_whole_study(make_data):
     assert found["facility mean"] == pytest.approx(np.abs(z))
 
 
-def test_what_a_domain_has_in_common_is_no_companion(make_data):
-    data = make_data(facilities=4, domains=(0, 0, 0, 0, 1, 1))
+def test_with_how_many_others_an_indicator_moves_written_out():
     a, b = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
-    standard = np.stack([a, -a, b, -b, a, -a], axis=-1)
-    # the three largest correlations of a with -a, b, -b, a, -a are 1, 0, 0
-    np.testing.assert_allclose(_moved_with(standard, data)[[0, 2]], [1 / 3, 0.0], atol=1e-12)
-    shifted = standard + np.where(data.domain == 1, 5.0 * b[:, None], -2.0 * a[:, None])
-    np.testing.assert_allclose(_moved_with(shifted, data), _moved_with(standard, data), atol=1e-9)
+    changes = np.stack([a, -a, a + b, 3.0 * a, b], axis=-1)
+    # correlations of the first with the others: -1, 1 / sqrt(2), 1, 0
+    plain = _Alone(np.eye(5), np.ones(5))
+    np.testing.assert_allclose(_moved_with(changes, plain), [1.5, 0.0, 1.5, 1.5, 0.5], atol=1e-12)
+    half = _Alone(np.eye(5), np.array([1.0, 1.0, 0.5, 0.5, 1.0]))
+    np.testing.assert_allclose(
+        _moved_with(changes, half), [0.75, 0.0, 0.625, 0.625, 0.25], atol=1e-12
+    )
+
+
+def test_what_facilities_and_domains_have_in_common_is_no_company():
+    rng = np.random.default_rng(1)
+    own = rng.standard_normal((5, 6))
+    own -= own.mean(axis=0)
+    domain = np.array([0, 0, 0, 1, 1, 1])
+    common = 1e6 + 1e6 * (domain[:, None] == domain)
+    alone = _Alone(np.linalg.inv(np.eye(6) + common), np.ones(6))
+    one = np.arange(-2.0, 3.0)[:, None]
+    moved = own + 3.0 * one + one**2 * (domain == 1)
+    np.testing.assert_allclose(
+        _moved_with(moved - moved.mean(axis=0), alone), _moved_with(own, alone), rtol=1e-3
+    )
+
+
+def test_own_parts_of_replicates(make_data):
+    """Covariance of the changes: of facilities, of errors, and each indicator's own."""
+    data = make_data(facilities=6, domains=(0, 0, 0))
+    data = replace(data, size=np.full(data.shape, 400.0), observed=np.zeros(data.shape))
+    rng = np.random.default_rng(2)
+    given = replace(
+        draw_parameters(data, rng),
+        alpha=np.zeros(3),
+        beta=np.zeros(3),
+        sd_baseline={"facility": np.zeros(1), "indicator": np.zeros(3)},
+        sd_change={"facility": np.array([0.5]), "indicator": np.array([0.1, 0.2, 0.6])},
+        corr={"facility": np.zeros(1), "indicator": np.zeros(3)},
+    )
+    shares = np.array([
+        draw_proportion(draw_eta(given, data, rng)[0], data, rng) for _ in range(4000)
+    ])  # fmt: skip
+    # errors of a logit at one half: 4 / n at each of two periods
+    covariance = np.diag(given.sd_change["indicator"] ** 2 + 8 / 400) + 0.5**2
+    precision = np.linalg.inv(covariance)
+    found = _alone(shares, [given], data)
+    np.testing.assert_allclose(found.precision, precision, rtol=0.1, atol=0.2)
+    expected = given.sd_change["indicator"] ** 2 * np.diag(precision)
+    np.testing.assert_allclose(found.reliability, expected, rtol=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ kept from the fit would follow the data wherever they go and could not show that
 what the model says effects are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -28,9 +29,6 @@ _FEWEST: Final = 300
 
 _TOGETHER: Final = 250_000
 """Cells of replicates in one call."""
-
-_COMPANIONS: Final = 3
-"""Indicators that one is held against, those that it moves with most."""
 
 _TO_BOTH_SIDES: Final = ("spread", "baseline spread")
 
@@ -64,9 +62,10 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
         ``tails`` (kurtosis of the changes in empirical logits, standardised by indicator),
         ``facility`` (mean absolute standardised change of its indicators), ``facility mean`` (how
         far the mean of its standardised changes in empirical logits lies from that of all, in
-        SDs), ``correlation`` (mean of an indicator's three largest correlations with others, in
-        percent, beyond what the domain has in common). ``of``: the indicator or facility, empty
-        where it is the study.
+        SDs), ``correlation`` (with how many others an indicator moves: the sum of its squared
+        positive correlations, of changes in empirical logits beyond the effects of facility and
+        domain, each times the root of the two indicators' reliabilities). ``of``: the indicator
+        or facility, empty where it is the study.
         ``observed``, ``expected`` (median of the replicates), ``p_value``, ``flagged``
         and ``advice``. Changes are in pp, or standardised scores. Empty where there is one period
         or there are fewer than three facilities.
@@ -80,10 +79,19 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     which the model is right is flagged at all with at most that probability, and less often in
     fact, since the data are used twice.
 
+    ``correlation`` is made of scores: with changes c of a facility about the indicators' means,
+    their covariance S in the replicates, and SDs t_k of the indicators' own effects, the slope of
+    the normal log likelihood in a correlation of the own effects of k and l is
+    t_k t_l (u_k u_l - [S^-1]_kl), u = S^-1 c, summed over facilities [2]_. Its size is
+    the correlation of u_k and u_l times the root of t_k^2 [S^-1]_kk and t_l^2 [S^-1]_ll, the
+    shares of what is left of a change that is no error.
+
     References
     ----------
     .. [1] Westfall PH, Young SS (1993), Resampling-Based Multiple Testing, section 2.3
        (single-step maxT).
+    .. [2] Cox DR, Hinkley DV (1974), Theoretical Statistics, section 4.8 (locally most powerful
+       tests).
 
     Examples
     --------
@@ -102,11 +110,14 @@ def model_checks(fit: xr.DataTree, *, replicates: int = REPLICATES, seed: int = 
     seen = np.where(data.size > 0, data.observed, np.nan)
     if data.kind == "counts":
         seen = seen / np.where(data.size > 0, data.size, 1.0)
-    found = [_statistics(seen[None], data)]
+    found: list[dict[str, Floats]] = []
     parameters = drawn_parameters(fit, data, number, rng)
     while some := list(islice(parameters, max(1, _TOGETHER // data.observed.size))):
-        shares = [draw_proportion(draw_eta(one, data, rng)[0], data, rng) for one in some]
-        found.append(_statistics(np.array(shares), data))
+        shares = np.array([draw_proportion(draw_eta(one, data, rng)[0], data, rng) for one in some])
+        if not found:
+            alone = _alone(shares, some, data) if data.shape[1] > 1 else None
+            found.append(_statistics(seen[None], data, alone))
+        found.append(_statistics(shares, data, alone))
     facilities = study.data["facility"].to_numpy().astype(str)
     whole = np.array([""])
     labels = {
@@ -196,16 +207,45 @@ def drawn_parameters(
         )
 
 
-def _statistics(share: Floats, data: ModelData) -> dict[str, Floats]:
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """What tells an indicator's own part of a change from what indicators have in common."""
+
+    precision: Floats
+    """Inverse covariance of the indicators' changes (K, K)."""
+    reliability: Floats
+    """Share of the own part that is no error (K,)."""
+
+
+def _alone(shares: Floats, parameters: Sequence[Parameters], data: ModelData) -> _Alone:
+    """Return it of replicates (B, F, K, T) and the parameters that they were drawn with."""
+    evidence = _evidence(shares, data)
+    change = np.nan_to_num(_standardised(evidence[..., 1] - evidence[..., 0])[0])
+    rows = change.reshape(-1, change.shape[-1])
+    free = len(change) * (data.shape[0] - 1)
+    precision = np.linalg.pinv(rows.T @ rows / free, hermitian=True)
+    own = np.median([one.sd_change["indicator"] for one in parameters], axis=0)
+    return _Alone(precision, own**2 * np.diag(precision))
+
+
+def _evidence(share: Floats, data: ModelData) -> Floats:
+    """Return empirical logits of proportions, which do not end where proportions do, or scores."""
+    if data.kind != "counts":
+        return share
+    met = share * data.size
+    # half a case more of both kinds
+    return np.asarray(np.log((met + 0.5) / (data.size - met + 0.5)))
+
+
+def _statistics(share: Floats, data: ModelData, alone: _Alone | None) -> dict[str, Floats]:
     """Return the statistics of proportions, or standardised means (..., F, K, T): (..., part)."""
-    factor, evidence = 1.0, share
-    if data.kind == "counts":
-        factor, met = 100.0, share * data.size
-        # half a case more of both kinds: logits do not end where proportions do
-        evidence = np.log((met + 0.5) / (data.size - met + 0.5))
+    factor = 100.0 if data.kind == "counts" else 1.0
     change = factor * (share[..., 1] - share[..., 0])
     centered, spread, standard = _standardised(change)
-    _, spread_of_evidence, standard_evidence = _standardised(evidence[..., 1] - evidence[..., 0])
+    evidence = _evidence(share, data)
+    centered_evidence, spread_of_evidence, standard_evidence = _standardised(
+        evidence[..., 1] - evidence[..., 0]
+    )
     overall = _mean(standard_evidence, axis=-1)
     largest = np.where(np.isnan(centered), -1.0, np.abs(centered)).max(axis=-2)
     found = {
@@ -219,11 +259,11 @@ def _statistics(share: Floats, data: ModelData) -> dict[str, Floats]:
     if data.kind == "counts":
         ends = (share == 0.0) | (share == 1.0)
         found["zeros"] = ends.sum(axis=(-3, -1)).astype(float)
-    if share.shape[-2] > 1:
+    if alone is not None:
         middle = _mean(spread_of_evidence, axis=-1)[..., None]
         apart = np.sqrt(_mean((spread_of_evidence - middle) ** 2, axis=-1)[..., None])
         found["unequal spreads"] = 100.0 * apart / np.maximum(middle, 1e-12)
-        found["correlation"] = 100.0 * _moved_with(standard, data)
+        found["correlation"] = _moved_with(centered_evidence, alone)
     return found
 
 
@@ -235,23 +275,14 @@ def _standardised(values: Floats) -> tuple[Floats, Floats, Floats]:
     return centered, spread, centered / varies[..., None, :]
 
 
-def _moved_with(standard: Floats, data: ModelData) -> Floats:
-    """Return how far each indicator moves with those that it moves with most (..., K).
-
-    The mean of its ``_COMPANIONS`` largest correlations, after what all indicators of the domain,
-    or all where the model has no domains, have in common in a facility is taken away.
-    """
-    domain = data.domain if "domain" in data.levels else np.zeros(data.shape[1], dtype=np.int64)
-    rest = np.array(standard)
-    for n in np.unique(domain):
-        part = standard[..., domain == n]
-        rest[..., domain == n] = part - _mean(part, axis=-1)[..., None]
-    rest = np.nan_to_num(rest)
-    norm = np.sqrt(np.maximum((rest**2).sum(axis=-2), 1e-12))
-    correlation = np.swapaxes(rest, -1, -2) @ rest / (norm[..., None] * norm[..., None, :])
-    correlation[..., np.arange(norm.shape[-1]), np.arange(norm.shape[-1])] = -1.0
-    others = min(_COMPANIONS, norm.shape[-1] - 1)
-    return np.sort(correlation, axis=-1)[..., -others:].mean(axis=-1)
+def _moved_with(centered: Floats, alone: _Alone) -> Floats:
+    """Return with how many others each indicator moves, of changes about their mean (..., F, K)."""
+    rest = np.nan_to_num(centered) @ alone.precision
+    rest *= np.sqrt(alone.reliability / np.maximum((rest**2).sum(axis=-2), 1e-12))[..., None, :]
+    shared = np.maximum(np.swapaxes(rest, -1, -2) @ rest, 0.0)
+    diagonal = np.arange(shared.shape[-1])
+    shared[..., diagonal, diagonal] = 0.0
+    return np.asarray((shared**2).sum(axis=-1))
 
 
 def _mean(values: Floats, axis: int) -> Floats:

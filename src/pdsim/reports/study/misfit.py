@@ -20,7 +20,7 @@ _ASKED: Final = {
     "tails": "kurtosis of the changes",
     "facility": "mean size of its changes, in SDs",
     "facility mean": "distance of its mean change, in SDs",
-    "correlation": "correlation with the three it moves with most (%)",
+    "correlation": "others that it moves with, in effect",
 }
 _SAYS: Final = {
     "spread": "how much {of} varies in its change (SD {a}, expected {b})",
@@ -32,8 +32,8 @@ _SAYS: Final = {
     "tails": "how far the largest changes lie from the others (kurtosis {a}, expected {b})",
     "facility": "how large the changes of {of} are ({a} SDs on average, expected {b})",
     "facility mean": "how far the mean change of {of} lies from the others ({a} SDs, expected {b})",
-    "correlation": "how far {of} moves with other indicators (correlation of {a} % with three, "
-    "expected {b} %)",
+    "correlation": "how far {of} moves with other indicators (as with {a} that move alike, "
+    "expected {b})",
 }
 
 
