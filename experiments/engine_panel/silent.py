@@ -1,6 +1,7 @@
 """Count how often the fast engine gives a bad posterior without saying so.
 
     python experiments/engine_panel/silent.py --sets 10000
+    python experiments/engine_panel/silent.py --first 2000 --sets 4000 --out more.json
 
 Data sets come from the default priors, with 3, 10 or 40 trials, a fifth of the cells missing in
 every other set and a case correlation of 0.3 in every fifth. Each is fitted once. Of those
