@@ -55,6 +55,18 @@ def test_large_input_takes_the_kernel(monkeypatch):
     np.testing.assert_array_equal(probability.rank_counts(values), expected)
 
 
+@pytest.mark.parametrize("hole", [None, np.nan, np.inf])
+def test_few_facilities_held_against_all_stand_where_sorting_puts_them(monkeypatch, hole):
+    values = np.random.default_rng(3).integers(0, 9, (40, 7)).astype(float)
+    if hole is not None:
+        values[::3, 2] = hole
+    compared = places.places(values)
+    monkeypatch.setattr(places, "_FEW", 0)
+    for fast, slow in zip(compared, places.places(values), strict=True):
+        np.testing.assert_array_equal(fast, slow)
+        assert fast.dtype == slow.dtype
+
+
 def test_infinite_scores_are_ordered():
     ahead, tied = places.places(np.array([[np.inf, -np.inf, 0.0, -0.0]]))
     assert ahead.tolist() == [[0, 3, 1, 1]]

@@ -22,6 +22,9 @@ _BLOCK = 8_000_000
 _CACHED = 100_000
 """Scores sorted at a time: few enough to stay in the cache."""
 
+_FEW = 12
+"""Facilities up to which holding each against all takes less time than sorting them."""
+
 
 def places(values: Floats) -> tuple[Ints32, Ints32]:
     """Return how many are ahead of each, and how many share its place (itself included).
@@ -45,6 +48,9 @@ def places(values: Floats) -> tuple[Ints32, Ints32]:
     for start in range(0, len(flat), step):
         rows = slice(start, start + step)
         block = flat[rows]
+        if facilities <= _FEW and not np.isnan(block).any():
+            _compare(block, ahead[rows], tied[rows])
+            continue
         order = np.argsort(-block, axis=-1)
         ordered = np.take_along_axis(block, order, axis=-1)
         fresh = ordered[:, 1:] != ordered[:, :-1]
@@ -55,6 +61,16 @@ def places(values: Floats) -> tuple[Ints32, Ints32]:
             np.put_along_axis(tied[rows], order, last - first + 1, axis=-1)
         np.put_along_axis(ahead[rows], order, first, axis=-1)
     return ahead.reshape(values.shape), tied.reshape(values.shape)
+
+
+def _compare(values: Floats, ahead: Ints32, tied: Ints32) -> None:
+    """Fill in `places` by comparing each facility with all."""
+    columns = np.ascontiguousarray(values.T)
+    larger, equal = np.zeros((2, *columns.shape), dtype=np.uint8)
+    for column in columns:
+        larger += columns < column
+        equal += columns == column
+    ahead[:], tied[:] = larger.T, equal.T
 
 
 def _runs(fresh: NDArray[np.bool_], positions: Ints32) -> tuple[Ints32, Ints32]:
