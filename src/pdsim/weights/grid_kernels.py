@@ -5,13 +5,18 @@ scored under every choice, its squared margins over the choices are added up, an
 forgotten.
 """
 
+from typing import Final
+
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints, Words
 from pdsim.jit import compiled
 from pdsim.weights.schemes import scheme_scores
 from pdsim.weights.score_kernels import BLOCK, block_places
-from pdsim.weights.set_kernels import MOST_TIED, find_key, key_table, spread_sets
+from pdsim.weights.set_kernels import MOST_TIED, block_keys, find_key, key_table, spread_sets
+
+LANES: Final = 16
+"""Columns of weights that a processor takes at once; fewer cost as much, one by one more."""
 
 
 @compiled
@@ -58,6 +63,7 @@ def add_cells(
     two: bool,
     samples: Ints,
     weights: Floats,
+    number: int,
     m: int,
     keys: Words,
     known: Words,
@@ -77,7 +83,10 @@ def add_cells(
         Whether `before` is to be subtracted.
     samples : ndarray
         First and last sample (exclusive) of the group.
-    weights : ndarray (left_out, indicator, weight)
+    weights : ndarray (left_out, indicator, column)
+        A multiple of `LANES` columns.
+    number : int
+        Columns that count; those after them only fill up.
     m : int
     keys : ndarray (facility,)
     known : ndarray (set,)
@@ -85,7 +94,7 @@ def add_cells(
     margins : ndarray (margin, choice)
         For each subset of the choice factors the level of each choice; the last tells all apart.
     by_draw : ndarray (sample of the group, choice, outcome)
-    by_weight : ndarray (choice, outcome, weight)
+    by_weight : ndarray (choice, outcome, column)
         Outcomes are facilities' memberships, then listed sets, then the other sets.
     squares : ndarray (margin, outcome)
         Sums over samples and weights of squared sums over the choices of a level.
@@ -94,34 +103,37 @@ def add_cells(
     outcomes = squares.shape[1]
     choices = margins.shape[1]
     left_outs = weights.shape[0]
-    number = weights.shape[2]
-    full = margins.shape[0] - 1
+    columns = weights.shape[2]
     scores, work = np.empty((facilities, BLOCK)), np.empty((facilities, BLOCK))
     ahead, same = np.empty((facilities, BLOCK)), np.empty((facilities, BLOCK))
-    inside = np.empty((choices, facilities, BLOCK))
-    level_sums = np.empty((choices, BLOCK))
+    room = min(BLOCK, columns)
+    inside = np.empty((choices, facilities, room))
+    level_sums, each = np.empty((choices, BLOCK)), np.empty(BLOCK)
     found, which = np.empty(MOST_TIED, np.uint64), np.empty(m, np.int64)
-    block_keys = np.empty(BLOCK, np.uint64)
+    whole = np.empty(BLOCK, np.uint64)
     table = key_table(known)
     # sets of a block: for every choice and weight the places and shares of the sets it may be
-    places = np.empty((choices, BLOCK), np.int64)
-    spread = np.zeros((outcomes - facilities, BLOCK * choices))
+    places = np.empty((choices, room), np.int64)
+    spread = np.zeros((outcomes - facilities, room * choices))
+    counts = np.zeros((choices, outcomes - facilities))
     for d in range(samples[0], samples[1]):
-        for start in range(0, number, BLOCK):
-            width = min(BLOCK, number - start)
+        for start in range(0, columns, BLOCK):
+            wide = min(BLOCK, columns - start)
+            width = min(wide, number - start)
             any_tie = False
             for c in range(choices):
                 scheme, left = c // left_outs, c % left_outs
                 tied = score_block(
                     kinds, after, before, sizes, two, d, scheme,
-                    weights[left], start, width, scores, work, ahead, same,
+                    weights[left], start, wide, scores, work, ahead, same,
                 )  # fmt: skip
                 any_tie = any_tie or tied
-                _memberships(ahead, same, width, tied, m, inside[c])
+                _memberships(ahead, same, wide, tied, m, inside[c])
+                inside[c, :, width:wide] = 0.0
                 for f in range(facilities):
-                    row, sums = inside[c, f, :width], by_weight[c, f, start : start + width]
+                    row, sums = inside[c, f, :wide], by_weight[c, f, start : start + wide]
                     total = 0.0
-                    for b in range(width):
+                    for b in range(wide):
                         sums[b] += row[b]
                         total += row[b]
                     by_draw[d - samples[0], c, f] += total
@@ -130,23 +142,25 @@ def add_cells(
                         count = spread_sets(ahead, same, b, m, keys, found, which)
                         places[c, b] = -1
                         for q in range(outcomes - facilities):
-                            spread[q, c * BLOCK + b] = 0.0
+                            spread[q, c * room + b] = 0.0
                         if count == 0:
-                            spread[outcomes - facilities - 1, c * BLOCK + b] = 1.0
+                            spread[outcomes - facilities - 1, c * room + b] = 1.0
                         for i in range(count):
                             at = find_key(table, known, found[i])
-                            spread[at, c * BLOCK + b] += 1.0 / count
+                            spread[at, c * room + b] += 1.0 / count
                 else:
-                    _block_keys(ahead, width, m, keys, block_keys)
+                    block_keys(ahead, width, m, keys, whole)
                     for b in range(width):
-                        places[c, b] = find_key(table, known, block_keys[b])
+                        places[c, b] = find_key(table, known, whole[b])
                 _add_sets(
-                    places[c], spread[:, c * BLOCK : (c + 1) * BLOCK], width,
+                    places[c], spread[:, c * room : (c + 1) * room], width,
                     by_draw[d - samples[0], c, facilities:], by_weight[c, facilities:], start,
                 )  # fmt: skip
-            for margin in range(full + 1):
-                _square_memberships(inside, margins[margin], width, level_sums, squares[margin])
-            _square_sets(places, spread, margins, width, any_tie, facilities, squares)
+            for margin in range(margins.shape[0]):
+                _square_memberships(
+                    inside, margins[margin], wide, level_sums, each, squares[margin]
+                )
+            _square_sets(places, spread, margins, width, any_tie, facilities, counts, squares)
 
 
 @compiled
@@ -159,16 +173,6 @@ def _memberships(ahead: Floats, same: Floats, width: int, tied: bool, m: int, ou
         else:
             for b in range(width):
                 row[b] = 1.0 if before[b] < m else 0.0
-
-
-@compiled
-def _block_keys(ahead: Floats, width: int, m: int, keys: Words, out: Words) -> None:
-    zero = np.uint64(0)
-    out[:width] = zero
-    for f in range(ahead.shape[0]):
-        key, before = keys[f], ahead[f, :width]
-        for b in range(width):
-            out[b] += key if before[b] < m else zero
 
 
 @compiled
@@ -187,28 +191,28 @@ def _add_sets(
 
 @compiled
 def _square_memberships(
-    inside: Floats, level: Ints, width: int, sums: Floats, squares: Floats
+    inside: Floats, level: Ints, wide: int, sums: Floats, each: Floats, squares: Floats
 ) -> None:
     choices, facilities, _ = inside.shape
     levels = level.max() + 1
     for f in range(facilities):
-        total = 0.0
+        each[:wide] = 0.0
         if levels == choices:
             for c in range(choices):
-                row = inside[c, f, :width]
-                for b in range(width):
-                    total += row[b] * row[b]
+                row = inside[c, f, :wide]
+                for b in range(wide):
+                    each[b] += row[b] * row[b]
         else:
-            sums[:levels, :width] = 0.0
+            sums[:levels, :wide] = 0.0
             for c in range(choices):
-                row, into = inside[c, f, :width], sums[level[c], :width]
-                for b in range(width):
+                row, into = inside[c, f, :wide], sums[level[c], :wide]
+                for b in range(wide):
                     into[b] += row[b]
             for x in range(levels):
-                into = sums[x, :width]
-                for b in range(width):
-                    total += into[b] * into[b]
-        squares[f] += total
+                into = sums[x, :wide]
+                for b in range(wide):
+                    each[b] += into[b] * into[b]
+        squares[f] += each[:wide].sum()
 
 
 @compiled
@@ -219,20 +223,25 @@ def _square_sets(
     width: int,
     any_tie: bool,
     facilities: int,
+    counts: Floats,
     squares: Floats,
 ) -> None:
-    choices = places.shape[0]
+    choices, room = places.shape
     kinds = spread.shape[0]
-    counts = np.zeros((choices, kinds))
     for margin in range(margins.shape[0]):
         level, into = margins[margin], squares[margin]
+        if level.max() + 1 == choices and not any_tie:
+            for c in range(choices):
+                for b in range(width):
+                    into[facilities + places[c, b]] += 1.0
+            continue
         for b in range(width):
             for c in range(choices):
                 if places[c, b] >= 0:
                     counts[level[c], places[c, b]] += 1.0
                 else:
                     for q in range(kinds):
-                        counts[level[c], q] += spread[q, c * BLOCK + b]
+                        counts[level[c], q] += spread[q, c * room + b]
             if any_tie:
                 for x in range(choices):
                     for q in range(kinds):

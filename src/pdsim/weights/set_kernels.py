@@ -102,6 +102,17 @@ def find_key(table: Ints, known: Words, key: np.uint64) -> int:
 
 
 @compiled
+def block_keys(ahead: Floats, width: int, m: int, keys: Words, out: Words) -> None:
+    """Fill out (width,) with the keys of sets among which nobody ties."""
+    zero = np.uint64(0)
+    out[:width] = zero
+    for f in range(ahead.shape[0]):
+        key, before = keys[f], ahead[f, :width]
+        for b in range(width):
+            out[b] += key if before[b] < m else zero
+
+
+@compiled
 def sample_keys(values: Floats, weights: Floats, m: int, keys: Words, out: Words) -> None:
     """Fill out (sample, weight) with the key of the set, one of them where sets tie."""
     samples, facilities, _ = values.shape
@@ -113,7 +124,9 @@ def sample_keys(values: Floats, weights: Floats, m: int, keys: Words, out: Words
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
             linear_scores(values[s], weights, start, width, scores)
-            block_places(scores, width, ahead, same)
+            if not block_places(scores, width, ahead, same):
+                block_keys(ahead, width, m, keys, out[s, start : start + width])
+                continue
             for b in range(width):
                 count = spread_sets(ahead, same, b, m, keys, found, which)
                 # taking turns, so that every one of several tied sets is seen
@@ -136,12 +149,20 @@ def count_sets(
     scores = np.empty((facilities, BLOCK))
     ahead, same = np.empty((facilities, BLOCK)), np.empty((facilities, BLOCK))
     found, which = np.empty(MOST_TIED, np.uint64), np.empty(m, np.int64)
+    whole = np.empty(BLOCK, np.uint64)
     table = key_table(known)
     for s in range(samples):
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
             linear_scores(values[s], weights, start, width, scores)
-            block_places(scores, width, ahead, same)
+            if not block_places(scores, width, ahead, same):
+                block_keys(ahead, width, m, keys, whole)
+                for b in range(width):
+                    at = find_key(table, known, whole[b])
+                    if at < known.shape[0]:
+                        by_draw[s, at] += 1.0
+                        by_weight[at, start + b] += 1.0
+                continue
             for b in range(width):
                 count = spread_sets(ahead, same, b, m, keys, found, which)
                 for c in range(count):
