@@ -9,7 +9,8 @@ import xarray as xr
 
 import pdsim
 from pdsim.analysis import write_report
-from pdsim.analysis.effect_priors import effect_prior_sensitivity
+from pdsim.analysis.begun import begin_refits
+from pdsim.analysis.refits import refit_pool
 from pdsim.model import programme_effect
 from pdsim.reports.formats.document import Paragraph
 from pdsim.reports.formats.plainwords import words_of
@@ -129,16 +130,23 @@ def test_the_label_of_the_priors_is_computed(analysis):
         assert ("beyond" in listed[name]) == bool(one["beyond_sensitive"])
 
 
+def effects_under_priors(study):
+    """Return the table that an analysis makes."""
+    with refit_pool(study, spare=0) as pool:
+        begun = begin_refits(study, replace(study.options.sampler, seed=1), pool)
+        return begun["effect_priors"].finish(None, lambda: None)
+
+
 def test_a_prior_that_decides_is_named():
     """Two controls a side and three cases: halving the prior of the effect halves the effect."""
     scenario = Scenario(facilities=4, controls=3, trials=3, improvement=30.0, m=1)
     _, study = simulate(scenario, seed=1)
-    table = effect_prior_sensitivity(study, seed=1)
+    table = effects_under_priors(study)
     assert bool(table["sensitive"].sel(estimand="effect"))
     assert float(table["ratio"].sel(estimand="effect", prior="effects x 2")) > 1.0
     many = replace(scenario, facilities=40, controls=40, trials=400, indicators=2)
     _, study = simulate(many, seed=1)
-    table = effect_prior_sensitivity(study, seed=1)
+    table = effects_under_priors(study)
     assert not bool(table["sensitive"].sel(estimand="effect_change"))
 
 

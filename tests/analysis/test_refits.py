@@ -1,6 +1,8 @@
 """Refits under other assumptions: what cannot be vouched for is not used, and is said."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,14 @@ import xarray as xr
 
 import pdsim
 from pdsim import Study
-from pdsim.analysis import design_effect_sensitivity, prior_sensitivity, refits, run
+from pdsim.analysis import (
+    case_correlation_sensitivity,
+    design_effect_sensitivity,
+    prior_sensitivity,
+    refits,
+    run,
+)
+from pdsim.errors import ConvergenceWarning
 from pdsim.model import fit as fit_study
 from pdsim.reports.formats.plainwords import words_of
 from pdsim.reports.study.caveats import caveats
@@ -26,7 +35,7 @@ def study():
 def failing(chosen):
     """Return `fit`, with failed gates where `chosen(study, priors)` says so."""
 
-    def fit(study, *, engine, priors, seed, hand_over):
+    def fit(study, *, engine, priors, seed, hand_over, warn):
         tree = fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
         if chosen(study, priors):
             tree.attrs["convergence"] = "FAILED: Pareto k 65, limit 0.7"
@@ -84,7 +93,7 @@ def test_no_vouched_refit_at_all_reaches_the_report_as_one_caveat(study, monkeyp
 def test_refits_are_handed_over_only_where_nuts_was_asked_for(study, monkeypatch, engine):
     asked = []
 
-    def fit(study, *, engine, priors, seed, hand_over):
+    def fit(study, *, engine, priors, seed, hand_over, warn):
         asked.append((engine, hand_over))
         return fit_study(study, engine="laplace", priors=priors, seed=seed, draws=100)
 
@@ -123,7 +132,7 @@ def test_errors_that_correlate_are_not_fitted_again_unless_nuts_is_asked_for(mon
     study = Study.from_long({name: [row[name] for row in rows] for name in rows[0]})
     asked = []
 
-    def fit(study, *, engine, priors, seed, hand_over):
+    def fit(study, *, engine, priors, seed, hand_over, warn):
         asked.append(hand_over)
         other = pdsim.load_example("surgical")
         return fit_study(other, engine="laplace", priors=priors, seed=seed, draws=100)
@@ -154,6 +163,64 @@ def test_the_study_as_it_stands_is_not_fitted_again(study, monkeypatch, name):
         assert own[f"p_{side}"].to_numpy()[0].tolist() == answer.tolist()
     assert (1.0, study.options.priors) not in fitted
     assert len(fitted) == 4
+
+
+def test_an_unset_case_correlation_counts_as_0_and_is_not_fitted_again(monkeypatch):
+    study = pdsim.load_example("lake_zone", trials=20, case_correlation=0.1)
+    study = study.with_case_correlation(None)
+    results = pdsim.analyse(study, seed=1).results
+    table = results["case_correlation"].to_dataset()
+    # every one fitted, that of 0 too, gives the same bits
+    xr.testing.assert_identical(table, case_correlation_sensitivity(study, seed=1))
+    varied = refits.case_correlations(study)
+    assert [label for label, pair in varied.variants.items() if pair is None] == [0.0]
+    stated = refits.case_correlations(study.with_case_correlation(0.2), correlations=(0.0, 0.3))
+    assert None not in stated.variants.values()
+
+
+def test_refits_begin_before_the_fit_has_ended(study, monkeypatch):
+    begun = threading.Event()
+
+    def again(study, **settings):
+        begun.set()
+        return fit_study(study, draws=100, **settings)
+
+    def first(study, *, engine, seed, **settings):
+        assert begun.wait(60)
+        return fit_study(study, engine=engine, seed=seed, draws=100)
+
+    monkeypatch.setattr(refits, "fit", again)
+    monkeypatch.setattr(run, "fit_study", first)
+    monkeypatch.setattr(run, "_at_once", lambda study, sampler: True)
+    assert "priors_scaled" in pdsim.analyse(study, seed=1).results.children
+
+
+def test_a_fit_that_fails_leaves_no_refit_to_be_waited_for(study, monkeypatch):
+    fitted = []
+
+    def again(study, **settings):
+        fitted.append(study)
+        time.sleep(0.5)
+        return fit_study(study, draws=100, **settings)
+
+    def first(study, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(refits, "fit", again)
+    monkeypatch.setattr(run, "fit_study", first)
+    monkeypatch.setattr(run, "_at_once", lambda study, sampler: True)
+    with pytest.raises(KeyboardInterrupt):
+        pdsim.analyse(study, seed=1)
+    assert len(fitted) <= 1
+
+
+def test_a_refit_does_not_warn_of_its_gates(study, recwarn):
+    failed = fit_study(study, engine="laplace", draws=20, chains=1, hand_over=False, warn=False)
+    assert failed.attrs["convergence"].startswith("FAILED")
+    assert not recwarn.list
+    with pytest.warns(ConvergenceWarning, match="do not cite"):
+        fit_study(study, engine="laplace", draws=20, chains=1, hand_over=False)
 
 
 def test_refits_side_by_side_are_those_one_after_the_other(study, monkeypatch):

@@ -111,6 +111,7 @@ def gather(
     *,
     delta: float = 0.0,
     known: Scored | None = None,
+    checked: Callable[[], dict[str, xr.Dataset | None]] | None = None,
     tell: Callable[[], None] = nothing,
 ) -> xr.DataTree:
     """Return all tables of an analysis.
@@ -124,6 +125,8 @@ def gather(
         Improvement above which a probability is stated as well, in the units of the estimand.
     known : Scored, optional
         From `scored`, where it has been computed.
+    checked : callable, optional
+        Returns the tables of `fit_checks`, where another thread makes them.
     tell : callable
         Called after each step.
 
@@ -155,8 +158,8 @@ def gather(
         "rules": _rules(main, study),
         "variance_share": variance_share(level),
         "hyper": _hyper(fit["posterior"].to_dataset()),
-        "predictive": _predictive(fit, study),
-        "model_checks": _model_checks(fit),
+        "predictive": None,
+        "model_checks": None,
         "domains": _domains(level),
         "draws": _explorer(level),
         **control_groups(fit, seed=int(fit.attrs["seed"])),
@@ -191,6 +194,7 @@ def gather(
     groups |= round_tables(study, seed=int(fit.attrs["seed"]))
     if study.options.interviews:
         groups |= _interviews(main, study.m, ranking)
+    groups |= fit_checks(fit, study) if checked is None else checked()
     kept = {name: group for name, group in groups.items() if group is not None}
     tree = xr.DataTree.from_dict(kept)
     tree.attrs |= _facts(fit, whole, main, delta)
@@ -293,6 +297,14 @@ def _hyper(posterior: xr.Dataset) -> xr.Dataset:
         ):
             table[name] = ("parameter", [float(result[n]) for n in names])
     return table
+
+
+def fit_checks(fit: xr.DataTree, study: Study) -> dict[str, xr.Dataset | None]:
+    """Return what the fit says the data look like: composites, and statistics of new ones."""
+    return {
+        "predictive": _predictive(fit, study.programme),
+        "model_checks": _model_checks(fit),
+    }
 
 
 def _predictive(fit: xr.DataTree, study: Study) -> xr.Dataset:

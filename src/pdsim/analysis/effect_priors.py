@@ -1,7 +1,8 @@
 """Does the effect hang on the priors? The same study with every prior it leans on moved."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final
 
@@ -9,8 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from pdsim.analysis.control_tables import EFFECTS
-from pdsim.analysis.refits import labelled_not_warned, refitted_tree
-from pdsim.analysis.stages import nothing
+from pdsim.analysis.refits import refitted_tree
 from pdsim.analysis.summaries import SAMPLE
 from pdsim.model import beyond_unseen_control, composite, programme_effect
 from pdsim.model.composites import in_arm
@@ -56,13 +56,16 @@ def prior_variants(study: Study) -> dict[str, Priors]:
     return found
 
 
-def effect_prior_sensitivity(
-    study: Study,
-    *,
-    engine: Engine = "laplace",
-    hand_over: bool = False,
-    seed: int = 1,
-    tell: Callable[[], None] = nothing,
+def effects_again(
+    study: Study, priors: Priors, *, engine: Engine, seed: int, hand_over: bool
+) -> xr.Dataset | str:
+    """Return the effects of one more fit, or why it cannot be vouched for."""
+    tree = refitted_tree(study, priors, engine=engine, seed=seed, hand_over=hand_over)
+    return tree if isinstance(tree, str) else _summary(tree, seed=seed)
+
+
+def effects_under(
+    begun: Mapping[str, Future[xr.Dataset | str]], tell: Callable[[], None]
 ) -> xr.Dataset:
     """Return the programme effect, facilities' effects and P(beyond) under other priors.
 
@@ -72,14 +75,10 @@ def effect_prior_sensitivity(
 
     Parameters
     ----------
-    study : Study
-        With controls.
-    engine : {"laplace", "nuts"}
-    hand_over : bool
-        Whether refits that the fast engine cannot vouch for are handed over to NUTS.
-    seed : int
+    begun : mapping of label to Future
+        What `effects_again` returns under each of `prior_variants`.
     tell : callable
-        Called after each refit.
+        Called after each of them.
 
     Returns
     -------
@@ -98,13 +97,12 @@ def effect_prior_sensitivity(
     """
     parts: dict[str, xr.Dataset] = {}
     refused: dict[str, str] = {}
-    for label, priors in prior_variants(study).items():
-        with labelled_not_warned():
-            tree = refitted_tree(study, priors, engine=engine, seed=seed, hand_over=hand_over)
-        if isinstance(tree, str):
-            refused[label] = tree
+    for label, one in begun.items():
+        effects = one.result()
+        if isinstance(effects, str):
+            refused[label] = effects
         else:
-            parts[label] = _summary(tree, seed=seed)
+            parts[label] = effects
         tell()
     if STATED not in parts:
         return xr.Dataset(attrs={"refused": json.dumps(refused)})

@@ -4,15 +4,17 @@ A refit that the fast engine cannot vouch for is no evidence either way. It is h
 which may take minutes, only where that is asked for; else it is blank in the table, with its reason
 in the attribute `refused`. The study as it stands is not fitted again where its score is given
 (`own`).
+
+What is tried (`Variation`) is known before the study itself is fitted, so that an analysis begins
+its refits at once: a fit is compiled code and needs the interpreter little.
 """
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import nan, prod
 from typing import Any, Final, Literal
@@ -23,10 +25,11 @@ import xarray as xr
 from pdsim.analysis.exchange import exchanged, identical_facilities
 from pdsim.analysis.rank_groups import one_end_each
 from pdsim.analysis.stages import nothing
+from pdsim.analysis.summaries import SAMPLE, interval
 from pdsim.conventions import Side
-from pdsim.errors import ConvergenceWarning
 from pdsim.model import composite, fit
 from pdsim.model.composites import has_controls
+from pdsim.model.data import stated_priors
 from pdsim.priors import Priors
 from pdsim.ranking import select, top_probability
 from pdsim.study import Study
@@ -39,11 +42,36 @@ CORRELATED: Final = "the fast engine takes the errors of scores as independent"
 _SIDE_BY_SIDE: Final = 100_000
 """Cells of a study of which several fits are in memory at once."""
 
-type Variants = Mapping[Any, tuple[Study, Priors | None] | None]
-"""What is changed for each label of a table; None is the study as it stands."""
-
 type Again = Callable[[Study, Priors | None], xr.DataArray | str]
 """One more fit: its score, or why it cannot be vouched for."""
+
+type Refitted = Future[xr.DataArray | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """One thing that is changed, and how: the rows of one table.
+
+    Attributes
+    ----------
+    dim : str
+        What is changed.
+    variants : mapping of label to (Study, Priors or None)
+        None is the study as it stands.
+    with_intervals : bool
+        Whether the table has mean and interval of every score, too.
+    """
+
+    dim: str
+    variants: Mapping[Any, tuple[Study, Priors | None] | None]
+    with_intervals: bool = False
+
+    def begin(self, again: Again, pool: ThreadPoolExecutor) -> dict[Any, Refitted | None]:
+        """Begin to fit every variant, and say which one is not to be fitted."""
+        return {
+            label: None if pair is None else pool.submit(again, *pair)
+            for label, pair in self.variants.items()
+        }
 
 
 def side_by_side(study: Study) -> bool:
@@ -134,40 +162,81 @@ def prior_sensitivity(
     >>> table.sizes["prior_factor"]
     2
     """
-    base = priors or study.options.priors or Priors()
+    varied = prior_scales(study, priors=priors, factors=factors, known=own is not None)
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    return _refitted(varied, study, again, own=own, tell=tell)
+
+
+def prior_scales(
+    study: Study,
+    *,
+    priors: Priors | None = None,
+    factors: tuple[float, ...] | None = None,
+    known: bool = True,
+) -> Variation:
+    """Return the study under scaled priors, see `prior_sensitivity`; `known` as it stands."""
     if factors is None:
         factors = tuple(sorted({1.0, *study.options.robustness.prior_factors}))
-    known = own is not None and priors is None
-    variants = {
-        factor: None if known and factor == 1.0 else (study, base.scaled(factor))
-        for factor in factors
-    }
-    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
-    return _refitted("prior_factor", variants, study.m, again, own=own, tell=tell)
+    base, known = stated_priors(study, priors), known and priors is None
+    return Variation(
+        dim="prior_factor",
+        variants={
+            factor: None if known and factor == 1.0 else (study, base.scaled(factor))
+            for factor in factors
+        },
+    )
 
 
 def _refitted(
-    dim: str,
-    variants: Variants,
-    m: int,
+    varied: Variation,
+    study: Study,
     again: Again,
     *,
-    tell: Callable[[], None],
     own: xr.DataArray | None = None,
-    with_intervals: bool = False,
+    tell: Callable[[], None],
 ) -> xr.Dataset:
-    """Return the selections, blank where a variant cannot be vouched for; empty if none can."""
-    from pdsim.analysis.summaries import interval
+    """Return the table of a variation, fitted side by side where memory is no question."""
+    with refit_pool(study, spare=0) as pool:
+        return selections(varied, varied.begin(again, pool), study.m, own, tell)
 
-    found = dict(_scores(variants, own, again, tell))
+
+@contextmanager
+def refit_pool(study: Study, *, spare: int) -> Iterator[ThreadPoolExecutor]:
+    """Fit in threads of their own, all cores but `spare`; at its end nothing more is begun."""
+    threads = (os.cpu_count() or 1) - spare if side_by_side(study) else 1
+    pool = ThreadPoolExecutor(max(threads, 1))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def selections(
+    varied: Variation,
+    begun: Mapping[Any, Refitted | None],
+    m: int,
+    own: xr.DataArray | None,
+    tell: Callable[[], None],
+) -> xr.Dataset:
+    """Return who is chosen under every variant once it is fitted.
+
+    A variant that cannot be vouched for is blank; the table is empty if none can.
+    """
+    found: dict[Any, xr.DataArray | str] = {}
+    for label, one in begun.items():
+        if one is not None:
+            found[label] = one.result()
+        elif own is not None:
+            found[label] = own
+        tell()
     refused = {str(label): one for label, one in found.items() if isinstance(one, str)}
     passed = {label: one for label, one in found.items() if not isinstance(one, str)}
     if not passed:
         return xr.Dataset(attrs={"refused": json.dumps(refused)})
-    table = compare_selections(passed, dim=dim, m=m)
-    if with_intervals:
-        index = pd.Index(list(passed), name=dim)
-        means = [score.mean(("chain", "draw")) for score in passed.values()]
+    table = compare_selections(passed, dim=varied.dim, m=m)
+    if varied.with_intervals:
+        index = pd.Index(list(passed), name=varied.dim)
+        means = [score.mean(SAMPLE) for score in passed.values()]
         intervals = [interval(score) for score in passed.values()]
         table = table.assign(
             mean=xr.concat(means, index, combine_attrs="drop"),
@@ -176,32 +245,9 @@ def _refitted(
     blank: dict[Any, Any] = {
         name: False for name, column in table.items() if column.dtype == bool
     } | {"convergence": "not fitted"}
-    table = table.reindex({dim: list(found)}, fill_value={**dict.fromkeys(table, nan), **blank})
+    fill = {**dict.fromkeys(table, nan), **blank}
+    table = table.reindex({varied.dim: list(found)}, fill_value=fill)
     return table.assign_attrs(refused=json.dumps(refused))
-
-
-def _scores(
-    variants: Variants, own: xr.DataArray | None, again: Again, tell: Callable[[], None]
-) -> Iterator[tuple[Any, xr.DataArray | str]]:
-    """Yield the score under each variant, fitted side by side where memory is no question."""
-    changed = [pair for pair in variants.values() if pair is not None]
-    threads = (os.cpu_count() or 1) if all(side_by_side(study) for study, _ in changed) else 1
-    with labelled_not_warned(), ThreadPoolExecutor(threads) as pool:
-        fitted = pool.map(lambda pair: again(*pair), changed)
-        for label, pair in variants.items():
-            if pair is not None:
-                yield label, next(fitted)
-            elif own is not None:
-                yield label, own
-            tell()
-
-
-@contextmanager
-def labelled_not_warned() -> Iterator[None]:
-    """Let no refit warn of its gates: its label says what failed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
 
 
 def refit(
@@ -220,30 +266,17 @@ def refitted_tree(
     """Return one more fit, or why it cannot be vouched for."""
     if engine == "laplace" and not hand_over and study.error_correlation is not None:
         return CORRELATED
-    tree = fit(study, engine=engine, priors=priors, seed=seed, hand_over=hand_over)
+    # its label says what failed
+    tree = fit(study, engine=engine, priors=priors, seed=seed, hand_over=hand_over, warn=False)
     label = str(tree.attrs["convergence"])
     return tree if label == "passed" else label
 
 
-def suppressed_sensitivity(
-    study: Study,
-    *,
-    engine: Engine = "laplace",
-    hand_over: bool = False,
-    seed: int = 1,
-    tell: Callable[[], None] = nothing,
-) -> xr.Dataset:
-    """Return the selection with all suppressed counts at their lowest and at their highest.
-
-    Returns
-    -------
-    xarray.Dataset (suppressed, facility)
-        See `compare_selections`; ``suppressed`` is "low" and "high".
-    """
+def suppressed_ends(study: Study) -> Variation:
+    """Return the study with all suppressed counts at their lowest and at their highest."""
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     variants = {end: (study.with_suppressed(end), None) for end in ends}
-    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
-    return _refitted("suppressed", variants, study.m, again, tell=tell)
+    return Variation(dim="suppressed", variants=variants)
 
 
 def suppressed_sentences(table: xr.Dataset, ranking: xr.Dataset) -> tuple[str, ...]:
@@ -286,10 +319,25 @@ def case_correlation_sensitivity(
     xarray.Dataset (case_correlation, facility)
         See `compare_selections`; also ``mean`` and ``interval`` (…, ci_bound) of the score.
     """
-    tried = correlations or study.options.robustness.case_correlations
-    variants = {r: (study.with_case_correlation(r), priors) for r in tried}
+    varied = case_correlations(study, correlations=correlations, priors=priors, known=False)
     again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
-    return _refitted("case_correlation", variants, study.m, again, tell=tell, with_intervals=True)
+    return _refitted(varied, study, again, tell=tell)
+
+
+def case_correlations(
+    study: Study,
+    *,
+    correlations: tuple[float, ...] | None = None,
+    priors: Priors | None = None,
+    known: bool = True,
+) -> Variation:
+    """Return the study under assumed case correlations; one that is not stated counts as 0."""
+    tried = correlations or study.options.robustness.case_correlations
+    unset = known and priors is None and study.case_correlation is None
+    variants = {
+        r: None if unset and r == 0.0 else (study.with_case_correlation(r), priors) for r in tried
+    }
+    return Variation(dim="case_correlation", variants=variants, with_intervals=True)
 
 
 def design_effect_sensitivity(
@@ -311,13 +359,19 @@ def design_effect_sensitivity(
     xarray.Dataset (design_effect, facility)
         See `compare_selections`; ``design_effect`` is that of an average cell.
     """
+    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
+    varied = design_effects(study, known=own is not None)
+    return _refitted(varied, study, again, own=own, tell=tell)
+
+
+def design_effects(study: Study, *, known: bool = True) -> Variation:
+    """Return the study under other design effects, see above; `known` as it stands."""
     stands = study.design_effect if study.design_effect_source != "estimated" else None
     variants = {
-        effect: None if own is not None and effect == stands else (other, None)
+        effect: None if known and effect == stands else (other, None)
         for effect, other in clustered(study).items()
     }
-    again = partial(refit, engine=engine, seed=seed, hand_over=hand_over)
-    return _refitted("design_effect", variants, study.m, again, own=own, tell=tell)
+    return Variation(dim="design_effect", variants=variants)
 
 
 def clustered(study: Study) -> dict[float, Study]:

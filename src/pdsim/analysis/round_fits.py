@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from pdsim.analysis.refits import labelled_not_warned, refit
+from pdsim.analysis.refits import refit
 from pdsim.analysis.summaries import SAMPLE
 from pdsim.arraytypes import Floats
 from pdsim.conventions import Side
@@ -44,11 +44,10 @@ def round_tables(study: Study, *, seed: int) -> dict[str, xr.Dataset]:
     singles = [_single(study, rounds, number) for number in range(len(labels))]
     # what is true in two rounds must not hang together by the draws: a seed for each
     seeds = np.random.SeedSequence(seed).generate_state(len(labels))
-    with labelled_not_warned():
-        fitted = [
-            refit(one, None, engine="laplace", seed=int(own))
-            for one, own in zip(singles, seeds, strict=True)
-        ]
+    fitted = [
+        refit(one, None, engine="laplace", seed=int(own))
+        for one, own in zip(singles, seeds, strict=True)
+    ]
     scores = [one for one in fitted if not isinstance(one, str)]
     names = xr.DataArray(labels, dims="round", name="round")
     level = xr.concat([_observed(one) for one in singles], names, combine_attrs="drop")

@@ -19,7 +19,9 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
+from pdsim.analysis.begun import begin_refits
 from pdsim.analysis.lock import LOCK_FILE, RUN_FILE, lock_of
+from pdsim.analysis.refits import refit_pool, side_by_side
 from pdsim.analysis.stages import AnalysisCallback, AnalysisProgress, silent
 from pdsim.conventions import SCHEMA_VERSION
 from pdsim.errors import ConvergenceWarning, InputError, Problem
@@ -123,23 +125,29 @@ def analyse(
     chosen = _chosen(study, sampler, engine, seed)
     _check_room(out, study, draws=chosen.draws * chosen.chains, kept=keep_draws)
     at_once = _at_once(study, chosen)
-    with ThreadPoolExecutor(1) as other:
-        after = other.submit(_prepare)
-        if not at_once:
-            # two threads that import much might wait for each other
-            after.result()
-        fit = _fit(study, chosen, progress)
+    # one core is that of the fit, and of the tables after it
+    with refit_pool(study, spare=1) as pool:
+        begun = begin_refits(study, chosen, pool) if at_once and side_by_side(study) else None
+        with ThreadPoolExecutor(1) as other:
+            after = other.submit(_prepare)
+            if not at_once:
+                # two threads that import much might wait for each other
+                after.result()
+            fit = _fit(study, chosen, progress)
+        from pdsim.analysis.meanwhile import gather_all
+
+        fitted = time.perf_counter()
+        aside = after.result()
+        if aside is not None:
+            progress(AnalysisProgress(stage="compiling the tables, once", done=0, total=0))
+            aside.wait()
+        results = gather_all(
+            fit, study, delta=delta, chosen=chosen, progress=progress, pool=pool, begun=begun
+        )
     from pdsim.analysis.fits import save_fit
-    from pdsim.analysis.meanwhile import gather_all
     from pdsim.analysis.report_files import write_report
     from pdsim.analysis.result import Analysis
 
-    fitted = time.perf_counter()
-    aside = after.result()
-    if aside is not None:
-        progress(AnalysisProgress(stage="compiling the tables, once", done=0, total=0))
-        aside.wait()
-    results = gather_all(fit, study, delta=delta, chosen=chosen, progress=progress)
     if second_opinion:
         progress(AnalysisProgress(stage="asking the other engine", done=0, total=0))
         from pdsim.analysis.opinions import opinions  # ArviZ takes seconds to import

@@ -1,9 +1,12 @@
 """Student-t effects of the facilities beside normal ones: who is unlike the rest, what changes."""
 
+import warnings
+
 import xarray as xr
 
-from pdsim.analysis.refits import compare_selections, labelled_not_warned, refit
+from pdsim.analysis.refits import compare_selections, refit
 from pdsim.analysis.summaries import SAMPLE, interval
+from pdsim.errors import ConvergenceWarning
 from pdsim.model import outlying
 from pdsim.model.outlying import FEWEST
 from pdsim.study import Study
@@ -44,7 +47,9 @@ def t_effects(fit: xr.DataTree, study: Study, score: xr.DataArray) -> xr.Dataset
     }
     ranked = plain.programme
     if len(names) >= FEWEST:
-        with labelled_not_warned():
+        with warnings.catch_warnings():
+            # its label says what failed
+            warnings.simplefilter("ignore", ConvergenceWarning)
             apart = outlying(ranked, facilities=[unlike], hand_over=False, seed=seed)
         if apart.attrs["convergence"] == "passed":
             attrs |= {name: float(apart[name][0]) for name in ("p_extreme", "p_extreme_mcse")}

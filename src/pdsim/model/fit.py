@@ -41,6 +41,7 @@ def fit(
     hand_over: bool = True,
     facility_df: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    warn: bool = True,
 ) -> xr.DataTree:
     """Fit the hierarchical model to a study.
 
@@ -66,6 +67,8 @@ def fit(
     progress : callable, optional
         Called with (draws done, draws in all) before NUTS compiles the model, which takes a while,
         and while it runs, from another thread.
+    warn : bool
+        Whether a failed gate is warned of; the label says it anyway.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def fit(
         "gates": gates_to_json(gates),
         "sampler": json.dumps({"draws": draws, "tune": tune, "chains": chains}),
     }
-    if not all(gate.passed for gate in gates):
+    if warn and not all(gate.passed for gate in gates):
         warnings.warn(
             f"{study.name}: convergence {tree.attrs['convergence']}; do not cite these numbers",
             ConvergenceWarning,
