@@ -1,5 +1,6 @@
 """`pdsim`: every command in its place, and what becomes of errors."""
 
+import gc
 import io
 import sys
 import warnings
@@ -71,7 +72,7 @@ def main() -> None:
             # terminals of Windows may not have every letter of a name
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _without_dask():
+        with _without_dask(), _without_collecting():
             app(prog_name="pdsim")
     except PdsimError as error:
         complain(str(error))
@@ -93,6 +94,22 @@ def main() -> None:
 
         complain(keep_trace(error))
         sys.exit(1)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Spare commands of seconds the search for garbage.
+
+    Nearly all that they make stays, such as modules; going through it takes a tenth of their time.
+    """
+    spared = gc.isenabled() and sys.argv[1:2] in (["check"], ["rank"], ["report"], ["terms"])
+    if spared:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if spared:
+            gc.enable()
 
 
 @contextmanager
