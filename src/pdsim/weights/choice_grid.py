@@ -13,7 +13,7 @@ from pdsim.arraytypes import Floats
 from pdsim.errors import InputError
 from pdsim.ranking.draws import check_side
 from pdsim.weights.acceptances import sample_blocks
-from pdsim.weights.grid_kernels import LANES, add_cells
+from pdsim.weights.grid_kernels import add_cells
 from pdsim.weights.outcomes import POSTERIOR, WEIGHTS
 from pdsim.weights.samples import Values, as_weights, blocks, in_threads, resolve_m
 from pdsim.weights.schemes import LINEAR, Scheme, schemes
@@ -225,13 +225,12 @@ def sum_grid(grid: ChoiceGrid) -> GridSums:
     by_draw = np.zeros((len(weight_groups), samples, choices, outcomes))
     by_weight = np.zeros((len(draw_groups), choices, outcomes, number))
     squares = np.zeros((len(draw_groups), len(weight_groups), len(grid.margins), outcomes))
-    columns = [_filled_up(grid.weights[:, :, group]) for group in weight_groups]
+    columns = [np.ascontiguousarray(grid.weights[:, :, group]) for group in weight_groups]
 
     def run(task: tuple[int, int]) -> None:
         i, j = task
         own, group = draw_groups[i], weight_groups[j]
-        width = group.stop - group.start
-        sums = np.zeros((choices, outcomes, columns[j].shape[2]))
+        sums = np.zeros((choices, outcomes, group.stop - group.start))
         add_cells(
             grid.kinds,
             grid.after,
@@ -240,7 +239,6 @@ def sum_grid(grid: ChoiceGrid) -> GridSums:
             grid.two,
             np.array([own.start, own.stop]),
             columns[j],
-            width,
             grid.m,
             grid.keys,
             grid.known,
@@ -249,7 +247,7 @@ def sum_grid(grid: ChoiceGrid) -> GridSums:
             sums,
             squares[i, j],
         )
-        by_weight[i, :, :, group] = sums[:, :, :width]
+        by_weight[i, :, :, group] = sums
 
     in_threads(run, list(itertools.product(range(len(draw_groups)), range(len(weight_groups)))))
     return GridSums(
@@ -259,12 +257,6 @@ def sum_grid(grid: ChoiceGrid) -> GridSums:
         draw_groups=draw_groups,
         weight_groups=weight_groups,
     )
-
-
-def _filled_up(weights: Floats) -> Floats:
-    """Return weights (left_out, indicator, weight) with the last repeated up to whole `LANES`."""
-    missing = -weights.shape[2] % LANES
-    return np.ascontiguousarray(np.pad(weights, ((0, 0), (0, 0), (0, missing)), mode="edge"))
 
 
 def level_squares(means: Floats, axis: int, grid: ChoiceGrid) -> Floats:

@@ -5,8 +5,6 @@ scored under every choice, its squared margins over the choices are added up, an
 forgotten.
 """
 
-from typing import Final
-
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints, Words
@@ -15,12 +13,9 @@ from pdsim.weights.schemes import scheme_scores
 from pdsim.weights.score_kernels import BLOCK, block_places
 from pdsim.weights.set_kernels import MOST_TIED, block_keys, find_key, key_table, spread_sets
 
-LANES: Final = 16
-"""Columns of weights that a processor takes at once; fewer cost as much, one by one more."""
-
 
 @compiled
-def score_block(
+def sample_scores(
     kinds: Ints,
     after: Floats,
     before: Floats,
@@ -32,11 +27,10 @@ def score_block(
     start: int,
     width: int,
     scores: Floats,
+    at: int,
     work: Floats,
-    ahead: Floats,
-    same: Floats,
-) -> bool:
-    """Fill the places of one sample under one way to score; return whether any tie."""
+) -> None:
+    """Fill in the scores of one sample under one way to score, from `at` on."""
     # a way to score that subtracts nothing has no samples in `before`
     first = before[scheme, d] if two else after[scheme, d]
     scheme_scores(
@@ -49,9 +43,9 @@ def score_block(
         start,
         width,
         scores,
+        at,
         work,
     )
-    return block_places(scores, width, ahead, same)
 
 
 @compiled
@@ -63,7 +57,6 @@ def add_cells(
     two: bool,
     samples: Ints,
     weights: Floats,
-    number: int,
     m: int,
     keys: Words,
     known: Words,
@@ -83,10 +76,7 @@ def add_cells(
         Whether `before` is to be subtracted.
     samples : ndarray
         First and last sample (exclusive) of the group.
-    weights : ndarray (left_out, indicator, column)
-        A multiple of `LANES` columns.
-    number : int
-        Columns that count; those after them only fill up.
+    weights : ndarray (left_out, indicator, weight)
     m : int
     keys : ndarray (facility,)
     known : ndarray (set,)
@@ -94,7 +84,7 @@ def add_cells(
     margins : ndarray (margin, choice)
         For each subset of the choice factors the level of each choice; the last tells all apart.
     by_draw : ndarray (sample of the group, choice, outcome)
-    by_weight : ndarray (choice, outcome, column)
+    by_weight : ndarray (choice, outcome, weight)
         Outcomes are facilities' memberships, then listed sets, then the other sets.
     squares : ndarray (margin, outcome)
         Sums over samples and weights of squared sums over the choices of a level.
@@ -103,64 +93,64 @@ def add_cells(
     outcomes = squares.shape[1]
     choices = margins.shape[1]
     left_outs = weights.shape[0]
-    columns = weights.shape[2]
+    number = weights.shape[2]
     scores, work = np.empty((facilities, BLOCK)), np.empty((facilities, BLOCK))
     ahead, same = np.empty((facilities, BLOCK)), np.empty((facilities, BLOCK))
-    room = min(BLOCK, columns)
-    inside = np.empty((choices, facilities, room))
+    inside = np.empty((choices, facilities, BLOCK))
     level_sums, each = np.empty((choices, BLOCK)), np.empty(BLOCK)
     found, which = np.empty(MOST_TIED, np.uint64), np.empty(m, np.int64)
     whole = np.empty(BLOCK, np.uint64)
     table = key_table(known)
-    # sets of a block: for every choice and weight the places and shares of the sets it may be
-    places = np.empty((choices, room), np.int64)
-    spread = np.zeros((outcomes - facilities, room * choices))
+    # sets of a block: for every choice and place in it the sets it may be, and their shares
+    places = np.empty((choices, BLOCK), np.int64)
+    spread = np.zeros((outcomes - facilities, BLOCK * choices))
     counts = np.zeros((choices, outcomes - facilities))
-    for d in range(samples[0], samples[1]):
-        for start in range(0, columns, BLOCK):
-            wide = min(BLOCK, columns - start)
-            width = min(wide, number - start)
+    for start in range(0, number, BLOCK):
+        width = min(BLOCK, number - start)
+        # a block holds several samples where weights are few: short loops cost as much as long
+        together = BLOCK // width
+        for first in range(samples[0], samples[1], together):
+            several = min(together, samples[1] - first)
             any_tie = False
             for c in range(choices):
                 scheme, left = c // left_outs, c % left_outs
-                tied = score_block(
-                    kinds, after, before, sizes, two, d, scheme,
-                    weights[left], start, wide, scores, work, ahead, same,
-                )  # fmt: skip
+                for i in range(several):
+                    sample_scores(
+                        kinds, after, before, sizes, two, first + i, scheme,
+                        weights[left], start, width, scores, i * width, work,
+                    )  # fmt: skip
+                tied = block_places(scores, several * width, ahead, same)
                 any_tie = any_tie or tied
-                _memberships(ahead, same, wide, tied, m, inside[c])
-                inside[c, :, width:wide] = 0.0
-                for f in range(facilities):
-                    row, sums = inside[c, f, :wide], by_weight[c, f, start : start + wide]
-                    total = 0.0
-                    for b in range(wide):
-                        sums[b] += row[b]
-                        total += row[b]
-                    by_draw[d - samples[0], c, f] += total
+                _memberships(ahead, same, several * width, tied, m, inside[c])
                 if tied:
-                    for b in range(width):
+                    for b in range(several * width):
                         count = spread_sets(ahead, same, b, m, keys, found, which)
                         places[c, b] = -1
                         for q in range(outcomes - facilities):
-                            spread[q, c * room + b] = 0.0
+                            spread[q, c * BLOCK + b] = 0.0
                         if count == 0:
-                            spread[outcomes - facilities - 1, c * room + b] = 1.0
+                            spread[outcomes - facilities - 1, c * BLOCK + b] = 1.0
                         for i in range(count):
                             at = find_key(table, known, found[i])
-                            spread[at, c * room + b] += 1.0 / count
+                            spread[at, c * BLOCK + b] += 1.0 / count
                 else:
-                    block_keys(ahead, width, m, keys, whole)
-                    for b in range(width):
+                    block_keys(ahead, several * width, m, keys, whole)
+                    for b in range(several * width):
                         places[c, b] = find_key(table, known, whole[b])
-                _add_sets(
-                    places[c], spread[:, c * room : (c + 1) * room], width,
-                    by_draw[d - samples[0], c, facilities:], by_weight[c, facilities:], start,
-                )  # fmt: skip
+                for i in range(several):
+                    d, at = first + i - samples[0], i * width
+                    _add_memberships(inside[c], at, width, by_draw[d, c], by_weight[c], start)
+                    _add_sets(
+                        places[c], spread[:, c * BLOCK : (c + 1) * BLOCK], at, width,
+                        by_draw[d, c, facilities:], by_weight[c, facilities:], start,
+                    )  # fmt: skip
             for margin in range(margins.shape[0]):
                 _square_memberships(
-                    inside, margins[margin], wide, level_sums, each, squares[margin]
+                    inside, margins[margin], several * width, level_sums, each, squares[margin]
                 )
-            _square_sets(places, spread, margins, width, any_tie, facilities, counts, squares)
+            _square_sets(
+                places, spread, margins, several * width, any_tie, facilities, counts, squares
+            )
 
 
 @compiled
@@ -176,43 +166,68 @@ def _memberships(ahead: Floats, same: Floats, width: int, tied: bool, m: int, ou
 
 
 @compiled
+def _add_memberships(
+    inside: Floats,
+    at: int,
+    width: int,
+    by_draw: Floats,
+    by_weight: Floats,
+    start: int,
+) -> None:
+    for f in range(inside.shape[0]):
+        row, sums = inside[f, at : at + width], by_weight[f, start : start + width]
+        total = 0.0
+        for b in range(width):
+            sums[b] += row[b]
+            total += row[b]
+        by_draw[f] += total
+
+
+@compiled
 def _add_sets(
-    places: Ints, spread: Floats, width: int, by_draw: Floats, by_weight: Floats, start: int
+    places: Ints,
+    spread: Floats,
+    at: int,
+    width: int,
+    by_draw: Floats,
+    by_weight: Floats,
+    start: int,
 ) -> None:
     for b in range(width):
-        if places[b] >= 0:
-            by_draw[places[b]] += 1.0
-            by_weight[places[b], start + b] += 1.0
+        place = places[at + b]
+        if place >= 0:
+            by_draw[place] += 1.0
+            by_weight[place, start + b] += 1.0
         else:
             for q in range(spread.shape[0]):
-                by_draw[q] += spread[q, b]
-                by_weight[q, start + b] += spread[q, b]
+                by_draw[q] += spread[q, at + b]
+                by_weight[q, start + b] += spread[q, at + b]
 
 
 @compiled
 def _square_memberships(
-    inside: Floats, level: Ints, wide: int, sums: Floats, each: Floats, squares: Floats
+    inside: Floats, level: Ints, width: int, sums: Floats, each: Floats, squares: Floats
 ) -> None:
     choices, facilities, _ = inside.shape
     levels = level.max() + 1
     for f in range(facilities):
-        each[:wide] = 0.0
+        each[:width] = 0.0
         if levels == choices:
             for c in range(choices):
-                row = inside[c, f, :wide]
-                for b in range(wide):
+                row = inside[c, f, :width]
+                for b in range(width):
                     each[b] += row[b] * row[b]
         else:
-            sums[:levels, :wide] = 0.0
+            sums[:levels, :width] = 0.0
             for c in range(choices):
-                row, into = inside[c, f, :wide], sums[level[c], :wide]
-                for b in range(wide):
+                row, into = inside[c, f, :width], sums[level[c], :width]
+                for b in range(width):
                     into[b] += row[b]
             for x in range(levels):
-                into = sums[x, :wide]
-                for b in range(wide):
+                into = sums[x, :width]
+                for b in range(width):
                     each[b] += into[b] * into[b]
-        squares[f] += each[:wide].sum()
+        squares[f] += each[:width].sum()
 
 
 @compiled
@@ -226,7 +241,7 @@ def _square_sets(
     counts: Floats,
     squares: Floats,
 ) -> None:
-    choices, room = places.shape
+    choices = places.shape[0]
     kinds = spread.shape[0]
     for margin in range(margins.shape[0]):
         level, into = margins[margin], squares[margin]
@@ -241,7 +256,7 @@ def _square_sets(
                     counts[level[c], places[c, b]] += 1.0
                 else:
                     for q in range(kinds):
-                        counts[level[c], q] += spread[q, c * room + b]
+                        counts[level[c], q] += spread[q, c * BLOCK + b]
             if any_tie:
                 for x in range(choices):
                     for q in range(kinds):
@@ -275,9 +290,10 @@ def membership_at(
     ahead, same = np.empty((facilities, 1)), np.empty((facilities, 1))
     for p in range(samples.shape[0]):
         scheme, left = choices[p] // left_outs, choices[p] % left_outs
-        score_block(
+        sample_scores(
             kinds, after, before, sizes, two, samples[p], scheme,
-            weights[left], columns[p], 1, scores, work, ahead, same,
+            weights[left], columns[p], 1, scores, 0, work,
         )  # fmt: skip
+        block_places(scores, 1, ahead, same)
         for f in range(facilities):
             out[p, f] = min(max((m - ahead[f, 0]) / same[f, 0], 0.0), 1.0)

@@ -194,7 +194,7 @@ def _count_ahead(
                 difference[g, k] = values[s, f, k] - values[s, f + 1 + g, k]
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
-            linear_scores(difference, weights, start, width, lead)
+            linear_scores(difference, weights, start, width, lead, 0)
             for g in range(rest):
                 total = 0.0
                 row, sums = lead[g, :width], by_weight[g, start : start + width]

@@ -128,33 +128,34 @@ def scheme_scores(
     start: int,
     width: int,
     out: Floats,
+    at: int,
     work: Floats,
 ) -> None:
-    """Fill out (facility, width) with one sample's scores; `work` is space of the same shape."""
-    linear_scores(after, weights, start, width, out)
+    """Fill out (facility, width), from `at` on, with one sample's scores; `work` is space."""
+    linear_scores(after, weights, start, width, out, at)
     if kind == LINEAR:
         return
     facilities = after.shape[0]
     if kind == GEOMETRIC:
         for f in range(facilities):
             for b in range(width):
-                out[f, b] = math.exp(out[f, b])
+                out[f, at + b] = math.exp(out[f, at + b])
     else:
-        linear_scores(sizes[0], weights, start, width, work)
+        linear_scores(sizes[0], weights, start, width, work, 0)
         for f in range(facilities):
             for b in range(width):
-                out[f, b] = out[f, b] / work[f, b] if work[f, b] > 0.0 else 0.0
+                out[f, at + b] = out[f, at + b] / work[f, b] if work[f, b] > 0.0 else 0.0
     if not two:
         return
-    linear_scores(before, weights, start, width, work)
+    linear_scores(before, weights, start, width, work, 0)
     if kind == GEOMETRIC:
         for f in range(facilities):
             for b in range(width):
-                out[f, b] -= math.exp(work[f, b])
+                out[f, at + b] -= math.exp(work[f, b])
         return
     for f in range(facilities):
         for b in range(width):
             total = 0.0
             for k in range(weights.shape[0]):
                 total += sizes[1, f, k] * weights[k, start + b]
-            out[f, b] -= work[f, b] / total if total > 0.0 else 0.0
+            out[f, at + b] -= work[f, b] / total if total > 0.0 else 0.0

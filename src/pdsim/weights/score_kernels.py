@@ -25,24 +25,30 @@ _LARGEST_KEY: Final = float(CELLS * CELLS - 1)
 
 
 @compiled
-def linear_scores(values: Floats, weights: Floats, start: int, width: int, out: Floats) -> None:
-    """Fill out (facility, width) with values (facility, indicator) @ weights[:, start:]."""
+def linear_scores(
+    values: Floats, weights: Floats, start: int, width: int, out: Floats, at: int
+) -> None:
+    """Fill out (facility, place), from `at` on, with values (facility, indicator) @ weights.
+
+    Of the weights (indicator, weight) those from `start` on, as many as `width`.
+    """
     facilities, indicators = values.shape
     fours = indicators - indicators % 4
-    for f in range(facilities):
-        row = out[f, :width]
-        row[:] = 0.0
-        for k in range(0, fours, 4):
+    out[:, at : at + width] = 0.0
+    for k in range(0, fours, 4):
+        w0 = weights[k, start : start + width]
+        w1 = weights[k + 1, start : start + width]
+        w2 = weights[k + 2, start : start + width]
+        w3 = weights[k + 3, start : start + width]
+        for f in range(facilities):
             v0, v1, v2, v3 = values[f, k], values[f, k + 1], values[f, k + 2], values[f, k + 3]
-            w0 = weights[k, start : start + width]
-            w1 = weights[k + 1, start : start + width]
-            w2 = weights[k + 2, start : start + width]
-            w3 = weights[k + 3, start : start + width]
+            row = out[f, at : at + width]
             for b in range(width):
                 row[b] += v0 * w0[b] + v1 * w1[b] + v2 * w2[b] + v3 * w3[b]
-        for k in range(fours, indicators):
-            v0 = values[f, k]
-            w0 = weights[k, start : start + width]
+    for k in range(fours, indicators):
+        w0 = weights[k, start : start + width]
+        for f in range(facilities):
+            v0, row = values[f, k], out[f, at : at + width]
             for b in range(width):
                 row[b] += v0 * w0[b]
 
@@ -225,7 +231,7 @@ def _by_pairs(
     for d in range(samples):
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
-            linear_scores(values[d], weights, start, width, scores)
+            linear_scores(values[d], weights, start, width, scores, 0)
             tied = block_places(scores, width, ahead, same)
             for f in range(facilities):
                 before, shared = ahead[f, :width], same[f, :width]

@@ -123,7 +123,7 @@ def sample_keys(values: Floats, weights: Floats, m: int, keys: Words, out: Words
     for s in range(samples):
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
-            linear_scores(values[s], weights, start, width, scores)
+            linear_scores(values[s], weights, start, width, scores, 0)
             if not block_places(scores, width, ahead, same):
                 block_keys(ahead, width, m, keys, out[s, start : start + width])
                 continue
@@ -154,7 +154,7 @@ def count_sets(
     for s in range(samples):
         for start in range(0, number, BLOCK):
             width = min(BLOCK, number - start)
-            linear_scores(values[s], weights, start, width, scores)
+            linear_scores(values[s], weights, start, width, scores, 0)
             if not block_places(scores, width, ahead, same):
                 block_keys(ahead, width, m, keys, whole)
                 for b in range(width):

@@ -161,7 +161,7 @@ def _members(
         for key in np.intersect1d(found[0], np.fromiter(open_sets, np.uint64, len(open_sets))):
             column = int(np.flatnonzero(found[0] == key)[0])
             # the kernel that made the key, so that equal scores are equal here too
-            linear_scores(values, columns, column, 1, score)
+            linear_scores(values, columns, column, 1, score, 0)
             share = membership(*places(score[:, 0][None]), m)[0]
             sure, tied = np.flatnonzero(share == 1), np.flatnonzero((share > 0) & (share < 1))
             for way in itertools.combinations(tied, m - len(sure)):
