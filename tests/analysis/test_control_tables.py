@@ -132,7 +132,7 @@ def test_the_label_of_the_priors_is_computed(analysis):
 
 def effects_under_priors(study):
     """Return the table that an analysis makes."""
-    with refit_pool(study, spare=0) as pool:
+    with refit_pool(study) as pool:
         begun = begin_refits(study, replace(study.options.sampler, seed=1), pool)
         return begun["effect_priors"].finish(None, lambda: None)
 

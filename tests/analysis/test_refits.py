@@ -206,7 +206,7 @@ def test_a_fit_that_fails_leaves_no_refit_to_be_waited_for(study, monkeypatch):
     def first(study, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     monkeypatch.setattr(refits, "fit", again)
     monkeypatch.setattr(run, "fit_study", first)
     monkeypatch.setattr(run, "_at_once", lambda study, sampler: True)

@@ -196,15 +196,14 @@ def _refitted(
     tell: Callable[[], None],
 ) -> xr.Dataset:
     """Return the table of a variation, fitted side by side where memory is no question."""
-    with refit_pool(study, spare=0) as pool:
+    with refit_pool(study) as pool:
         return selections(varied, varied.begin(again, pool), study.m, own, tell)
 
 
 @contextmanager
-def refit_pool(study: Study, *, spare: int) -> Iterator[ThreadPoolExecutor]:
-    """Fit in threads of their own, all cores but `spare`; at its end nothing more is begun."""
-    threads = (os.cpu_count() or 1) - spare if side_by_side(study) else 1
-    pool = ThreadPoolExecutor(max(threads, 1))
+def refit_pool(study: Study) -> Iterator[ThreadPoolExecutor]:
+    """Fit in threads of their own, one for each core; at its end nothing more is begun."""
+    pool = ThreadPoolExecutor((os.cpu_count() or 1) if side_by_side(study) else 1)
     try:
         yield pool
     finally:

@@ -125,8 +125,7 @@ def analyse(
     chosen = _chosen(study, sampler, engine, seed)
     _check_room(out, study, draws=chosen.draws * chosen.chains, kept=keep_draws)
     at_once = _at_once(study, chosen)
-    # one core is that of the fit, and of the tables after it
-    with refit_pool(study, spare=1) as pool:
+    with refit_pool(study) as pool:
         begun = begin_refits(study, chosen, pool) if at_once and side_by_side(study) else None
         with ThreadPoolExecutor(1) as other:
             after = other.submit(_prepare)

@@ -174,11 +174,12 @@ def multiverses(
                 # a ratio to nothing, the log odds of 0: no such choice
                 defined = np.isfinite(scores).all(axis=(1, 2))
                 left, score = list(itertools.compress(names, defined)), scores[defined]
+                ahead, tied = places(score.reshape(-1, len(here)))
                 for side in sides:
-                    own = score if side == "top" else -score
-                    share = membership(*places(own.reshape(-1, len(here))), m)
+                    before = ahead if side == "top" else len(here) - ahead - tied
+                    share = membership(before, tied, m)
                     part = np.full((len(left), len(facilities)), np.nan)
-                    part[:, here] = share.reshape(own.shape).mean(axis=1)
+                    part[:, here] = share.reshape(score.shape).mean(axis=1)
                     probability[side].append(part)
                 rows += [
                     _Choice(
