@@ -1,7 +1,6 @@
 """The command line: messages, exit codes, files; the statistics are tested elsewhere."""
 
 import csv
-import gc
 import io
 import os
 import re
@@ -22,7 +21,6 @@ import xarray as xr
 import pdsim
 from pdsim import cli
 from pdsim.analysis import save_fit
-from pdsim.cli import entry
 
 ESTIMATES = "facility,estimate,se\nA,3,1\nB,2,1\nC,1,1\nD,0,1\nE,-1,1\n"
 
@@ -419,14 +417,3 @@ def test_lines_tell_what_is_left_of_a_stage(monkeypatch, capsys):
     for done in range(4):
         advance("testing", done, 8)
     assert capsys.readouterr().err.splitlines() == ["testing", "testing: 2 of 8, about 36 s left"]
-
-
-@pytest.mark.parametrize(("command", "collecting"), [("check", False), ("analyse", True)])
-def test_only_commands_of_seconds_go_without_garbage_collection(
-    run, monkeypatch, command, collecting
-):
-    found = []
-    monkeypatch.setattr(entry, "app", lambda **_: found.append(gc.isenabled()) or sys.exit(0))
-    run(command)
-    assert found == [collecting]
-    assert gc.isenabled()

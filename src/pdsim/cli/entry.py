@@ -1,6 +1,5 @@
 """`pdsim`: every command in its place, and what becomes of errors."""
 
-import gc
 import io
 import sys
 import warnings
@@ -72,7 +71,7 @@ def main() -> None:
             # terminals of Windows may not have every letter of a name
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _without_dask(), _without_collecting():
+        with _without_dask():
             app(prog_name="pdsim")
     except PdsimError as error:
         complain(str(error))
@@ -94,22 +93,6 @@ def main() -> None:
 
         complain(keep_trace(error))
         sys.exit(1)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Spare commands of seconds the search for garbage.
-
-    Nearly all that they make stays, such as modules; going through it takes a tenth of their time.
-    """
-    spared = gc.isenabled() and sys.argv[1:2] in (["check"], ["rank"], ["report"], ["terms"])
-    if spared:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if spared:
-            gc.enable()
 
 
 @contextmanager
