@@ -32,7 +32,7 @@ _SAYS: Final = {
     "tails": "how far the largest changes lie from the others (kurtosis {a}, expected {b})",
     "facility": "how large the changes of {of} are ({a} SDs on average, expected {b})",
     "facility mean": "how far the mean change of {of} lies from the others ({a} SDs, expected {b})",
-    "correlation": "how far {of} moves with other indicators (as with {a} that move alike, "
+    "correlation": "how far {of} moves with other indicators (in effect with {a} others, "
     "expected {b})",
 }
 
