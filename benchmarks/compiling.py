@@ -38,7 +38,7 @@ sys.path.insert(0, {folder!r})
 {change}
 from engine import made_up
 import numpy as np
-from pdsim.model.laplace.hmc import Chains
+from pdsim.model.laplace.hmc import GradientChains
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
 import pdsim.model.laplace.sample as sample
@@ -53,7 +53,7 @@ setup = set_up(data)
 mode = find_mode(setup)
 taken = []
 for seed in range(7):
-    chains = Chains(setup, mode, np.random.default_rng(seed))
+    chains = GradientChains(setup, mode, np.random.default_rng(seed))
     before, start = chains.evaluations, time.process_time()
     chains.extend(64)
     taken.append((time.process_time() - start) / (chains.evaluations - before))

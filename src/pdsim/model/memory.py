@@ -1,5 +1,6 @@
 """Is there room for the draws of a fit? Asked before it starts, not found out by its end."""
 
+import gc
 from typing import Final
 
 import psutil
@@ -8,6 +9,7 @@ from pdsim.errors import InputError, Problem
 
 _BYTES: Final = 20
 """Of every draw of every cell at the least: its logit, the endline expected, and its level."""
+_MANY: Final = 100_000_000
 
 
 def check_memory(*, draws: int, cells: int) -> None:
@@ -25,7 +27,10 @@ def check_memory(*, draws: int, cells: int) -> None:
     InputError
         With what is needed, what is free, and how many draws there is room for.
     """
-    need, free = _BYTES * draws * cells, int(psutil.virtual_memory().available)
+    need = _BYTES * draws * cells
+    if need > _MANY:
+        gc.collect()  # a fit is a tree whose branches refer back: nothing else frees earlier ones
+    free = int(psutil.virtual_memory().available)
     if need > free:
         rule = (
             f"{draws:,} draws of {cells:,} cells need {need / 1e9:.1f} GB of memory at the least, "

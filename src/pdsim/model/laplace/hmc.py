@@ -1,18 +1,20 @@
 """Chains of hyperparameters: Hamiltonian Monte Carlo about a mode, with warm-up."""
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
-from pdsim.model.laplace.bend import find_bend, jacobian, no_bend, straightened
 from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.latent import Latent
 from pdsim.model.laplace.mode import Mode
 from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.trajectories import (
+    Evaluated,
     Track,
     allocate_track,
+    evaluate,
     settle_state,
     start_state,
     trajectories,
@@ -21,73 +23,88 @@ from pdsim.model.laplace.work import Work
 
 TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
-_FEW: Final = 200
-"""Facilities up to which one warm-up does, the force leaves the correction out, and no ridge is
-straightened. With more of them the posterior is narrower, and errors of the force count for more.
-"""
-_START: Final = 0.7
+FEW: Final = 200
+"""Facilities up to which that is near enough, and a gradient cheaper than learning from it."""
+START: Final = 0.7
 """Spread of the first points about the mode, in the standard deviations there."""
 _STEP: Final = 0.35
 _WARM: Final = 24
-_WARM_AGAIN: Final = 40
 _LEAPS_WARM: Final = (2, 4)
 _LEAPS: Final = (3, 6)
 _JITTER: Final = 0.2
 _MOST_BYTES: Final = 2**28
 
 
-class Chains:
-    """Eight chains of hyperparameters, started about a mode and warmed up.
+class Chains(ABC):
+    """Chains of hyperparameters side by side, started about a mode and warmed up.
 
     Attributes
     ----------
     mode : Mode
+    count : int
+    tolerance : float
+        Of a logit, at which Newton's search for the latent mode ends.
+    evaluations : int
+        Points at which the density was evaluated.
     tracks : list of Track
         What the chains have visited after the warm-up.
     """
 
-    def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator) -> None:
-        self.mode, self.tracks = mode, list[Track]()
-        self._setup, self._rng = setup, rng
-        size, facilities = mode.center.size, len(setup.problem.observed)
-        self.tolerance = TOLERANCE * min(1.0, (_FEW / facilities) ** 1.5)
-        many = facilities > _FEW
-        self._bend, tilt, start, self._plain = no_bend(size), np.zeros(size), mode.center, mode.root
-        if many:
-            self._bend, tilt = find_bend(setup.hyper, mode.center, mode.root), mode.tilt
-            turn = jacobian(setup.hyper, self._bend, mode.center)
-            self._plain = np.linalg.cholesky(turn @ mode.root @ mode.root.T @ turn.T)
-            start = mode.center + turn @ mode.root @ (mode.root.T @ tilt)
-        self._root = self._plain
-        y = start + _START * (rng.standard_normal((LANES, size)) @ self._plain.T)
-        self._state = start_state(setup, y, mode.eta, mode.shock, _STEP, tilt=tilt, bend=self._bend)
-        settle_state(setup, self._state, self.tolerance)
-        self.evaluations = LANES
-        seen = self._warm_up(_WARM)
-        self._root = mode.root * np.clip(seen.std(axis=1), 0.7, 1.5)
-        if many:
-            self._root = self._plain @ np.linalg.cholesky(_drawn_to_identity(seen))
-            seen = self._warm_up(_WARM_AGAIN)
-            self._root = self._plain @ np.linalg.cholesky(_drawn_to_identity(seen))
+    def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator, *, count: int) -> None:
+        self.mode, self.evaluations, self.tracks = mode, 0, list[Track]()
+        # the posterior narrows with the facilities, so the density has to be known better
+        self.tolerance = TOLERANCE * min(1.0, (FEW / len(setup.problem.observed)) ** 1.5)
+        self.count, self._setup, self._rng = count, setup, rng
 
-    def _warm_up(self, number: int) -> Floats:
-        """Take steps that find the length of a leap; return where their second half was (H, n).
+    @abstractmethod
+    def _run(self, number: int, *, keep: bool) -> Track:
+        """Take `number` steps of every chain, and keep the moments of the latent effects or not."""
 
-        It is measured from its mean, in the standard deviations at the mode.
-        """
-        x = self._run(number, adapt=True).x[number // 2 :].reshape(-1, len(self._root))
-        y = straightened(self._setup.hyper, self._bend, x)
-        return np.linalg.solve(self._plain, (y - y.mean(axis=0)).T)
+    def evaluate(self, x: Floats) -> Evaluated:
+        """Return the density at points x (n, H)."""
+        self.evaluations += len(x)
+        return evaluate(self._setup, x, self.mode.eta, self.mode.shock, self.tolerance)
 
     def extend(self, number: int) -> None:
         """Take `number` more steps of every chain."""
-        self.tracks.append(self._run(number, adapt=False))
+        kept = self.count * (sum(len(track.x) for track in self.tracks) + number)
+        self.tracks.append(self._run(number, keep=kept <= most_kept(self._setup.work)))
 
-    def _run(self, number: int, *, adapt: bool) -> Track:
+    @property
+    def x(self) -> Floats:
+        """Points visited (n, chain, H)."""
+        return np.concatenate([track.x for track in self.tracks])
+
+    def latent(self, held: Ints) -> Latent | None:
+        """Return the moments at the steps `held` of all chains; None where they were not kept."""
+        parts = [track.latent for track in self.tracks]
+        if sum(len(part.eta) for part in parts) < self.count * sum(len(t.x) for t in self.tracks):
+            return None
+        rows = (self.count * held[:, None] + np.arange(self.count)).reshape(-1)
+        return Latent(*(np.concatenate(fields)[rows] for fields in zip(*parts, strict=True)))
+
+
+class GradientChains(Chains):
+    """Eight chains that follow the gradient of the density."""
+
+    def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator) -> None:
+        super().__init__(setup, mode, rng, count=LANES)
+        self._root, size = mode.root, mode.center.size
+        x = mode.center + START * (rng.standard_normal((LANES, size)) @ mode.root.T)
+        self._state = start_state(setup, x, mode.eta, mode.shock, _STEP)
+        settle_state(setup, self._state, self.tolerance)
+        self.evaluations = LANES
+        warm = self._fly(_WARM, adapt=True, keep=False)
+        visited = warm.x[_WARM // 2 :].reshape(-1, size)
+        spread = np.linalg.solve(mode.root, (visited - visited.mean(axis=0)).T).std(axis=1)
+        self._root = mode.root * np.clip(spread, 0.7, 1.5)
+
+    def _run(self, number: int, *, keep: bool) -> Track:
+        return self._fly(number, adapt=False, keep=keep)
+
+    def _fly(self, number: int, *, adapt: bool, keep: bool) -> Track:
         rng, size = self._rng, self.mode.center.size
-        kept = LANES * (sum(len(track.x) for track in self.tracks) + number)
-        keep = not adapt and kept <= most_kept(self._setup.work)
-        track = allocate_track(self._setup, number, size, keep=keep)
+        track = allocate_track(self._setup, number, LANES, size, keep=keep)
         leaps = rng.integers(*(_LEAPS_WARM if adapt else _LEAPS), size=number, endpoint=True)
         self.evaluations += LANES * int(leaps.sum())
         trajectories(
@@ -103,26 +120,6 @@ class Chains:
             track,
         )
         return track
-
-    @property
-    def x(self) -> Floats:
-        """Points visited (n, lane, H)."""
-        return np.concatenate([track.x for track in self.tracks])
-
-    def latent(self, held: Ints) -> Latent | None:
-        """Return the moments at the steps `held` of all chains; None where they were not kept."""
-        parts = [track.latent for track in self.tracks]
-        if sum(len(part.eta) for part in parts) < LANES * sum(len(t.x) for t in self.tracks):
-            return None
-        rows = (LANES * held[:, None] + np.arange(LANES)).reshape(-1)
-        return Latent(*(np.concatenate(fields)[rows] for fields in zip(*parts, strict=True)))
-
-
-def _drawn_to_identity(seen: Floats) -> Floats:
-    """Return the covariance of points (H, n) about 0 as if H more of covariance 1 were there."""
-    size, number = seen.shape
-    found: Floats = (seen @ seen.T + size * np.eye(size)) / (number + size)
-    return found
 
 
 def most_kept(work: Work) -> int:

@@ -211,15 +211,6 @@ def _pooled(hyper: Hyper, s: Floats, slope: Floats) -> Lanes:
 
 
 @kernel
-def standard_deviation(hyper: Hyper, j: int, x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return the standard deviation that number j of x stands for, and its slope in x."""
-    q = x * fma(_CUBIC, x * x, _LINEAR)
-    p, _ = logistic(q)
-    slope = hyper.unit[j] * p * fma(3.0 * _CUBIC, x * x, _LINEAR)
-    return hyper.unit[j] * (0.02 + softplus(q)), slope
-
-
-@kernel
 def natural(
     hyper: Hyper, x: Floats, values: Floats, slopes: Floats, log_prior: Floats, pull: Floats
 ) -> None:

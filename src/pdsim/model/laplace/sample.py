@@ -20,17 +20,16 @@ from pdsim.model.laplace.chains import effective_number, split_rhat
 from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
-from pdsim.model.laplace.hmc import Chains, most_kept
+from pdsim.model.laplace.hmc import FEW, Chains, GradientChains, most_kept
 from pdsim.model.laplace.hyper import BY_ARM, FACTOR, hyper_slices, natural_values
-from pdsim.model.laplace.lanes import LANES
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.setup import Setup, set_up
-from pdsim.model.laplace.trajectories import evaluate
+from pdsim.model.laplace.surrogate import SurrogateChains
 from pdsim.model.laplace.weighting import normalise, pareto_k, systematic
 
 STEPS: Final = 48
-"""Steps of each of the eight chains, before any escalation."""
+"""Steps of each chain, before any escalation."""
 
 MOST_WEIGHTED: Final = 200
 """Facilities up to which whole draws are weighted: the variance of the weight grows with them."""
@@ -55,7 +54,7 @@ def sample_laplace(data: ModelData, *, draws: int, seed: int, steps: int = STEPS
     seed : int
         The same seed gives the same draws on the same machine.
     steps : int
-        Steps of each of the eight chains of hyperparameters to begin with.
+        Steps of each chain of hyperparameters to begin with.
 
     Returns
     -------
@@ -161,7 +160,7 @@ def draw_posterior(
     weighted = facilities <= MOST_WEIGHTED and not setup.problem.gaussian
     limit = laplace_draws_limit(draws) if facilities <= MOST_WEIGHTED else 0.0
     aside = compile_draws_aside()
-    chains = Chains(setup, find_mode(setup), rng)
+    chains = _start_chains(setup, rng)
     chains.extend(steps)
     doubled = raised = 0
     while True:
@@ -180,7 +179,7 @@ def draw_posterior(
         if weighted:
             weight = normalise(drawn.log_weight)
             share, k = float(1.0 / np.sum(weight**2) / draws), pareto_k(drawn.log_weight)
-        ess = share * _composite_ess(_composites(data, drawn.eta), drawn.point)
+        ess = share * _composite_ess(_composites(data, drawn.eta), drawn.point, chains.count)
         good = share > LAPLACE_SHARE_LIMIT and k < PARETO_K_LIMIT
         passed = good and ess > limit
         if not weighted or (passed and ess > _WANTED * limit):
@@ -219,6 +218,14 @@ def draw_posterior(
     )
 
 
+def _start_chains(setup: Setup, rng: np.random.Generator) -> Chains:
+    """Return chains warmed up, of the kind that is faster for a study."""
+    # Student-t effects have as many hyperparameters as facilities, more than points could teach
+    numbers, facilities = setup.hyper.family.size, len(setup.problem.observed)
+    follow = SurrogateChains if facilities > max(FEW, numbers) else GradientChains
+    return follow(setup, find_mode(setup), rng)
+
+
 def _mixing(chains: Chains) -> tuple[float, float]:
     """Return the effective number of hyperparameter points and their R-hat, the worst."""
     x = chains.x
@@ -236,21 +243,20 @@ def _draw(
 ) -> Draws:
     """Draw from the points of the chains in equal shares, or from as many as there are draws."""
     x = chains.x
-    held = np.arange(0, len(x), -(-len(x) * LANES // draws))
+    held = np.arange(0, len(x), -(-len(x) * chains.count // draws))
     value = np.concatenate([track.value for track in chains.tracks])[held].reshape(-1)
     x = x[held].reshape(value.size, -1)
     latent = chains.latent(held)
     drawn = allocate_draws(setup, periods, draws)
     rows = rng.permutation(draws)
-    together = value.size if latent is not None else max(most_kept(setup.work), LANES)
+    together = value.size if latent is not None else max(most_kept(setup.work), chains.count)
     edges = np.append(np.arange(0, value.size, together), value.size)
     shares = np.round(edges / value.size * draws).astype(int)
     for n in range(len(edges) - 1):
         part = slice(edges[n], edges[n + 1])
         here, there = latent, value[part]
         if here is None:
-            mode = chains.mode
-            found = evaluate(setup, x[part], mode.eta, mode.shock, chains.tolerance)
+            found = chains.evaluate(x[part])
             here, there = found.latent, found.plain + found.correction
         points = Points(x[part], there, here, np.arange(part.start, part.stop))
         fill_draws(setup, points, rng, candidates, rows[shares[n] : shares[n + 1]], drawn)
@@ -268,18 +274,18 @@ def _composites(data: ModelData, eta: Floats) -> Floats:
     return found
 
 
-def _composite_ess(composite: Floats, point: Ints) -> float:
+def _composite_ess(composite: Floats, point: Ints, chains: int) -> float:
     """Return the effective number of draws of the composite, the least over facilities.
 
     The squared Monte Carlo error of its mean is that of the mean over points, in the order of the
     chains, of the mean of the draws from a point.
     """
-    counts = np.bincount(point, minlength=LANES * (int(point.max()) // LANES + 1))
+    counts = np.bincount(point, minlength=chains * (int(point.max()) // chains + 1))
     means = np.zeros((counts.size, composite.shape[1]))
     np.add.at(means, point, composite)
     means /= np.maximum(counts, 1)[:, None]
     means[counts == 0] = composite.mean(axis=0)  # with fewer draws than points
-    error = means.var(axis=0, ddof=1) / effective_number(means.reshape(-1, LANES, means.shape[1]))
+    error = means.var(axis=0, ddof=1) / effective_number(means.reshape(-1, chains, means.shape[1]))
     return float(np.min(composite.var(axis=0, ddof=1) / np.maximum(error, 1e-300)))
 
 

@@ -23,3 +23,9 @@ def set_up(data: ModelData) -> Setup:
     problem, hyper = build_problem(data), build_hyper(data)
     work = allocate(problem, len(hyper.place))
     return Setup(problem, hyper, work, allocate_spread(work))
+
+
+def twin(setup: Setup) -> Setup:
+    """Return `setup` with arrays of its own to work on, for another thread."""
+    work = allocate(setup.problem, len(setup.hyper.place))
+    return setup._replace(work=work, spread=allocate_spread(work))

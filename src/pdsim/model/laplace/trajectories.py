@@ -1,21 +1,21 @@
 r"""Trajectories of Hamiltonian Monte Carlo, eight side by side as the lanes.
 
 The target is the corrected Laplace marginal. The force along a trajectory is the gradient of the
-uncorrected one, with many facilities plus the slope that the correction has at the mode: any force
-that depends on the place alone keeps the chain exact as long as the target decides on acceptance
-(Neal 2011, arXiv 1206.1901, section 5), and the correction is then needed once a trajectory.
+uncorrected one: any force that depends on the place alone keeps the chain exact as long as the
+target decides on acceptance (Neal 2011, arXiv 1206.1901, section 5), and the correction is then
+needed once a trajectory.
 
 One function is compiled for everything, since compiling is what a first use waits for: a trajectory
 of no leaps evaluates the density where it stands.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.jit import compiled, kernel, spliced
-from pdsim.model.laplace.bend import Bend, bend_back, no_bend, straighten_slopes
 from pdsim.model.laplace.corrections import evidence_correction, move_to_mean
 from pdsim.model.laplace.evaluate import density
 from pdsim.model.laplace.hyper import Hyper
@@ -28,7 +28,7 @@ from pdsim.model.laplace.setup import Setup
 from pdsim.model.laplace.work import Work
 
 _ACCEPTANCE: Final = 0.8
-_FARTHEST: Final = 25.0
+FARTHEST: Final = 25.0
 """A point with a coordinate beyond is refused: correlations there are 1 to 1e-490, standard
 deviations above a thousand times their unit."""
 
@@ -38,13 +38,10 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    x, y, slope : ndarray (H, lane)
-        A place, the same where the chains move (`bend`), and the force on y.
-    tilt : ndarray (H,)
-        Slope in x that the force counts beside that of the density without its correction.
-    bend : Bend
-    value, correction, volume : ndarray (lane,)
-        The log density on x, corrected; the correction in it; log of the determinant of dx / dy.
+    x, slope : ndarray (H, lane)
+        The slope is that of the log density without its correction.
+    value, correction : ndarray (lane,)
+        The log density, corrected, and the correction in it.
     eta, shock : (F, K, 2, lane), (F, G, 2, lane)
         The latent mode.
     latent : Latent
@@ -53,13 +50,9 @@ class State(NamedTuple):
     """
 
     x: Floats
-    y: Floats
     slope: Floats
-    tilt: Floats
-    bend: Bend
     value: Floats
     correction: Floats
-    volume: Floats
     eta: Floats
     shock: Floats
     latent: Latent
@@ -71,13 +64,13 @@ class Track(NamedTuple):
 
     Attributes
     ----------
-    x : ndarray (n, lane, H)
-    value : ndarray (n, lane)
+    x : ndarray (n, chain, H)
+    value : ndarray (n, chain)
         Corrected log density, up to a constant.
     latent : Latent
-        Points in the order n, lane.
+        Points in the order n, chain.
     acceptance : ndarray (n,)
-        Mean over the lanes.
+        Mean over the chains.
     """
 
     x: Floats
@@ -136,41 +129,33 @@ def _fly(
     leaps: int,
     tolerance: float,
     x: Floats,
-    y: Floats,
     value: Floats,
-    volume: Floats,
     slope: Floats,
     alive: Floats,
 ) -> None:
     """Follow a trajectory from `state`, `momentum` (H, lane) moving along.
 
-    `x`, `y`, `value`, `volume` and `slope` are those of its end, `alive` (lane,) is 0 where it was
-    lost.
+    `x`, `value` and `slope` are those of its end, `alive` (lane,) is 0 where it was lost.
     """
     size = x.shape[0]
-    ratio, lean = np.empty(x.shape), np.empty(x.shape)
     for j in range(LANES):
         alive[j] = 1.0
         for h in range(size):
-            y[h, j], slope[h, j] = state.y[h, j], state.slope[h, j]
+            x[h, j], slope[h, j] = state.x[h, j], state.slope[h, j]
         _copy(state.eta, j, work.eta)
         _copy(state.shock, j, work.shock)
     for _ in range(max(leaps, 1)):
         if leaps > 0:
             _turn_back(root, slope, 0.5 * step, momentum)
-            _turn(root, momentum, step, y)
+            _turn(root, momentum, step, x)
         for j in range(LANES):
             for h in range(size):
-                if not abs(y[h, j]) <= _FARTHEST:
+                if not abs(x[h, j]) <= FARTHEST:
                     alive[j] = 0.0
             if alive[j] == 0.0:
                 for h in range(size):
-                    y[h, j] = state.y[h, j]
-        bend_back(hyper, state.bend, y, x, ratio, lean, volume)
+                    x[h, j] = state.x[h, j]
         density(problem, hyper, work, spread, x, tolerance, value, slope)
-        for h in range(size):
-            store(slope, (h,), load(slope, (h,)) + state.tilt[h])
-        straighten_slopes(state.bend, x, ratio, lean, slope)
         for j in range(LANES):
             if not np.isfinite(value[j]):
                 alive[j] = 0.0
@@ -206,32 +191,30 @@ def trajectories(
     """
     problem, work, spread = pin(problem), pin(work), pin(spread)
     size = state.x.shape[0]
-    x, y, slope = np.empty((size, LANES)), np.empty((size, LANES)), np.empty((size, LANES))
+    x, slope = np.empty((size, LANES)), np.empty((size, LANES))
     value, correction, alive = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    before, after, volume = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    before, after = np.empty(LANES), np.empty(LANES)
     for n in range(momenta.shape[0]):
         step = state.step[0] * factors[n]
         store(before, (), _energy(momenta[n]))
         _fly(
             problem, hyper, work, spread, state, root, momenta[n], step, leaps[n], tolerance,
-            x, y, value, volume, slope, alive,
+            x, value, slope, alive,
         )  # fmt: skip
         store(after, (), _energy(momenta[n]))
         evidence_correction(problem, work, spread, correction)
         accepted = 0.0
         for j in range(LANES):
             gain = value[j] + correction[j] - after[j] - state.value[j] + before[j]
-            gain += volume[j] - state.volume[j]
             chance = min(1.0, np.exp(min(gain, 0.0))) if alive[j] > 0.0 else 0.0
             chance = chance if np.isfinite(chance) else 0.0
             accepted += chance / LANES
             alive[j] = 1.0 if uniforms[n, j] < chance or leaps[n] == 0 else 0.0
             if alive[j] > 0.0:
                 state.value[j] = value[j] + correction[j]
-                state.correction[j], state.volume[j] = correction[j], volume[j]
+                state.correction[j] = correction[j]
                 for h in range(size):
-                    state.x[h, j], state.y[h, j] = x[h, j], y[h, j]
-                    state.slope[h, j] = slope[h, j]
+                    state.x[h, j], state.slope[h, j] = x[h, j], slope[h, j]
                 _copy(work.eta, j, state.eta)
                 _copy(work.shock, j, state.shock)
         move_to_mean(work)
@@ -248,30 +231,14 @@ def trajectories(
             state.step[0] *= np.exp(0.6 / np.sqrt(n + 1.0) * (accepted - _ACCEPTANCE))
 
 
-def start_state(
-    setup: Setup,
-    y: Floats,
-    eta: Floats,
-    shock: Floats,
-    step: float,
-    *,
-    tilt: Floats | None = None,
-    bend: Bend | None = None,
-) -> State:
-    """Return a state at y (lane, H) with nothing evaluated; eta (F, K, 2) and shock for all.
-
-    Without a `bend` y is x.
-    """
-    work, size = setup.work, y.shape[1]
+def start_state(setup: Setup, x: Floats, eta: Floats, shock: Floats, step: float) -> State:
+    """Return a state at x (lane, H) with nothing evaluated; eta (F, K, 2) and shock for all."""
+    work = setup.work
     return State(
-        x=np.zeros((size, LANES)),
-        y=np.ascontiguousarray(y.T),
-        slope=np.zeros((size, LANES)),
-        tilt=np.zeros(size) if tilt is None else tilt,
-        bend=no_bend(size) if bend is None else bend,
+        x=np.ascontiguousarray(x.T),
+        slope=np.zeros((x.shape[1], LANES)),
         value=np.zeros(LANES),
         correction=np.zeros(LANES),
-        volume=np.zeros(LANES),
         eta=np.repeat(eta[..., None], LANES, axis=-1),
         shock=np.repeat(shock[..., None], LANES, axis=-1),
         latent=allocate_latent(work, LANES),
@@ -279,12 +246,12 @@ def start_state(
     )
 
 
-def allocate_track(setup: Setup, number: int, size: int, *, keep: bool) -> Track:
-    """Return room for `number` steps, with the moments of the latent effects if `keep`."""
+def allocate_track(setup: Setup, number: int, chains: int, size: int, *, keep: bool) -> Track:
+    """Return room for `number` steps of so many chains; with the latent moments if `keep`."""
     return Track(
-        x=np.empty((number, LANES, size)),
-        value=np.empty((number, LANES)),
-        latent=allocate_latent(setup.work, number * LANES if keep else 0),
+        x=np.empty((number, chains, size)),
+        value=np.empty((number, chains)),
+        latent=allocate_latent(setup.work, number * chains if keep else 0),
         acceptance=np.empty(number),
     )
 
@@ -302,7 +269,7 @@ def settle_state(setup: Setup, state: State, tolerance: float) -> None:
         np.zeros(1),
         False,
         tolerance,
-        allocate_track(setup, 1, size, keep=False),
+        allocate_track(setup, 1, LANES, size, keep=False),
     )
 
 
@@ -317,7 +284,7 @@ class Evaluated(NamedTuple):
         Of `plain`.
     latent : Latent
     eta, shock : ndarray (F, K, 2), (F, G, 2)
-        The mode at the first point of the last eight.
+        The mode at the first point.
     """
 
     plain: Floats
@@ -328,21 +295,41 @@ class Evaluated(NamedTuple):
     shock: Floats
 
 
-def evaluate(setup: Setup, x: Floats, eta: Floats, shock: Floats, tolerance: float) -> Evaluated:
-    """Return the density at points x (n, H); every search starts at eta (F, K, 2) and shock."""
-    parts = []
-    for first in range(0, len(x), LANES):
-        rows = np.minimum(np.arange(first, first + LANES), len(x) - 1)
-        state = start_state(setup, x[rows], eta, shock, 0.0)
-        settle_state(setup, state, tolerance)
-        parts.append(state)
-    plain = np.concatenate([state.value - state.correction for state in parts])[: len(x)]
-    latent = zip(*(state.latent for state in parts), strict=True)
-    return Evaluated(
-        plain=np.where(np.isfinite(plain), plain, -np.inf),
-        correction=np.concatenate([state.correction for state in parts])[: len(x)],
-        slope=np.concatenate([state.slope.T for state in parts])[: len(x)],
-        latent=Latent(*(np.concatenate(fields)[: len(x)] for fields in latent)),
-        eta=parts[-1].eta[..., 0],
-        shock=parts[-1].shock[..., 0],
+def evaluate(
+    setup: Setup, x: Floats, eta: Floats, shock: Floats, tolerance: float, *others: Setup
+) -> Evaluated:
+    """Return the density at points x (n, H); every search starts at eta (F, K, 2) and shock.
+
+    Each twin of `setup` among `others` works in a thread of its own.
+    """
+    number, setups = len(x), (setup, *others)
+    found = Evaluated(
+        plain=np.empty(number),
+        correction=np.empty(number),
+        slope=np.empty(x.shape),
+        latent=allocate_latent(setup.work, number),
+        eta=np.empty_like(eta),
+        shock=np.empty_like(shock),
     )
+
+    def fill(thread: int) -> None:
+        for first in range(thread * LANES, number, len(setups) * LANES):
+            rows = np.minimum(np.arange(first, first + LANES), number - 1)
+            state = start_state(setups[thread], x[rows], eta, shock, 0.0)
+            settle_state(setups[thread], state, tolerance)
+            plain, here = state.value - state.correction, slice(first, rows[-1] + 1)
+            used = slice(rows[-1] + 1 - first)
+            found.plain[here] = np.where(np.isfinite(plain), plain, -np.inf)[used]
+            found.correction[here] = state.correction[used]
+            found.slope[here] = state.slope.T[used]
+            for kept, moments in zip(found.latent, state.latent, strict=True):
+                kept[here] = moments[used]
+            if first == 0:
+                found.eta[:], found.shock[:] = state.eta[..., 0], state.shock[..., 0]
+
+    if others:
+        with ThreadPoolExecutor(len(setups)) as pool:
+            list(pool.map(fill, range(len(setups))))
+    else:
+        fill(0)
+    return found
