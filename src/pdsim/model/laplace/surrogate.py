@@ -21,6 +21,7 @@ those of each indicator: how these act on each other is what bends the posterior
 from typing import Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pdsim.arraytypes import Floats, Ints
 from pdsim.model.laplace.hmc import START, Chains
@@ -181,7 +182,8 @@ class SurrogateChains(Chains):
     def _walk(self, number: int, *, keep: bool, learn: bool) -> Track:
         track = allocate_track(self._setup, number, _CHAINS, self._x.shape[1], keep=keep)
         for n in range(number):
-            x, gain = self._propose()
+            with threadpool_limits(1, "blas"):  # matrices too small for more
+                x, gain = self._propose()
             lost = ~(np.abs(x) <= FARTHEST).all(axis=1)
             x[lost] = self._x[lost]
             found = self.evaluate(x)
