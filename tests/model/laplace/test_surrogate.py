@@ -1,5 +1,7 @@
 """Chains that follow a surrogate draw the same posterior, whatever the surrogate has learnt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -162,3 +164,16 @@ def test_threads_find_what_one_finds():
         np.testing.assert_array_equal(one, other)
     for one, other in zip(here.latent, alone.latent, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("facilities", "cases"), [(40, 20), (150, 150), (200, 20)])
+def test_the_density_is_known_where_chains_follow_gradients(facilities, cases):
+    """Searches go on from the last point: ended at .1 logit they left .16 and .31."""
+    data = replace(many(facilities, cases), priors=Priors(indicator_spread="shared"))
+    setup = set_up(data)
+    mode = find_mode(setup)
+    chains = GradientChains(setup, mode, np.random.default_rng(1))
+    chains.extend(40)
+    exact = evaluate(setup, chains.x.reshape(-1, mode.center.size), mode.eta, mode.shock, 1e-8)
+    error = chains.tracks[0].value.reshape(-1) - exact.plain - exact.correction
+    assert error.std() < 0.1

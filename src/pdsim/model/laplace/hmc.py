@@ -23,8 +23,9 @@ from pdsim.model.laplace.work import Work
 
 TOLERANCE: Final = 0.1
 """Of a logit; the step after it is quadratically closer, and draws are weighted besides."""
-FEW: Final = 200
-"""Facilities up to which that is near enough, and a gradient cheaper than learning from it."""
+_FEW: Final = 30
+"""Facilities up to which that leaves errors of the density's log below .1 (standard deviation):
+searches go on from the last point, and one that ends at once is not closer by a square."""
 START: Final = 0.7
 """Spread of the first points about the mode, in the standard deviations there."""
 _STEP: Final = 0.35
@@ -50,10 +51,12 @@ class Chains(ABC):
         What the chains have visited after the warm-up.
     """
 
-    def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator, *, count: int) -> None:
+    def __init__(
+        self, setup: Setup, mode: Mode, rng: np.random.Generator, *, count: int, few: int
+    ) -> None:
         self.mode, self.evaluations, self.tracks = mode, 0, list[Track]()
-        # the posterior narrows with the facilities, so the density has to be known better
-        self.tolerance = TOLERANCE * min(1.0, (FEW / len(setup.problem.observed)) ** 1.5)
+        # errors of all facilities' modes add up in the density
+        self.tolerance = TOLERANCE * min(1.0, (few / len(setup.problem.observed)) ** 1.5)
         self.count, self._setup, self._rng = count, setup, rng
 
     @abstractmethod
@@ -88,7 +91,7 @@ class GradientChains(Chains):
     """Eight chains that follow the gradient of the density."""
 
     def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator) -> None:
-        super().__init__(setup, mode, rng, count=LANES)
+        super().__init__(setup, mode, rng, count=LANES, few=_FEW)
         self._root, size = mode.root, mode.center.size
         x = mode.center + START * (rng.standard_normal((LANES, size)) @ mode.root.T)
         self._state = start_state(setup, x, mode.eta, mode.shock, _STEP)

@@ -20,12 +20,12 @@ from pdsim.model.laplace.chains import effective_number, split_rhat
 from pdsim.model.laplace.elementary import probabilities
 from pdsim.model.laplace.first_use import compile_draws_aside
 from pdsim.model.laplace.fitted import LaplaceResult
-from pdsim.model.laplace.hmc import FEW, Chains, GradientChains, most_kept
+from pdsim.model.laplace.hmc import Chains, GradientChains, most_kept
 from pdsim.model.laplace.hyper import BY_ARM, FACTOR, hyper_slices, natural_values
 from pdsim.model.laplace.mode import find_mode
 from pdsim.model.laplace.problem import fixed_effects
 from pdsim.model.laplace.setup import Setup, set_up
-from pdsim.model.laplace.surrogate import SurrogateChains
+from pdsim.model.laplace.surrogate import FEW, SurrogateChains
 from pdsim.model.laplace.weighting import normalise, pareto_k, systematic
 
 STEPS: Final = 48

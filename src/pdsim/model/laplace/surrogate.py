@@ -38,6 +38,8 @@ from pdsim.model.laplace.trajectories import (
     evaluate,
 )
 
+FEW: Final = 200
+"""Facilities up to which a gradient is cheaper than learning from it."""
 _CHAINS: Final = 2 * LANES
 """As many as two threads evaluate at a time."""
 _FIRST: Final = 6
@@ -142,7 +144,7 @@ class SurrogateChains(Chains):
     """Sixteen chains that follow a surrogate of the gradient."""
 
     def __init__(self, setup: Setup, mode: Mode, rng: np.random.Generator) -> None:
-        super().__init__(setup, mode, rng, count=_CHAINS)
+        super().__init__(setup, mode, rng, count=_CHAINS, few=FEW)
         self._other = twin(setup)
         start = mode.center + mode.root @ (mode.root.T @ mode.tilt)
         size, indicators = mode.center.size, setup.problem.observed.shape[1]
