@@ -151,9 +151,10 @@ class SurrogateChains(Chains):
         self._groups = _groups(setup.hyper, indicators)
         x = start + START * rng.standard_normal((_FIRST * _CHAINS, size)) @ mode.root.T
         found = self.evaluate(x)
-        self._seen = [(x, *self._density(found))]
+        slope, value = self._density(found)
+        self._seen = [(x, slope, value)]
         last = slice(-_CHAINS, None)
-        self._x, self._value = x[last], found.plain[last] + found.correction[last]
+        self._x, self._value = x[last], value[last]
         self._latent = Latent(*(part[last].copy() for part in found.latent))
         for steps in _WARM:
             self._surrogate = self._learn()
@@ -184,7 +185,8 @@ class SurrogateChains(Chains):
     def _walk(self, number: int, *, keep: bool, learn: bool) -> Track:
         track = allocate_track(self._setup, number, _CHAINS, self._x.shape[1], keep=keep)
         for n in range(number):
-            with threadpool_limits(1, "blas"):  # matrices too small for more
+            # matrices are too small for more threads; what flies off is refused
+            with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
                 x, gain = self._propose()
             lost = ~(np.abs(x) <= FARTHEST).all(axis=1)
             x[lost] = self._x[lost]
@@ -212,7 +214,7 @@ class SurrogateChains(Chains):
         leaps = round(self._rng.uniform(*_LENGTH) / _STEP)
         energy = np.sum(momentum**2, axis=1)
         u = self._surrogate.inward(self._x)
-        before = self._surrogate.outward(u)[1]
+        _, before = self._surrogate.outward(u)
         force = self._surrogate(u)
         for _ in range(leaps):
             momentum += 0.5 * _STEP * force
