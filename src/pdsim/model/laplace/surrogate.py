@@ -184,29 +184,34 @@ class SurrogateChains(Chains):
 
     def _walk(self, number: int, *, keep: bool, learn: bool) -> Track:
         track = allocate_track(self._setup, number, _CHAINS, self._x.shape[1], keep=keep)
-        for n in range(number):
-            # matrices are too small for more threads; what flies off is refused
-            with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
-                x, gain = self._propose()
-            lost = ~(np.abs(x) <= FARTHEST).all(axis=1)
-            x[lost] = self._x[lost]
-            found = self.evaluate(x)
-            slope, value = self._density(found)
-            if learn:
-                self._seen.append((x, slope, value))
-            gain += value - self._value
-            chance = np.where(lost | np.isnan(gain), 0.0, np.exp(np.minimum(gain, 0.0)))
-            taken = self._rng.random(_CHAINS) < chance
-            self._x = np.where(taken[:, None], x, self._x)
-            self._value = np.where(taken, value, self._value)
-            for held, new in zip(self._latent, found.latent, strict=True):
-                held[taken] = new[taken]
-            track.x[n], track.value[n], track.acceptance[n] = self._x, self._value, chance.mean()
-            if keep:
-                rows = slice(n * _CHAINS, (n + 1) * _CHAINS)
-                for kept, held in zip(track.latent, self._latent, strict=True):
-                    kept[rows] = held
+        # matrices are too small for more threads; what flies off is refused
+        with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
+            for n in range(number):
+                track.acceptance[n] = self._step(learn=learn)
+                track.x[n], track.value[n] = self._x, self._value
+                if keep:
+                    rows = slice(n * _CHAINS, (n + 1) * _CHAINS)
+                    for kept, held in zip(track.latent, self._latent, strict=True):
+                        kept[rows] = held
         return track
+
+    def _step(self, *, learn: bool) -> float:
+        """Move every chain, or leave it where it is; return the mean chance of moving."""
+        x, gain = self._propose()
+        lost = ~(np.abs(x) <= FARTHEST).all(axis=1)
+        x[lost] = self._x[lost]
+        found = self.evaluate(x)
+        slope, value = self._density(found)
+        if learn:
+            self._seen.append((x, slope, value))
+        gain += value - self._value
+        chance = np.where(lost | np.isnan(gain), 0.0, np.exp(np.minimum(gain, 0.0)))
+        taken = self._rng.random(_CHAINS) < chance
+        self._x = np.where(taken[:, None], x, self._x)
+        self._value = np.where(taken, value, self._value)
+        for held, new in zip(self._latent, found.latent, strict=True):
+            held[taken] = new[taken]
+        return float(chance.mean())
 
     def _propose(self) -> tuple[Floats, Floats]:
         """Return where trajectories end, and what they gain (chain,) but for the density on x."""
