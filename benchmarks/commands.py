@@ -96,6 +96,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", help="Commands that begin so.")
     given = parser.parse_args()
+    if given.before and not (given.before / "src" / "pdsim").is_dir():
+        parser.error(f"{given.before} is no checkout of pdsim: this one would be timed twice")
     sources = {"now": HERE} | ({"before": given.before.resolve()} if given.before else {})
     with tempfile.TemporaryDirectory() as name:
         places = {key: Path(name) / key for key in sources}
